@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MPL-2.0
+//
+// What CODECWATCH_REHEARSE asks for, as a list of rules.
+
+#ifndef REHEARSE_SCRIPT_H
+#define REHEARSE_SCRIPT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum library { SVT_AV1, DAV1D, LIBRARIES };
+
+enum result { STATUS, POINTER, NOTHING };
+
+enum call_id {
+#define CALL(library, name, result) ID_##name,
+#include "calls.h"
+#undef CALL
+    CALLS
+};
+
+enum fault { HANG, SPIN, SLOW, DELAY, FAIL, ABORT, SEGV, CORRUPT, TRACE, PANIC, FAULTS };
+
+// How often something has happened: in this process, and since the drain that is under way began (0: none is).
+struct occurrence {
+    uint64_t total;
+    uint64_t in_drain;
+};
+
+struct rule {
+    enum call_id call;
+    enum fault fault;
+    char argument[32];     // as written, for the report
+    uint64_t nanoseconds;  // HANG, SPIN (0: for ever), DELAY
+    double factor;         // SLOW
+    int32_t code;          // FAIL
+    bool in_drain;         // which of the two occurrences `first` and `last` speak of
+    uint64_t first, last;  // 1-based, inclusive
+    atomic_bool announced; // on stderr, which hears of each rule once
+};
+
+struct script {
+    struct rule rules[32];
+    unsigned count;
+};
+
+const char *call_name(enum call_id call);
+enum library call_library(enum call_id call);
+enum result call_result(enum call_id call);
+
+// "hangs", "fails", ...
+const char *fault_verb(enum fault fault);
+
+// Reads `text` into `script`. On a mistake it says on stderr in one line what is wrong, and answers false.
+bool script_parse(const char *text, struct script *script);
+
+bool rule_strikes(const struct rule *rule, enum call_id call, struct occurrence at);
+
+#endif
