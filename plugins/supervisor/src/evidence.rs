@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Evidence of work: what the codec's threads did between two looks at them.
+
+use std::time::Duration;
+
+/// The share of an observation that the threads must have run, or waited for
+/// a processor, to count as working: 5 %. A blocked thread shows zero; one that
+/// is starved on an overloaded machine shows close to 100 % of run delay.
+const WORKING_SHARE: u32 = 20;
+
+/// Cumulative times of one thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThreadTimes {
+    /// Kernel thread id.
+    pub tid: u32,
+    /// Time on a processor.
+    pub cpu: Duration,
+    /// Time spent runnable but waiting for a processor.
+    pub run_delay: Duration,
+    /// Whether it is on a processor or waiting for one right now. The run delay
+    /// of a thread that has not run at all shows only afterwards; this shows it
+    /// at once.
+    pub runnable: bool,
+}
+
+/// Where a sample came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Linux scheduler statistics: nanoseconds of CPU time and of run delay.
+    Schedstat,
+    /// Clock ticks of CPU time only (a kernel without scheduler statistics).
+    Stat,
+    /// None on this system: a budget is final when it runs out.
+    Unavailable,
+}
+
+impl Source {
+    /// The word used in `stats`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Schedstat => "schedstat",
+            Source::Stat => "stat",
+            Source::Unavailable => "none",
+        }
+    }
+}
+
+/// One look at the threads of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// Where it came from.
+    pub source: Source,
+    /// The threads, in no particular order.
+    pub threads: Vec<ThreadTimes>,
+}
+
+/// What two samples show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// The threads ran.
+    Busy,
+    /// They wanted to run, but the machine did not let them.
+    Starved,
+    /// They neither ran nor wanted to.
+    Asleep,
+    /// Nobody could look.
+    Unknown,
+}
+
+impl Activity {
+    /// The word used in messages and in `stats`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Activity::Busy => "busy",
+            Activity::Starved => "starved",
+            Activity::Asleep => "asleep",
+            Activity::Unknown => "unknown",
+        }
+    }
+
+    /// Whether it is a reason to wait longer.
+    pub fn excuses(self) -> bool {
+        matches!(self, Activity::Busy | Activity::Starved)
+    }
+}
+
+/// The comparison of two samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evidence {
+    /// The finding.
+    pub activity: Activity,
+    /// CPU time of the session's threads in between.
+    pub cpu: Duration,
+    /// Their run delay in between.
+    pub run_delay: Duration,
+    /// How long they were observed.
+    pub observed: Duration,
+    /// Threads seen.
+    pub threads: usize,
+    /// Where it came from.
+    pub source: Source,
+}
+
+impl Evidence {
+    /// What the threads did between `before` and `after`, which lie `observed`
+    /// apart. A thread that is new in `after` counts from zero; one that is
+    /// gone does not count.
+    pub fn between(before: &Sample, after: &Sample, observed: Duration) -> Self {
+        let mut cpu = Duration::ZERO;
+        let mut run_delay = Duration::ZERO;
+        let mut runnable = false;
+        for thread in &after.threads {
+            let (cpu_before, delay_before) = before
+                .threads
+                .iter()
+                .find(|earlier| earlier.tid == thread.tid)
+                .map_or((Duration::ZERO, Duration::ZERO), |earlier| {
+                    (earlier.cpu, earlier.run_delay)
+                });
+            cpu += thread.cpu.saturating_sub(cpu_before);
+            run_delay += thread.run_delay.saturating_sub(delay_before);
+            runnable |= thread.runnable;
+        }
+        let enough = observed / WORKING_SHARE;
+        let activity = if after.source == Source::Unavailable || after.threads.is_empty() {
+            Activity::Unknown
+        } else if cpu >= enough && !cpu.is_zero() {
+            Activity::Busy
+        } else if runnable || (run_delay >= enough && !run_delay.is_zero()) {
+            Activity::Starved
+        } else {
+            Activity::Asleep
+        };
+        Self {
+            activity,
+            cpu,
+            run_delay,
+            observed,
+            threads: after.threads.len(),
+            source: after.source,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sample(threads: &[(u32, u64, u64, bool)]) -> Sample {
+        Sample {
+            source: Source::Schedstat,
+            threads: threads
+                .iter()
+                .map(|&(tid, cpu, delay, runnable)| ThreadTimes {
+                    tid,
+                    cpu: Duration::from_millis(cpu),
+                    run_delay: Duration::from_millis(delay),
+                    runnable,
+                })
+                .collect(),
+        }
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn threads_that_ran_are_busy() {
+        let evidence = Evidence::between(
+            &sample(&[(1, 100, 0, false), (2, 5, 0, false)]),
+            &sample(&[(1, 130, 0, false), (2, 45, 0, false)]),
+            SECOND,
+        );
+        assert_eq!(evidence.activity, Activity::Busy);
+        assert_eq!(evidence.cpu, Duration::from_millis(70));
+    }
+
+    #[test]
+    fn threads_that_wait_for_a_processor_are_starved() {
+        let delayed = Evidence::between(
+            &sample(&[(1, 100, 0, false)]),
+            &sample(&[(1, 101, 900, false)]),
+            SECOND,
+        );
+        assert_eq!(delayed.activity, Activity::Starved);
+        let never_ran = Evidence::between(
+            &sample(&[(1, 100, 0, true)]),
+            &sample(&[(1, 100, 0, true)]),
+            SECOND,
+        );
+        assert_eq!(never_ran.activity, Activity::Starved);
+    }
+
+    #[test]
+    fn blocked_threads_are_asleep_however_much_they_worked_before() {
+        let evidence = Evidence::between(
+            &sample(&[(1, 90_000, 5_000, false)]),
+            &sample(&[(1, 90_001, 5_000, false)]),
+            SECOND,
+        );
+        assert_eq!(evidence.activity, Activity::Asleep);
+    }
+
+    #[test]
+    fn without_a_look_nothing_is_known() {
+        let none = Sample {
+            source: Source::Unavailable,
+            threads: Vec::new(),
+        };
+        assert_eq!(
+            Evidence::between(&none, &none, SECOND).activity,
+            Activity::Unknown
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_process_that_stood_still_is_never_excused(
+            threads in proptest::collection::vec((1u32..50, 0u64..1_000_000, 0u64..1_000_000), 1..40),
+            observed in 1u64..100_000,
+        ) {
+            let rows: Vec<_> = threads.iter().map(|&(t, c, d)| (t, c, d, false)).collect();
+            let mut seen = std::collections::HashSet::new();
+            let rows: Vec<_> = rows.into_iter().filter(|row| seen.insert(row.0)).collect();
+            let look = sample(&rows);
+            let evidence = Evidence::between(&look, &look, Duration::from_millis(observed));
+            prop_assert!(!evidence.activity.excuses());
+        }
+    }
+}

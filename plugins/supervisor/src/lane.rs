@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A lane: one thread of a session, and the record of its native call in flight.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
+
+use crate::machine::CallKind;
+use crate::{CodecError, rehearse};
+
+/// Outputs are no longer wanted: the session closes, flushes or was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Discarded;
+
+/// How a lane ended when it did not end well.
+#[derive(Debug)]
+pub(crate) enum LaneFault {
+    /// The codec answered an error.
+    Failed(CodecError),
+    /// Rust code panicked.
+    Panicked(String),
+}
+
+/// Runs a part of a session and turns its panic into a value.
+pub(crate) fn guarded<T>(part: impl FnOnce() -> Result<T, CodecError>) -> Result<T, LaneFault> {
+    // A session must be fit for `close` after a panic (see `Session`), and
+    // nothing else of it is used again.
+    match catch_unwind(AssertUnwindSafe(part)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(LaneFault::Failed(error)),
+        Err(payload) => Err(LaneFault::Panicked(panic_message(payload.as_ref()))),
+    }
+}
+
+fn panic_message(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}
+
+/// What stands behind a lane.
+pub(crate) trait Host<O>: Send + Sync {
+    fn call_began(&self, lane: usize, name: &'static str, kind: CallKind);
+    fn call_ended(&self, lane: usize);
+    fn emit(&self, output: O, frames: usize) -> Result<(), Discarded>;
+    fn discarding(&self) -> bool;
+    /// Announces one more lane: its index and the name for its thread.
+    fn lane_begins(&self, name: &str) -> (usize, String);
+    fn lane_ended(&self, ended: Result<(), LaneFault>);
+}
+
+/// One thread of a session. The main lane is the worker; a session may
+/// [`spawn`](Self::spawn) siblings.
+pub struct Lane<O> {
+    host: Arc<dyn Host<O>>,
+    index: usize,
+}
+
+impl<O> std::fmt::Debug for Lane<O> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lane")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<O: Send + 'static> Lane<O> {
+    pub(crate) fn new(host: Arc<dyn Host<O>>, index: usize) -> Self {
+        Self { host, index }
+    }
+
+    /// A lane with no supervisor behind it, and the outputs that it emits; for
+    /// the tests of a codec crate.
+    pub fn detached() -> (Self, mpsc::Receiver<O>) {
+        let (outputs, receiver) = mpsc::channel();
+        (
+            Self::new(
+                Arc::new(Detached {
+                    outputs: Mutex::new(outputs),
+                }),
+                0,
+            ),
+            receiver,
+        )
+    }
+
+    /// Makes a native call that should return. The closure holds just the call;
+    /// `name` is the C function's.
+    pub fn call<R>(&self, name: &'static str, native: impl FnOnce() -> R) -> R {
+        self.watched(name, CallKind::Owed, native)
+    }
+
+    /// Makes a native call that may rightly wait for more input, such as a
+    /// blocking get.
+    pub fn wait<R>(&self, name: &'static str, native: impl FnOnce() -> R) -> R {
+        self.watched(name, CallKind::Waits, native)
+    }
+
+    fn watched<R>(&self, name: &'static str, kind: CallKind, native: impl FnOnce() -> R) -> R {
+        struct Returned<'a, O>(&'a dyn Host<O>, usize);
+        impl<O> Drop for Returned<'_, O> {
+            fn drop(&mut self) {
+                self.0.call_ended(self.1);
+            }
+        }
+        rehearse::before(name);
+        self.host.call_began(self.index, name, kind);
+        let _returned = Returned(self.host.as_ref(), self.index);
+        native()
+    }
+
+    /// Hands one output over; it settles `frames` inputs. Blocks, outside any
+    /// native call, while downstream is behind.
+    ///
+    /// # Errors
+    /// [`Discarded`] once outputs are not wanted any more: go on draining, and
+    /// drop what comes.
+    pub fn emit(&self, output: O, frames: usize) -> Result<(), Discarded> {
+        self.host.emit(output, frames)
+    }
+
+    /// Whether outputs are no longer wanted.
+    pub fn discarding(&self) -> bool {
+        self.host.discarding()
+    }
+
+    /// Starts a second supervised thread of the session. Its calls are watched,
+    /// its panic or error ends the run, and abandonment covers it.
+    ///
+    /// # Errors
+    /// [`CodecError::Resource`] when the system gives no thread.
+    pub fn spawn(
+        &self,
+        name: &'static str,
+        body: impl FnOnce(&Lane<O>) -> Result<(), CodecError> + Send + 'static,
+    ) -> Result<Sibling, CodecError> {
+        let (index, thread_name) = self.host.lane_begins(name);
+        let sibling = Sibling {
+            finished: Arc::default(),
+        };
+        let finished = Finish(sibling.clone());
+        let lane = Lane {
+            host: self.host.clone(),
+            index,
+        };
+        let spawned = std::thread::Builder::new()
+            .name(thread_name)
+            .spawn(move || {
+                let ended = guarded(|| body(&lane));
+                // First the fault, then the end: whoever waits for this lane must
+                // not take a stream that failed here for a complete one.
+                lane.host.lane_ended(ended);
+                drop(finished);
+            });
+        match spawned {
+            Ok(_detached) => Ok(sibling),
+            Err(error) => {
+                self.host.lane_ended(Ok(()));
+                Err(CodecError::Resource(format!(
+                    "no thread for {name}: {error}"
+                )))
+            }
+        }
+    }
+}
+
+/// A thread that a session started with [`Lane::spawn`].
+#[derive(Debug, Clone)]
+pub struct Sibling {
+    finished: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Sibling {
+    /// Waits until the thread has ended. For use on the session's own lanes
+    /// only: it is the budget of the phase that bounds this wait.
+    pub fn finished(&self) {
+        let (finished, changed) = &*self.finished;
+        let mut guard = finished.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*guard {
+            guard = changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Whether the thread has ended.
+    pub fn is_finished(&self) -> bool {
+        *self
+            .finished
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Marks a sibling as finished when dropped, also by a panic.
+struct Finish(Sibling);
+
+impl Drop for Finish {
+    fn drop(&mut self) {
+        let (finished, changed) = &*self.0.finished;
+        *finished.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        changed.notify_all();
+    }
+}
+
+struct Detached<O> {
+    outputs: Mutex<mpsc::Sender<O>>,
+}
+
+impl<O: Send> Host<O> for Detached<O> {
+    fn call_began(&self, _lane: usize, _name: &'static str, _kind: CallKind) {}
+
+    fn call_ended(&self, _lane: usize) {}
+
+    fn emit(&self, output: O, _frames: usize) -> Result<(), Discarded> {
+        let outputs = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
+        outputs.send(output).map_err(|_| Discarded)
+    }
+
+    fn discarding(&self) -> bool {
+        false
+    }
+
+    fn lane_begins(&self, name: &str) -> (usize, String) {
+        (1, name.to_owned())
+    }
+
+    fn lane_ended(&self, _ended: Result<(), LaneFault>) {}
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MPL-2.0
+//! How a run ended.
+
+use std::time::Duration;
+
+use crate::{CodecError, Reason, Snapshot};
+
+/// How a run ended. Produced once, by the supervisor.
+#[must_use]
+#[non_exhaustive]
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Everything that went in came out.
+    Completed,
+    /// The codec was wedged and has been given up.
+    WatchdogAbandoned(Box<Fault>),
+    /// The worker panicked.
+    CodecPanicked(Box<Fault>),
+    /// The codec answered an error.
+    CodecFailed(Box<Fault>),
+}
+
+impl Outcome {
+    /// The name that programs compare.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Outcome::Completed => "Completed",
+            Outcome::WatchdogAbandoned(_) => "WatchdogAbandoned",
+            Outcome::CodecPanicked(_) => "CodecPanicked",
+            Outcome::CodecFailed(_) => "CodecFailed",
+        }
+    }
+
+    /// What went wrong; `None` after `Completed`.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Outcome::Completed => None,
+            Outcome::WatchdogAbandoned(fault)
+            | Outcome::CodecPanicked(fault)
+            | Outcome::CodecFailed(fault) => Some(fault),
+        }
+    }
+
+    pub(crate) fn of(fault: Fault) -> Self {
+        let fault = Box::new(fault);
+        match fault.cause {
+            FaultCause::Wedged { .. } => Outcome::WatchdogAbandoned(fault),
+            FaultCause::Panicked(_) => Outcome::CodecPanicked(fault),
+            FaultCause::Failed(_) => Outcome::CodecFailed(fault),
+        }
+    }
+}
+
+/// What ended a run before its time.
+#[derive(Debug, Clone)]
+pub enum FaultCause {
+    /// It owed progress and made none.
+    Wedged {
+        /// What it owed.
+        reason: Reason,
+        /// The budget that ran out.
+        budget: Duration,
+    },
+    /// The worker panicked with this message.
+    Panicked(String),
+    /// The codec answered this error.
+    Failed(CodecError),
+}
+
+/// Where and how a session failed, as it was at that moment.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// The library's name.
+    pub library: &'static str,
+    /// What ended it.
+    pub cause: FaultCause,
+    /// The state of the session at that moment.
+    pub at: Snapshot,
+    /// Abandoned workers of the library that still hold something, this one included.
+    pub abandoned: usize,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.cause {
+            FaultCause::Wedged { reason, budget } => {
+                write!(
+                    f,
+                    "{} {} within {:.1?}",
+                    self.library,
+                    reason.describe(),
+                    budget
+                )?;
+            }
+            FaultCause::Panicked(message) => {
+                write!(f, "the worker of {} panicked: {message}", self.library)?;
+            }
+            FaultCause::Failed(error) => write!(f, "{}: {error}", self.library)?,
+        }
+        write!(f, " (while {}", self.at.phase.name())?;
+        for (name, age) in &self.at.calls {
+            write!(f, "; in {name} for {:.1} s", age.as_secs_f64())?;
+        }
+        write!(
+            f,
+            "; {} frames in, {} out, {} queued, {} inside",
+            self.at.frames_in, self.at.frames_out, self.at.queued, self.at.inside
+        )?;
+        if let Some(evidence) = &self.at.evidence {
+            write!(
+                f,
+                "; {} threads {}, {:.0} ms of CPU time in the last {:.0} ms",
+                evidence.threads,
+                evidence.activity.name(),
+                evidence.cpu.as_secs_f64() * 1e3,
+                evidence.observed.as_secs_f64() * 1e3,
+            )?;
+        }
+        if self.abandoned > 0 {
+            write!(f, "; {} abandoned", self.abandoned)?;
+        }
+        f.write_str(")")
+    }
+}

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What a run, its worker and its lanes share: the machine, the two queues and
+//! the conditions to wait on. One mutex; nothing is called or dropped under it
+//! that could block.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::clock::now;
+use crate::lane::{Discarded, Host, LaneFault};
+use crate::machine::{CallKind, Event, Machine, Reason};
+use crate::outcome::{Fault, FaultCause, Outcome};
+use crate::procfs::ThreadSet;
+use crate::{Account, Budgets, Library, open_lane};
+
+/// Outputs that wait for downstream before the codec's lanes are held up. A few,
+/// so that the codec works on while one is pushed; not many, since each may hold
+/// a picture.
+const OUTBOX: usize = 4;
+
+pub(crate) enum Command<I> {
+    Input(I),
+    /// `last`: nothing comes after it, the session ends with it.
+    Drain {
+        last: bool,
+    },
+    Flush,
+}
+
+impl<I> Command<I> {
+    pub(crate) fn frames(&self) -> usize {
+        usize::from(matches!(self, Command::Input(_)))
+    }
+}
+
+pub(crate) struct State<I, O> {
+    pub(crate) machine: Machine,
+    pub(crate) inbox: VecDeque<Command<I>>,
+    pub(crate) outbox: VecDeque<O>,
+    /// The element's waits return at once.
+    pub(crate) cancelled: bool,
+    /// The session shall close, whatever is inside.
+    pub(crate) closing: bool,
+    /// A flush was asked for and has not been answered.
+    pub(crate) flushing: bool,
+    /// Given up by the watchdog.
+    pub(crate) abandoned: bool,
+    /// The abandonment that happened while closing, for a warning.
+    pub(crate) stuck_close: Option<Box<Fault>>,
+    /// The session takes nothing any more and closes by itself.
+    pub(crate) spent: bool,
+    pub(crate) outcome: Option<Outcome>,
+    /// Drains done so far.
+    pub(crate) drains: u64,
+    /// Lanes alive, the worker included.
+    pub(crate) lanes: usize,
+    pub(crate) lanes_begun: usize,
+    pub(crate) threads: Option<ThreadSet>,
+    /// Set while the output task sleeps: until when, or `None` for until it is woken.
+    pub(crate) sleeping: Option<Option<Instant>>,
+}
+
+impl<I, O> State<I, O> {
+    /// Whether outputs are no longer wanted.
+    pub(crate) fn discarding(&self) -> bool {
+        self.closing || self.flushing || self.abandoned || self.outcome.is_some()
+    }
+
+    /// All threads of the session have ended.
+    pub(crate) fn closed(&self) -> bool {
+        self.lanes == 0
+    }
+
+    /// Whether the sleeping output task would miss the machine's deadline.
+    fn oversleeps(&self) -> bool {
+        match (self.sleeping, self.machine.deadline()) {
+            (Some(None), Some(_)) => true,
+            (Some(Some(until)), Some((deadline, _))) => deadline < until,
+            _ => false,
+        }
+    }
+}
+
+pub(crate) struct Shared<I, O> {
+    pub(crate) library: Library,
+    /// Unique in the process.
+    pub(crate) id: u64,
+    /// Name of the worker's thread.
+    pub(crate) name: String,
+    state: Mutex<State<I, O>>,
+    /// The worker waits for commands.
+    pub(crate) command: Condvar,
+    /// Lanes wait for room in the outbox.
+    pub(crate) outlet: Condvar,
+    /// The output task waits for output or for a deadline.
+    pub(crate) output: Condvar,
+    /// The streaming thread waits for room, for a drain, for the close.
+    pub(crate) element: Condvar,
+}
+
+impl<I, O> Shared<I, O> {
+    pub(crate) fn new(library: Library, id: u64, budgets: Budgets) -> Self {
+        let name: String = library
+            .name
+            .chars()
+            .filter(|c| !c.is_whitespace())
+            .take(9)
+            .collect();
+        Self {
+            library,
+            id,
+            name: format!("{name}#{id}"),
+            state: Mutex::new(State {
+                machine: Machine::new(now(), budgets),
+                inbox: VecDeque::new(),
+                outbox: VecDeque::new(),
+                cancelled: false,
+                closing: false,
+                flushing: false,
+                abandoned: false,
+                stuck_close: None,
+                spent: false,
+                outcome: None,
+                drains: 0,
+                lanes: 1,
+                lanes_begun: 1,
+                threads: None,
+                sleeping: None,
+            }),
+            command: Condvar::new(),
+            outlet: Condvar::new(),
+            output: Condvar::new(),
+            element: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State<I, O>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn wait<'a>(
+        &self,
+        condition: &Condvar,
+        state: MutexGuard<'a, State<I, O>>,
+    ) -> MutexGuard<'a, State<I, O>> {
+        condition
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `until`, or without bound.
+    pub(crate) fn wait_until<'a>(
+        &self,
+        condition: &Condvar,
+        state: MutexGuard<'a, State<I, O>>,
+        until: Option<Instant>,
+    ) -> MutexGuard<'a, State<I, O>> {
+        match until {
+            None => self.wait(condition, state),
+            Some(until) => {
+                let left = until.saturating_duration_since(now());
+                condition
+                    .wait_timeout(state, left)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0
+            }
+        }
+    }
+
+    pub(crate) fn wake_all(&self) {
+        self.command.notify_all();
+        self.outlet.notify_all();
+        self.output.notify_all();
+        self.element.notify_all();
+    }
+
+    /// Tells the machine, and wakes the output task where it would oversleep.
+    pub(crate) fn note(&self, state: &mut State<I, O>, event: Event) {
+        state.machine.handle(now(), event);
+        if state.oversleeps() {
+            self.output.notify_all();
+        }
+    }
+
+    /// Ends the run with a fault, unless it has ended already.
+    pub(crate) fn fail(&self, state: &mut State<I, O>, cause: FaultCause) {
+        if state.outcome.is_none() && !state.closing {
+            let fault = self.fault(state, cause, Account::of(self.library.name));
+            state.outcome = Some(Outcome::of(fault));
+        }
+        state.spent = true;
+        self.wake_all();
+    }
+
+    /// Gives the session up: from now on it owns itself.
+    pub(crate) fn abandon(&self, mut state: MutexGuard<'_, State<I, O>>, reason: Reason) {
+        let account = Account::abandon(self.library.name);
+        let budget = state
+            .machine
+            .budgets()
+            .of(state.machine.phase())
+            .unwrap_or_default();
+        let fault = self.fault(&state, FaultCause::Wedged { reason, budget }, account);
+        state.abandoned = true;
+        state.spent = true;
+        if state.outcome.is_none() && !state.closing {
+            state.outcome = Some(Outcome::of(fault));
+        } else {
+            state.stuck_close = Some(Box::new(fault));
+        }
+        let left = (
+            std::mem::take(&mut state.inbox),
+            std::mem::take(&mut state.outbox),
+        );
+        state.machine.handle(now(), Event::InboxDropped);
+        state.machine.handle(now(), Event::OutboxDropped);
+        self.wake_all();
+        drop(state);
+        // Not under the lock: dropping may run foreign code, and the open lane
+        // has a lock of its own, which is taken before this one.
+        drop(left);
+        open_lane::revoke(self.library.name, self.id);
+    }
+
+    fn fault(&self, state: &State<I, O>, cause: FaultCause, account: Account) -> Fault {
+        Fault {
+            library: self.library.name,
+            cause,
+            at: state.machine.snapshot(now()),
+            abandoned: account.outstanding(),
+        }
+    }
+}
+
+impl<I: Send, O: Send> Host<O> for Shared<I, O> {
+    fn call_began(&self, lane: usize, name: &'static str, kind: CallKind) {
+        let mut state = self.lock();
+        self.note(&mut state, Event::CallBegan { lane, name, kind });
+    }
+
+    fn call_ended(&self, lane: usize) {
+        let mut state = self.lock();
+        self.note(&mut state, Event::CallEnded { lane });
+    }
+
+    fn emit(&self, output: O, frames: usize) -> Result<(), Discarded> {
+        let mut state = self.lock();
+        while state.outbox.len() >= OUTBOX && !state.discarding() {
+            state = self.wait(&self.outlet, state);
+        }
+        if state.discarding() {
+            state.machine.handle(now(), Event::Discarded { frames });
+            drop(state);
+            drop(output);
+            return Err(Discarded);
+        }
+        state.outbox.push_back(output);
+        state.machine.handle(now(), Event::Output { frames });
+        self.output.notify_all();
+        Ok(())
+    }
+
+    fn discarding(&self) -> bool {
+        self.lock().discarding()
+    }
+
+    fn lane_begins(&self, name: &str) -> (usize, String) {
+        let mut state = self.lock();
+        let index = state.lanes_begun;
+        state.lanes_begun += 1;
+        state.lanes += 1;
+        (index, format!("{}:{name}", self.name))
+    }
+
+    fn lane_ended(&self, ended: Result<(), LaneFault>) {
+        let mut state = self.lock();
+        state.lanes -= 1;
+        match ended {
+            Ok(()) => {}
+            Err(LaneFault::Failed(error)) => self.fail(&mut state, FaultCause::Failed(error)),
+            Err(LaneFault::Panicked(message)) => {
+                self.fail(&mut state, FaultCause::Panicked(message));
+            }
+        }
+        if state.closed() {
+            state.machine.handle(now(), Event::Closed);
+            if state.abandoned {
+                Account::reclaim(self.library.name);
+            }
+            self.wake_all();
+        }
+    }
+}
+
+/// A run's shared part, as its lanes see it.
+pub(crate) fn host<I, O>(shared: &Arc<Shared<I, O>>) -> Arc<dyn Host<O>>
+where
+    I: Send + 'static,
+    O: Send + 'static,
+{
+    shared.clone()
+}
