@@ -24,9 +24,9 @@ pub(crate) fn work<C: Codec>(
 ) {
     let lane = Lane::new(host(shared), 0);
     if let Some(predecessor) = predecessor {
-        // Bounded by the predecessor's own close budget; not closing cleanly is
-        // its own affair and counted there.
-        let _ = predecessor.close();
+        // Bounded by the predecessor's own budgets; how it ends is its own
+        // affair and counted there.
+        let _ = predecessor.wait_closed();
     }
     let ended = match open(codec, shared, &lane) {
         Ok(Some(mut session)) => {
@@ -154,6 +154,8 @@ fn close<S: Session>(
     {
         let mut state = shared.lock();
         shared.note(&mut state, Event::CloseBegan);
+        // Whoever waits for the close has a deadline from now on.
+        shared.element.notify_all();
     }
     guarded(|| session.close(lane))
 }
