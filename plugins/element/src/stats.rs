@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Sessions and faults as structures that a program can read.
+
+use std::time::Duration;
+
+use gst::prelude::*;
+
+use codecwatch_supervisor::{Fault, Outcome, Snapshot, Source, Stats};
+
+use crate::settings::nanoseconds;
+
+/// The `stats` property. Durations are nanoseconds.
+pub(crate) fn structure(stats: Option<&Stats>, restarts: u32) -> gst::Structure {
+    let builder = gst::Structure::builder("codecwatch-stats").field("restarts", restarts);
+    let Some(stats) = stats else {
+        return builder
+            .field("phase", "none")
+            .field("verdict", "idle")
+            .build();
+    };
+    let worst = gst::Structure::from_iter(
+        "worst-calls",
+        stats
+            .session
+            .worst_calls
+            .iter()
+            .map(|&(name, took)| (name, nanoseconds(took).to_send_value())),
+    );
+    session_fields(builder, &stats.session)
+        .field("verdict", stats.session.verdict.name())
+        .field("outcome", stats.outcome.unwrap_or("none"))
+        .field("abandoned", count(stats.account.outstanding()))
+        .field("reclaimed", count(stats.account.reclaimed))
+        .field("worst-calls", worst)
+        .build()
+}
+
+/// The details of an error or a warning.
+pub(crate) fn fault_structure(outcome: &str, fault: &Fault) -> gst::Structure {
+    session_fields(gst::Structure::builder("codecwatch-fault"), &fault.at)
+        .field("outcome", outcome)
+        .field("library", fault.library)
+        .field("abandoned", count(fault.abandoned))
+        .build()
+}
+
+/// The `codecwatch-slow` message.
+pub(crate) fn slow_structure(at: &Snapshot) -> gst::Structure {
+    session_fields(gst::Structure::builder("codecwatch-slow"), at).build()
+}
+
+/// The name of an outcome for a fault that struck while closing, when the run's
+/// own outcome was another or none.
+pub(crate) fn outcome_name(outcome: Option<&Outcome>) -> &'static str {
+    outcome.map_or("none", Outcome::name)
+}
+
+fn session_fields(builder: gst::structure::Builder, at: &Snapshot) -> gst::structure::Builder {
+    let (call, age) = at.calls.first().copied().unwrap_or(("", Duration::ZERO));
+    let calls: Vec<String> = at
+        .calls
+        .iter()
+        .map(|(name, age)| format!("{name} for {:.1} s", age.as_secs_f64()))
+        .collect();
+    let source = at
+        .evidence
+        .map_or(Source::Unavailable, |evidence| evidence.source);
+    builder
+        .field("phase", at.phase.name())
+        .field("call", call)
+        .field("call-age", nanoseconds(age))
+        .field("calls", calls.join(", "))
+        .field("frames-in", at.frames_in)
+        .field("frames-out", at.frames_out)
+        .field("queued", count(at.queued))
+        .field("inside", count(at.inside))
+        .field("waiting-for-downstream", count(at.outbox))
+        .field("watchdog-late", at.late)
+        .field(
+            "evidence",
+            at.evidence
+                .map_or("none", |evidence| evidence.activity.name()),
+        )
+        .field("evidence-source", source.name())
+        .field(
+            "cpu-time",
+            at.evidence.map_or(0, |evidence| nanoseconds(evidence.cpu)),
+        )
+        .field(
+            "run-delay",
+            at.evidence
+                .map_or(0, |evidence| nanoseconds(evidence.run_delay)),
+        )
+        .field(
+            "observed",
+            at.evidence
+                .map_or(0, |evidence| nanoseconds(evidence.observed)),
+        )
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
