@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Coded data on its way into dav1d, without a copy.
+
+use std::{ffi::c_void, panic::AssertUnwindSafe, ptr::NonNull};
+
+use crate::sys;
+
+/// The owner of some coded bytes. It is asked for them once, and dropped, on
+/// whatever thread, when dav1d does not need them any more.
+pub type Bytes = Box<dyn AsRef<[u8]> + Send>;
+
+/// One input: OBUs of a temporal unit, or of one frame of it, in the
+/// low-overhead format (AV1 specification, section 5).
+pub struct Chunk {
+    /// The caller's name for it; comes back with what it led to.
+    pub id: u64,
+    /// The OBUs.
+    pub bytes: Bytes,
+}
+
+impl Chunk {
+    /// An input of these bytes.
+    pub fn new(id: u64, bytes: impl AsRef<[u8]> + Send + 'static) -> Self {
+        Self {
+            id,
+            bytes: Box::new(bytes),
+        }
+    }
+}
+
+impl std::fmt::Debug for Chunk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chunk")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An owner and the bytes that it showed.
+pub(crate) struct Borrowed {
+    owner: NonNull<dyn AsRef<[u8]> + Send>,
+    bytes: NonNull<[u8]>,
+}
+
+// SAFETY: the owner is Send, and the bytes move with it.
+unsafe impl Send for Borrowed {}
+
+impl Borrowed {
+    pub(crate) fn new(owner: Bytes) -> Self {
+        // Out of its box, the owner stays where it is and nothing but the
+        // pointer reaches it.
+        let owner = NonNull::from(Box::leak(owner));
+        // SAFETY: leaked just now, so valid; never borrowed mutably.
+        let bytes = NonNull::from(unsafe { owner.as_ref() }.as_ref());
+        Self { owner, bytes }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: borrowed from the owner, which is neither changed nor dropped
+        // before `self`.
+        unsafe { self.bytes.as_ref() }
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        // SAFETY: leaked from a box in `new`; what was borrowed from it ends
+        // with `self`.
+        drop(unsafe { Box::from_raw(self.owner.as_ptr()) });
+    }
+}
+
+/// A reference of dav1d's to some bytes.
+pub(crate) struct Data(sys::Dav1dData);
+
+impl Data {
+    /// Lends `bytes`, which must not be empty, to dav1d under the name `mark`;
+    /// `None` when dav1d has no memory for it.
+    pub(crate) fn wrap(bytes: Borrowed, mark: i64) -> Option<Self> {
+        let mut data = Self(sys::Dav1dData::default());
+        let (start, len) = (bytes.bytes().as_ptr(), bytes.bytes().len());
+        let cookie = Box::into_raw(Box::new(bytes)).cast::<c_void>();
+        // SAFETY: `data` is valid for writes; start and len are those of bytes
+        // that live until `release` gets the cookie.
+        let code =
+            unsafe { sys::dav1d_data_wrap(&raw mut data.0, start, len, Some(release), cookie) };
+        if code != 0 {
+            // SAFETY: dav1d refused the cookie, so it is still ours.
+            drop(unsafe { Box::from_raw(cookie.cast::<Borrowed>()) });
+            return None;
+        }
+        data.0.m.timestamp = mark;
+        Some(data)
+    }
+
+    pub(crate) fn as_mut_ptr(&mut self) -> *mut sys::Dav1dData {
+        &raw mut self.0
+    }
+}
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        // SAFETY: wrapped, or emptied by dav1d when it took the reference, or
+        // never filled: dav1d takes each of these.
+        unsafe { sys::dav1d_data_unref(self.as_mut_ptr()) };
+    }
+}
+
+/// dav1d's last reference is gone. Called on any thread.
+unsafe extern "C" fn release(_bytes: *const u8, cookie: *mut c_void) {
+    // SAFETY: the cookie is the box that `wrap` made, and dav1d calls once.
+    let bytes = unsafe { Box::from_raw(cookie.cast::<Borrowed>()) };
+    // A panic of the owner's drop must not unwind into C; the panic hook has
+    // reported it, and there is nothing else left to do.
+    let _ = std::panic::catch_unwind(AssertUnwindSafe(|| drop(bytes)));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use super::*;
+
+    struct Counted(Vec<u8>, Arc<AtomicUsize>);
+
+    impl AsRef<[u8]> for Counted {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.1.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn the_owner_is_dropped_once_when_dav1d_lets_go() {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let owner = Counted(vec![0x12, 0], drops.clone());
+        let data = Data::wrap(Borrowed::new(Box::new(owner)), 1).unwrap();
+        assert_eq!(drops.load(Ordering::Relaxed), 0);
+        drop(data);
+        assert_eq!(drops.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_panic_of_the_owner_does_not_reach_dav1d() {
+        struct Bomb;
+        impl AsRef<[u8]> for Bomb {
+            fn as_ref(&self) -> &[u8] {
+                &[0x12, 0]
+            }
+        }
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("an owner that panics");
+            }
+        }
+        drop(Data::wrap(Borrowed::new(Box::new(Bomb)), 1).unwrap());
+    }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MPL-2.0
+//! dav1d, the AV1 decoder, as a codec for `codecwatch-supervisor`.
+//!
+//! [`Dav1d`] travels to the worker and opens a [`Dav1dSession`] there, which
+//! takes [`Chunk`]s of coded data and gives [`Decoded`] outputs. Coded data
+//! goes in, and pictures come out, without a copy: see [`PictureAllocator`] for
+//! who holds the memory when. [`Av1c`], [`AnnexB`] and [`obus`] bring other
+//! framings of AV1 into the one that dav1d takes.
+//!
+//! The bindings are made from the installed header when this crate is built, so
+//! it has to be built again for another dav1d; 1.0 and later are supported.
+
+mod annexb;
+mod av1c;
+mod callbacks;
+mod chunk;
+mod decoder;
+mod heap;
+mod memory;
+mod metadata;
+mod obu;
+mod output;
+mod picture;
+mod session;
+mod settings;
+mod shape;
+mod sync;
+mod sys;
+
+pub use annexb::{AnnexB, AnnexBError, LARGEST_TEMPORAL_UNIT};
+pub use av1c::{Av1c, Av1cError};
+pub use callbacks::LogHook;
+pub use chunk::{Bytes, Chunk};
+pub use heap::HeapAllocator;
+pub use memory::{Allocation, PictureAllocator, PictureMemory};
+pub use metadata::{
+    ChromaPosition, Color, ContentLight, Frame, FrameKind, MasteringDisplay, Sequence, T35, Timing,
+};
+pub use obu::{Obu, ObuError, ObuKind, Obus, Start, Summary, obus, summarize};
+pub use output::{Damage, DamageCause, Decoded};
+pub use picture::{Picture, Plane};
+pub use session::{Dav1d, Dav1dSession, LIBRARY};
+pub use settings::{InloopFilters, LARGEST_LEVEL_PICTURE, Settings, frame_delay};
+pub use shape::{ALIGNMENT, Chroma, PictureLayout, PictureShape};

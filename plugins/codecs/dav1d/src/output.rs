@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What a session gives.
+
+use crate::Picture;
+
+/// One output. Each input is settled by exactly one of them, in the order of
+/// the inputs but for [`Damaged`](Self::Damaged) ones, which may come early.
+/// An input that holds several frames to show (unusual) leads to several
+/// pictures; the first settles it.
+#[derive(Debug)]
+pub enum Decoded {
+    /// The session is open; the first output.
+    Opened {
+        /// Frames that are in work at most: input number `frame_delay` goes in
+        /// before picture number 1 comes out. 1 = nothing is held back.
+        frame_delay: usize,
+    },
+    /// A picture.
+    Picture(Box<Picture>),
+    /// This input led to no picture of its own: a frame that is not shown yet,
+    /// headers only, a spatial layer below the highest.
+    NoPicture {
+        /// The input.
+        id: u64,
+    },
+    /// This input led to no picture although it should have.
+    Damaged(Damage),
+}
+
+/// An input that was not decoded. The session goes on; see
+/// [`Dav1dSession`](crate::Dav1dSession) for how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Damage {
+    /// The input.
+    pub id: u64,
+    /// Why.
+    pub cause: DamageCause,
+}
+
+/// Why an input was not decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DamageCause {
+    /// The bitstream is not valid here: an error of the stream.
+    #[error("the bitstream is damaged")]
+    Bitstream,
+    /// The picture would be larger than the user allows.
+    #[error("the picture exceeds the frame size limit")]
+    TooLarge,
+    /// It needs pictures that are not there, because of earlier damage or
+    /// because the stream did not begin with a key frame. No error of its own.
+    #[error("it needs pictures that were lost")]
+    Unreferenced,
+}
