@@ -1,0 +1,76 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MPL-2.0
+#
+# Building, and the environment in which what was built runs. GStreamer gets a registry of its own, so that nothing in
+# the user's home changes and no plugin installed there is mistaken for the one just built.
+
+shim=$target/rehearse/librehearse.so
+
+# build_plugins dev|release: for tests (with them, so that nothing is built twice) or for use
+build_plugins() {
+    local profile=$1 folder=${1/dev/debug} plugin
+    step "Building ($profile)"
+    if [ "$profile" = dev ]; then
+        cargo build --workspace --locked --all-targets
+    else
+        cargo build --workspace --locked --release
+    fi
+
+    # A folder with the plugins alone: GStreamer searches folders to the bottom, and cargo keeps much else there.
+    plugins=$target/gstreamer/$folder
+    mkdir -p "$plugins"
+    rm -f "$plugins"/*.so
+    for plugin in "$target/$folder"/libgst*.so; do
+        [ ! -e "$plugin" ] || ln -s "$plugin" "$plugins/"
+    done
+
+    export GST_PLUGIN_PATH=$plugins
+    export GST_REGISTRY=$target/gstreamer/registry-$folder.bin
+    export CODECWATCH_PLUGIN_DIR=$plugins
+    export CODECWATCH_MEDIA=$root/tests/media
+}
+
+# Compiles the fault shim where it is older than its sources.
+build_shim() {
+    export CODECWATCH_SHIM=$shim
+    if [ ! -e "$shim" ] || [ -n "$(find tests/shims -newer "$shim" -print -quit)" ]; then
+        tests/shims/build "$shim"
+    fi
+}
+
+# has_element NAME
+has_element() {
+    gst-inspect-1.0 --exists "$1" >/dev/null 2>&1
+}
+
+run_rehearse() {
+    local script=${1:-}
+    if [ -z "$script" ] || [ "${2:-}" != -- ] || [ $# -lt 3 ]; then
+        die "usage: ./dev rehearse SCRIPT -- COMMAND... (tests/shims/README.md)"
+    fi
+    shift 2
+    need "${packages_to_build[@]}" "${packages_to_run[@]}"
+    need_rust
+    build_plugins release
+    build_shim
+    cd "$here"
+    exec env CODECWATCH_REHEARSE="$script" LD_PRELOAD="$shim${LD_PRELOAD:+:$LD_PRELOAD}" "$@"
+}
+
+# Each benchmark is a program in tests/bench that says for itself what it measured.
+run_bench() {
+    local bench name found=no
+    need "${packages_to_build[@]}" "${packages_to_run[@]}" "${packages_to_test[@]}"
+    need_rust
+    build_plugins release
+    build_shim
+    for bench in tests/bench/*; do
+        name=$(basename "$bench")
+        if [ -f "$bench" ] && [ -x "$bench" ] && { [ $# = 0 ] || [[ " $* " == *" ${name%.*} "* ]]; }; then
+            found=yes
+            step "Benchmark ${name%.*}"
+            "$bench"
+        fi
+    done
+    [ $found = yes ] || die "no benchmark is named '$*': tests/bench has them"
+}

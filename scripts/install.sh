@@ -1,0 +1,27 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MPL-2.0
+
+run_install() {
+    local folder
+    need "${packages_to_build[@]}"
+    case $#:${1:-} in
+    0:*)
+        if [ "$(id -u)" = 0 ]; then
+            folder=$(pkg-config --variable=pluginsdir gstreamer-1.0)
+        else
+            folder=${XDG_DATA_HOME:-$HOME/.local/share}/gstreamer-1.0/plugins
+        fi
+        ;;
+    2:--prefix) folder=$(pkg-config --define-variable=prefix="$(cd "$here" && realpath -m "$2")" --variable=pluginsdir gstreamer-1.0) ;;
+    *) die "usage: ./dev install [--prefix DIR]" ;;
+    esac
+    need_rust
+    build_plugins release
+    folder=${DESTDIR:-}$folder
+    step "Installing into $folder"
+    install -d "$folder"
+    install -v -m 644 "$plugins"/libgst*.so "$folder"
+    if [ $# = 2 ]; then
+        echo "GStreamer finds them with GST_PLUGIN_PATH=$folder"
+    fi
+}

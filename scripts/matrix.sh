@@ -1,0 +1,175 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MPL-2.0
+#
+# ./dev matrix: the whole of ./dev test on each Debian that users have, built by that Debian's own compiler. Each stack
+# is a root made by debootstrap; it sees the sources read-only and no network is needed for crates. A run happens in
+# mount and process namespaces of its own: however it ends, no mount and no process is left.
+
+stacks=(bookworm trixie sid)
+roots=$(realpath -m "${CODECWATCH_MATRIX_DIR:-.matrix}")
+
+# What this machine's apt is told about Debian: its mirror, and that of its security suite.
+find_mirrors() {
+    local found
+    # shellcheck disable=SC2016 # apt's own variables
+    mirrors_known() {
+        apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | sort -u
+    }
+    found=$(mirrors_known)
+    if [ -z "$found" ]; then
+        apt_update
+        found=$(mirrors_known)
+    fi
+    mirror=$(awk '$1 == "Debian" { print $2; exit }' <<<"$found")
+    security_mirror=$(awk '$1 == "Debian-Security" { print $2; exit }' <<<"$found")
+    [ -n "$mirror" ] || die "no Debian mirror among apt's sources"
+    [ -n "$security_mirror" ] || security_mirror=${mirror%/}-security
+}
+
+# make_root STACK: with debootstrap, once
+make_root() {
+    local stack=$1 made=$roots/$1
+    [ ! -e "$made/etc/debian_version" ] || return 0
+    step "Making a root for $stack"
+    find_mirrors
+    as_root mkdir -p "$roots"
+    # A root that was not finished has another name; it is made afresh.
+    remove_root "$made.part"
+    mkdir -p "$target/log"
+    if ! as_root debootstrap --variant=minbase "$stack" "$made.part" "$mirror" >"$target/log/debootstrap.log" 2>&1; then
+        tail -n 20 "$target/log/debootstrap.log" >&2
+        die "debootstrap failed (all of it: $target/log/debootstrap.log)"
+    fi
+    {
+        echo "deb $mirror $stack main"
+        if [ "$stack" != sid ]; then
+            echo "deb $mirror $stack-updates main"
+            echo "deb $security_mirror $stack-security main"
+        fi
+    } | as_root tee "$made.part/etc/apt/sources.list" >/dev/null
+    # The Release file of a mirror that is a copy may have run out.
+    echo 'Acquire::Check-Valid-Until "false";' | as_root tee "$made.part/etc/apt/apt.conf.d/99codecwatch" >/dev/null
+    as_root mv "$made.part" "$made"
+}
+
+# remove_root FOLDER: never through a mount
+remove_root() {
+    [ -e "$1" ] || return 0
+    if grep -qF " $1/" /proc/self/mountinfo; then
+        die "something is mounted in $1: unmount it first"
+    fi
+    as_root rm -rf --one-file-system "$1"
+}
+
+# The crates of Cargo.lock as sources, so that a root needs no registry.
+vendor_crates() {
+    local stamp=$roots/vendor/Cargo.lock
+    cmp -s Cargo.lock "$stamp" && return
+    step "Collecting the crates"
+    as_root mkdir -p "$roots"
+    rm -rf "$target/vendor"
+    cargo vendor --quiet --locked --versioned-dirs "$target/vendor" >/dev/null
+    as_root rm -rf --one-file-system "$roots/vendor"
+    as_root cp -r "$target/vendor" "$roots/vendor"
+    rm -rf "$target/vendor"
+    as_root cp Cargo.lock "$stamp"
+}
+
+# enter_root ROOT SOURCES VENDOR COMMAND...: runs as root in fresh namespaces
+enter_root() {
+    local into=$1 sources=$2 vendor=$3
+    shift 3
+    mount -t proc proc "$into/proc"
+    mount --rbind /dev "$into/dev"
+    mount -t tmpfs tmpfs "$into/tmp"
+    share_read_only() {
+        mkdir -p "$into/$2"
+        mount --bind "$1" "$into/$2"
+        mount -o remount,bind,ro "$into/$2"
+    }
+    share_read_only "$sources" src/codecwatch
+    share_read_only "$vendor" src/vendor
+    cp -L /etc/resolv.conf "$into/etc/resolv.conf"
+    mkdir -p "$into/var/tmp/codecwatch/cargo"
+    cat >"$into/var/tmp/codecwatch/cargo/config.toml" <<'END'
+[source.crates-io]
+replace-with = "vendored"
+[source.vendored]
+directory = "/src/vendor"
+END
+    exec chroot "$into" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" \
+        CARGO_HOME=/var/tmp/codecwatch/cargo CARGO_NET_OFFLINE=true CARGO_TARGET_DIR=/var/tmp/codecwatch/target \
+        GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' "$@"
+}
+
+# test_stack STACK: leaves summary.tsv and versions.tsv in $target/matrix/STACK
+test_stack() {
+    local stack=$1 into=$roots/$1 results=$target/matrix/$1 code=0
+    rm -rf "$results"
+    mkdir -p "$results"
+    make_root "$stack"
+    step "Testing on $stack"
+    as_root rm -f "$into/var/tmp/codecwatch/target/"{summary,versions}.tsv
+    # The first process in the new namespace ends with unshare, and all others with it.
+    # shellcheck disable=SC2016 # expanded inside
+    as_root flock --nonblock --conflict-exit-code 75 "$into" \
+        unshare --mount --pid --fork --kill-child --propagation private \
+        bash -euc "$(declare -f enter_root); enter_root \"\$@\"" _ "$into" "$root" "$roots/vendor" \
+        /src/codecwatch/dev test || code=$?
+    [ $code != 75 ] || die "another run is using $into"
+    cp "$into/var/tmp/codecwatch/target/"{summary,versions}.tsv "$results/" 2>/dev/null || true
+    if [ $code != 0 ] && ! awk -F'\t' '$3 > 0 { bad = 1 } END { exit !bad }' "$results/summary.tsv" 2>/dev/null; then
+        printf 'run (exit code %d)\t0\t1\t0\n' $code >>"$results/summary.tsv"
+    fi
+}
+
+# One table; fails when a stack has a failure.
+print_matrix() {
+    local stack results
+    step "Matrix"
+    for stack; do
+        results=$target/matrix/$stack
+        awk -F'\t' -v stack="$stack" '
+            FILENAME ~ /versions/ { version[$1] = $2; next }
+            FNR == 1 { row = sprintf("%s | %s | %s | %s | %s", stack, version["GStreamer"], version["SVT-AV1"], version["dav1d"], version["Rust"]) }
+            { print row " | " $1 " | " $2 " | " $3 " | " $4; p += $2; f += $3; s += $4 }
+            END { print row " | all | " p + 0 " | " f + 0 " | " s + 0 }' "$results/versions.tsv" "$results/summary.tsv" || true
+    done | awk -F' [|] ' '
+        BEGIN { split("stack|GStreamer|SVT-AV1|dav1d|Rust|suite|passed|failed|skipped", title, "|"); for (i = 1; i <= 9; i++) width[i] = length(title[i]) }
+        { for (i = 1; i <= 9; i++) { cell[NR, i] = $i; if (length($i) > width[i]) width[i] = length($i) }; if ($6 == "all" && $8 > 0) bad = 1 }
+        function line(row, i, text) { text = "|"; for (i = 1; i <= 9; i++) text = text sprintf(i < 7 ? " %-*s |" : " %*s |", width[i], row ? cell[row, i] : title[i]); print text }
+        END {
+            line(0)
+            text = "|"
+            for (i = 1; i <= 9; i++) { dashes = sprintf("%*s", width[i] + 1, ""); gsub(/ /, "-", dashes); text = text (i < 7 ? dashes "-|" : dashes ":|") }
+            print text
+            for (r = 1; r <= NR; r++) line(r)
+            exit bad || NR == 0
+        }'
+}
+
+run_matrix() {
+    local stack wanted=()
+    case "${1:-all}" in
+    clean)
+        for stack in "${stacks[@]}"; do
+            remove_root "$roots/$stack"
+            remove_root "$roots/$stack.part"
+        done
+        remove_root "$roots/vendor"
+        return
+        ;;
+    all) wanted=("${stacks[@]}") ;;
+    *) wanted=("$@") ;;
+    esac
+    for stack in "${wanted[@]}"; do
+        [[ " ${stacks[*]} " == *" $stack "* ]] || die "no stack is named '$stack': there are ${stacks[*]}"
+    done
+    need debootstrap git
+    need_rust
+    vendor_crates
+    for stack in "${wanted[@]}"; do
+        test_stack "$stack"
+    done
+    print_matrix "${wanted[@]}"
+}
