@@ -49,8 +49,8 @@ run_rehearse() {
         die "usage: ./dev rehearse SCRIPT -- COMMAND... (tests/shims/README.md)"
     fi
     shift 2
-    need "${packages_to_build[@]}" "${packages_to_run[@]}"
     need_rust
+    need "${packages_to_build[@]}" "${packages_to_run[@]}"
     build_plugins release
     build_shim
     cd "$here"
@@ -60,8 +60,8 @@ run_rehearse() {
 # Each benchmark is a program in tests/bench that says for itself what it measured.
 run_bench() {
     local bench name found=no
-    need "${packages_to_build[@]}" "${packages_to_run[@]}" "${packages_to_test[@]}"
     need_rust
+    need "${packages_to_build[@]}" "${packages_to_run[@]}" "${packages_to_test[@]}"
     build_plugins release
     build_shim
     for bench in tests/bench/*; do

@@ -68,8 +68,8 @@ rehearse_plain() {
 }
 
 run_demo() {
-    need "${packages_to_build[@]}" "${packages_to_run[@]}"
     need_rust
+    need "${packages_to_build[@]}" "${packages_to_run[@]}"
     build_plugins release
     build_shim
     has_element svtav1enc || need svt-av1

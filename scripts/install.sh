@@ -3,6 +3,7 @@
 
 run_install() {
     local folder
+    need_rust
     need "${packages_to_build[@]}"
     case $#:${1:-} in
     0:*)
@@ -15,7 +16,6 @@ run_install() {
     2:--prefix) folder=$(pkg-config --define-variable=prefix="$(cd "$here" && realpath -m "$2")" --variable=pluginsdir gstreamer-1.0) ;;
     *) die "usage: ./dev install [--prefix DIR]" ;;
     esac
-    need_rust
     build_plugins release
     folder=${DESTDIR:-}$folder
     step "Installing into $folder"

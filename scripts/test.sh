@@ -8,8 +8,8 @@ summary=$target/summary.tsv   # suite, passed, failed, skipped
 versions=$target/versions.tsv # component, version
 
 need_to_test() {
-    need "${packages_to_build[@]}" "${packages_to_run[@]}" "${packages_to_test[@]}"
     need_rust
+    need "${packages_to_build[@]}" "${packages_to_run[@]}" "${packages_to_test[@]}"
     need_rust_tools
 }
 
@@ -66,7 +66,7 @@ count_nextest() {
     awk '
         function value(key) { return match($0, " " key "=\"[^\"]*\"") ? substr($0, RSTART + length(key) + 3, RLENGTH - length(key) - 4) : "" }
         /<testsuite / {
-            suite = value("name"); gsub(/.*::/, "", suite); gsub(/-/, "_", suite)
+            suite = value("name"); gsub(/.*::(bin\/)?/, "", suite); gsub(/-/, "_", suite)
             f = value("failures") + value("errors")
             print suite "\t" value("tests") - f "\t" f "\t" value("disabled") + 0
         }' "$1"
@@ -76,8 +76,9 @@ count_nextest() {
 # Tests that took the way out through $CODECWATCH_SKIPS were reported as passed.
 move_skips() {
     awk -F'\t' '
-        FNR == NR { sub(/:.*/, ""); skipped[$0]++; next }
-        { s = $1 in skipped ? skipped[$1] : 0; print $1 "\t" $2 - s "\t" $3 "\t" $4 + s }' "$CODECWATCH_SKIPS" -
+        reading_skips { sub(/:.*/, ""); skipped[$0]++; next }
+        { s = $1 in skipped ? skipped[$1] : 0; print $1 "\t" $2 - s "\t" $3 "\t" $4 + s }
+    ' reading_skips=1 "$CODECWATCH_SKIPS" reading_skips=0 -
 }
 
 # cargo_tests [NAME...]
