@@ -7,8 +7,9 @@
 //! [`Machine::deadline`].
 //!
 //! A session *owes* progress while it opens, drains or closes, and while
-//! running in three cases: a native call that should return is in flight; input
-//! waits that it does not take; it holds more frames than its declared delay.
+//! running in four cases: a native call that should return is in flight; input
+//! waits that it does not take; it holds more frames than its declared delay;
+//! it flushes.
 //! It owes nothing while downstream has not taken its output.
 
 use std::collections::VecDeque;
@@ -81,6 +82,8 @@ pub enum Event {
     DrainBegan,
     /// Everything is out; the session runs on.
     Drained,
+    /// The worker began to flush.
+    FlushBegan,
     /// The session forgot what was inside.
     Flushed,
     /// The session shall close, or has begun to.
@@ -117,6 +120,8 @@ pub enum Reason {
     Output,
     /// It does not finish draining.
     Drain,
+    /// It does not finish flushing.
+    Flush,
     /// Its close has not returned.
     Close,
 }
@@ -130,6 +135,7 @@ impl Reason {
             Reason::Input => "did not take its input",
             Reason::Output => "gave no output",
             Reason::Drain => "did not drain",
+            Reason::Flush => "did not flush",
             Reason::Close => "did not close",
         }
     }
@@ -234,6 +240,8 @@ pub struct Machine {
     waiting_since: Instant,
     /// Since when more frames are inside than may be.
     over_since: Option<Instant>,
+    /// Since when the worker flushes.
+    flushing_since: Option<Instant>,
     judgement: Option<Judgement>,
     evidence: Option<Evidence>,
     slow_reported: bool,
@@ -261,6 +269,7 @@ impl Machine {
             progress: now,
             waiting_since: now,
             over_since: None,
+            flushing_since: None,
             judgement: None,
             evidence: None,
             slow_reported: false,
@@ -295,7 +304,11 @@ impl Machine {
     /// Takes note of an event. Times must not run backwards.
     pub fn handle(&mut self, now: Instant, event: Event) {
         match event {
-            Event::OpenBegan => self.enter(now, Phase::Opening),
+            Event::OpenBegan => {
+                if self.phase == Phase::Queued {
+                    self.enter(now, Phase::Opening);
+                }
+            }
             Event::Opened { delay } => {
                 self.delay = delay;
                 if self.phase == Phase::Opening {
@@ -364,9 +377,11 @@ impl Machine {
                     self.enter(now, Phase::Running);
                 }
             }
+            Event::FlushBegan => self.flushing_since = Some(now),
             Event::Flushed => {
                 self.inside = 0;
                 self.over_since = None;
+                self.flushing_since = None;
                 self.progress = now;
             }
             Event::CloseBegan => {
@@ -524,9 +539,14 @@ impl Machine {
                     reason: Reason::Output,
                     since,
                 });
+                let flush = self.flushing_since.map(|since| Debt {
+                    reason: Reason::Flush,
+                    since,
+                });
                 owed_calls
                     .chain(input)
                     .chain(output)
+                    .chain(flush)
                     .map(|debt| self.rearmed(debt))
                     .min_by_key(|debt| debt.since)
             }

@@ -222,6 +222,28 @@ fn opening_has_a_budget_of_its_own() {
 }
 
 #[test]
+fn a_flush_that_hangs_outside_native_calls_is_a_debt_too() {
+    let mut world = World::running(None);
+    world.tell(Event::FlushBegan);
+    world.tell(Event::Flushed);
+    world.pass(5000 * MS);
+    assert_eq!(world.abandoned, None);
+    world.tell(Event::FlushBegan);
+    world.pass(5000 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Flush, 6000 * MS)));
+}
+
+#[test]
+fn an_open_that_begins_when_the_session_shall_close_does_not_restart_the_clock() {
+    let mut world = World::queued();
+    world.tell(Event::CloseBegan);
+    world.pass(200 * MS);
+    world.tell(Event::OpenBegan);
+    world.pass(5000 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Close, 300 * MS)));
+}
+
+#[test]
 fn closing_is_bounded_whatever_the_evidence() {
     let mut world = World::running(None);
     world.load = 100;
@@ -368,6 +390,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Tell(Event::InboxDropped)),
         1 => Just(Step::Tell(Event::DrainBegan)),
         1 => Just(Step::Tell(Event::Drained)),
+        1 => Just(Step::Tell(Event::FlushBegan)),
         1 => Just(Step::Tell(Event::Flushed)),
         1 => Just(Step::Tell(Event::Tick)),
     ]
