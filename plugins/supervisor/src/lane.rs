@@ -21,13 +21,20 @@ pub(crate) enum LaneFault {
     Panicked(String),
 }
 
+impl From<CodecError> for LaneFault {
+    fn from(error: CodecError) -> Self {
+        LaneFault::Failed(error)
+    }
+}
+
 /// Runs a part of a session and turns its panic into a value.
-pub(crate) fn guarded<T>(part: impl FnOnce() -> Result<T, CodecError>) -> Result<T, LaneFault> {
+pub(crate) fn guarded<T, E: Into<LaneFault>>(
+    part: impl FnOnce() -> Result<T, E>,
+) -> Result<T, LaneFault> {
     // A session must be fit for `close` after a panic (see `Session`), and
     // nothing else of it is used again.
     match catch_unwind(AssertUnwindSafe(part)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(LaneFault::Failed(error)),
+        Ok(ended) => ended.map_err(Into::into),
         Err(payload) => Err(LaneFault::Panicked(panic_message(payload.as_ref()))),
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::lane::LaneFault;
 use crate::{CodecError, Reason, Snapshot};
 
 /// How a run ended. Produced once, by the supervisor.
@@ -65,6 +66,15 @@ pub enum FaultCause {
     Panicked(String),
     /// The codec answered this error.
     Failed(CodecError),
+}
+
+impl From<LaneFault> for FaultCause {
+    fn from(fault: LaneFault) -> Self {
+        match fault {
+            LaneFault::Failed(error) => FaultCause::Failed(error),
+            LaneFault::Panicked(message) => FaultCause::Panicked(message),
+        }
+    }
 }
 
 /// Where and how a session failed, as it was at that moment.

@@ -23,6 +23,7 @@ pub(crate) enum Command<I> {
     Input(I),
     /// `last`: nothing comes after it, the session ends with it.
     Drain {
+        ticket: u64,
         last: bool,
     },
     Flush,
@@ -31,6 +32,10 @@ pub(crate) enum Command<I> {
 impl<I> Command<I> {
     pub(crate) fn frames(&self) -> usize {
         usize::from(matches!(self, Command::Input(_)))
+    }
+
+    pub(crate) fn is_flush(&self) -> bool {
+        matches!(self, Command::Flush)
     }
 }
 
@@ -42,7 +47,8 @@ pub(crate) struct State<I, O> {
     pub(crate) cancelled: bool,
     /// The session shall close, whatever is inside.
     pub(crate) closing: bool,
-    /// A flush was asked for and has not been answered.
+    /// A flush was asked for and has not been answered, or was answered by
+    /// [`Flush::NeedsNewSession`](crate::Flush::NeedsNewSession).
     pub(crate) flushing: bool,
     /// Given up by the watchdog.
     pub(crate) abandoned: bool,
@@ -51,11 +57,15 @@ pub(crate) struct State<I, O> {
     /// The session takes nothing any more and closes by itself.
     pub(crate) spent: bool,
     pub(crate) outcome: Option<Outcome>,
-    /// Drains done so far.
-    pub(crate) drains: u64,
+    /// Tickets of drains: the latest given out, the latest done, and the latest
+    /// that a flush cut or made pointless.
+    pub(crate) drains_asked: u64,
+    pub(crate) drains_done: u64,
+    pub(crate) drains_void: u64,
     /// Lanes alive, the worker included.
     pub(crate) lanes: usize,
     pub(crate) lanes_begun: usize,
+    /// Set when the native open begins: from then on there is something to leak.
     pub(crate) threads: Option<ThreadSet>,
     /// Set while the output task sleeps: until when, or `None` for until it is woken.
     pub(crate) sleeping: Option<Option<Instant>>,
@@ -65,6 +75,23 @@ impl<I, O> State<I, O> {
     /// Whether outputs are no longer wanted.
     pub(crate) fn discarding(&self) -> bool {
         self.closing || self.flushing || self.abandoned || self.outcome.is_some()
+    }
+
+    /// Whether an input would be worked on. Not known while a drain or a flush is
+    /// on its way, which the session may not survive.
+    pub(crate) fn takes_input(&self) -> bool {
+        let draining = self.drains_asked > self.drains_done.max(self.drains_void);
+        !(self.spent || self.closing || self.flushing || draining)
+    }
+
+    /// Empties both queues; for the caller to drop without the lock.
+    pub(crate) fn take_queues(&mut self, now: Instant) -> (VecDeque<Command<I>>, VecDeque<O>) {
+        self.machine.handle(now, Event::InboxDropped);
+        self.machine.handle(now, Event::OutboxDropped);
+        (
+            std::mem::take(&mut self.inbox),
+            std::mem::take(&mut self.outbox),
+        )
     }
 
     /// All threads of the session have ended.
@@ -122,7 +149,9 @@ impl<I, O> Shared<I, O> {
                 stuck_close: None,
                 spent: false,
                 outcome: None,
-                drains: 0,
+                drains_asked: 0,
+                drains_done: 0,
+                drains_void: 0,
                 lanes: 1,
                 lanes_begun: 1,
                 threads: None,
@@ -189,38 +218,45 @@ impl<I, O> Shared<I, O> {
             let fault = self.fault(state, cause, Account::of(self.library.name));
             state.outcome = Some(Outcome::of(fault));
         }
+        self.spend(state);
+    }
+
+    /// From now on the session takes nothing and closes by itself. Its close
+    /// budget begins, also where the worker does not get as far as the close.
+    pub(crate) fn spend(&self, state: &mut State<I, O>) {
         state.spent = true;
+        self.note(state, Event::CloseBegan);
         self.wake_all();
     }
 
-    /// Gives the session up: from now on it owns itself.
+    /// Gives the session up: from now on it owns itself. What it gave out before
+    /// is downstream's all the same.
     pub(crate) fn abandon(&self, mut state: MutexGuard<'_, State<I, O>>, reason: Reason) {
-        let account = Account::abandon(self.library.name);
-        let budget = state
-            .machine
-            .budgets()
-            .of(state.machine.phase())
-            .unwrap_or_default();
-        let fault = self.fault(&state, FaultCause::Wedged { reason, budget }, account);
         state.abandoned = true;
         state.spent = true;
-        if state.outcome.is_none() && !state.closing {
-            state.outcome = Some(Outcome::of(fault));
-        } else {
-            state.stuck_close = Some(Box::new(fault));
+        // A worker that still waits for its turn holds nothing and ends by itself.
+        if state.threads.is_some() {
+            let account = Account::abandon(self.library.name);
+            let budget = state
+                .machine
+                .budgets()
+                .of(state.machine.phase())
+                .unwrap_or_default();
+            let fault = self.fault(&state, FaultCause::Wedged { reason, budget }, account);
+            if state.outcome.is_none() && !state.closing {
+                state.outcome = Some(Outcome::of(fault));
+            } else {
+                state.stuck_close = Some(Box::new(fault));
+            }
         }
-        let left = (
-            std::mem::take(&mut state.inbox),
-            std::mem::take(&mut state.outbox),
-        );
+        let left = std::mem::take(&mut state.inbox);
         state.machine.handle(now(), Event::InboxDropped);
-        state.machine.handle(now(), Event::OutboxDropped);
         self.wake_all();
         drop(state);
-        // Not under the lock: dropping may run foreign code, and the open lane
-        // has a lock of its own, which is taken before this one.
-        drop(left);
+        // Not under the lock: the open lane has a lock of its own, which is taken
+        // before this one, and dropping may run foreign code.
         open_lane::revoke(self.library.name, self.id);
+        drop(left);
     }
 
     fn fault(&self, state: &State<I, O>, cause: FaultCause, account: Account) -> Fault {
@@ -276,16 +312,12 @@ impl<I: Send, O: Send> Host<O> for Shared<I, O> {
     fn lane_ended(&self, ended: Result<(), LaneFault>) {
         let mut state = self.lock();
         state.lanes -= 1;
-        match ended {
-            Ok(()) => {}
-            Err(LaneFault::Failed(error)) => self.fail(&mut state, FaultCause::Failed(error)),
-            Err(LaneFault::Panicked(message)) => {
-                self.fail(&mut state, FaultCause::Panicked(message));
-            }
+        if let Err(fault) = ended {
+            self.fail(&mut state, fault.into());
         }
         if state.closed() {
             state.machine.handle(now(), Event::Closed);
-            if state.abandoned {
+            if state.abandoned && state.threads.is_some() {
                 Account::reclaim(self.library.name);
             }
             self.wake_all();

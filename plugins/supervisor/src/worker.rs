@@ -7,9 +7,9 @@ use std::sync::Arc;
 use crate::lane::{Host, Lane, LaneFault, guarded};
 use crate::machine::Event;
 use crate::open_lane::Turn;
-use crate::outcome::{FaultCause, Outcome};
+use crate::outcome::Outcome;
 use crate::procfs::ThreadSet;
-use crate::run::Run;
+use crate::run::{Options, admit};
 use crate::session::{Codec, CodecError, Drained, Flush, Session};
 use crate::state::{Command, Shared, host};
 
@@ -20,26 +20,33 @@ type Output<C> = <<C as Codec>::Session as Session>::Output;
 pub(crate) fn work<C: Codec>(
     codec: C,
     shared: &Arc<Shared<Input<C>, Output<C>>>,
-    predecessor: Option<Run<Input<C>, Output<C>>>,
+    options: Options<Input<C>, Output<C>>,
 ) {
     let lane = Lane::new(host(shared), 0);
-    if let Some(predecessor) = predecessor {
+    // Guarded as a whole: foreign code runs also where it is asked for its delay
+    // and where something of it is dropped, and this lane has to end in any case.
+    let ended = guarded(|| live(codec, shared, &lane, options));
+    shared.lane_ended(ended);
+}
+
+fn live<C: Codec>(
+    codec: C,
+    shared: &Arc<Shared<Input<C>, Output<C>>>,
+    lane: &Lane<Output<C>>,
+    options: Options<Input<C>, Output<C>>,
+) -> Result<(), LaneFault> {
+    if let Some(predecessor) = options.predecessor {
         // Bounded by the predecessor's own budgets; how it ends is its own
         // affair and counted there.
-        let _ = predecessor.wait_closed();
+        drop(predecessor.wait_ended());
     }
-    let ended = match open(codec, shared, &lane) {
-        Ok(Some(mut session)) => {
-            let worked = serve(&mut session, shared, &lane);
-            if let Err(fault) = worked {
-                report(shared, fault);
-            }
-            close(session, shared, &lane)
-        }
-        Ok(None) => Ok(()),
-        Err(fault) => Err(fault),
+    let Some(mut session) = open(codec, shared, lane, options.max_abandoned)? else {
+        return Ok(());
     };
-    shared.lane_ended(ended);
+    if let Err(fault) = serve(&mut session, shared, lane) {
+        shared.fail(&mut shared.lock(), fault.into());
+    }
+    guarded(|| session.close(lane))
 }
 
 /// Waits for a turn and opens. `None`: the run was closed before its turn came.
@@ -47,6 +54,7 @@ fn open<C: Codec>(
     codec: C,
     shared: &Arc<Shared<Input<C>, Output<C>>>,
     lane: &Lane<Output<C>>,
+    max_abandoned: usize,
 ) -> Result<Option<C::Session>, LaneFault> {
     let budgets = *shared.lock().machine.budgets();
     let bound = if budgets.open.is_zero() {
@@ -65,10 +73,15 @@ fn open<C: Codec>(
             library.name
         ))));
     };
+    // Others may have been abandoned since the run was started.
+    admit(library, max_abandoned).map_err(|refused| CodecError::Resource(refused.to_string()))?;
     // Lists threads by the worker's own name and by what the open adds.
     let mut threads = ThreadSet::before_open(&shared.name, library.thread_names);
     {
         let mut state = shared.lock();
+        if state.closing {
+            return Ok(None);
+        }
         state.threads = Some(threads.clone());
         shared.note(&mut state, Event::OpenBegan);
     }
@@ -94,14 +107,22 @@ fn serve<S: Session>(
         match command {
             Command::Input(input) => guarded(|| session.send(lane, input))?,
             Command::Flush => {
+                {
+                    let mut state = shared.lock();
+                    shared.note(&mut state, Event::FlushBegan);
+                }
                 let flushed = guarded(|| session.flush(lane))?;
                 let mut state = shared.lock();
-                state.flushing = false;
-                state.spent |= flushed == Flush::NeedsNewSession;
                 shared.note(&mut state, Event::Flushed);
+                match flushed {
+                    // Another flush may have been asked for meanwhile.
+                    Flush::Done => state.flushing = state.inbox.iter().any(Command::is_flush),
+                    // What still comes out is what the flush was to drop.
+                    Flush::NeedsNewSession => shared.spend(&mut state),
+                }
                 shared.element.notify_all();
             }
-            Command::Drain { last } => {
+            Command::Drain { ticket, last } => {
                 {
                     let mut state = shared.lock();
                     shared.note(&mut state, Event::DrainBegan);
@@ -111,15 +132,14 @@ fn serve<S: Session>(
                 // What was dropped on the way cannot be complete.
                 let whole = !state.discarding();
                 shared.note(&mut state, Event::Drained);
-                state.drains += 1;
+                state.drains_done = ticket;
                 if last || drained == Drained::Spent {
-                    state.spent = true;
                     if whole {
                         state.outcome = Some(Outcome::Completed);
                     }
+                    shared.spend(&mut state);
                 }
                 shared.element.notify_all();
-                shared.output.notify_all();
             }
         }
     }
@@ -129,7 +149,7 @@ fn serve<S: Session>(
 fn next_command<I: Send, O: Send>(shared: &Shared<I, O>) -> Option<Command<I>> {
     let mut state = shared.lock();
     loop {
-        if state.closing || state.spent || state.abandoned {
+        if state.closing || state.spent {
             return None;
         }
         if let Some(command) = state.inbox.pop_front() {
@@ -144,27 +164,4 @@ fn next_command<I: Send, O: Send>(shared: &Shared<I, O>) -> Option<Command<I>> {
         }
         state = shared.wait(&shared.command, state);
     }
-}
-
-fn close<S: Session>(
-    session: S,
-    shared: &Arc<Shared<S::Input, S::Output>>,
-    lane: &Lane<S::Output>,
-) -> Result<(), LaneFault> {
-    {
-        let mut state = shared.lock();
-        shared.note(&mut state, Event::CloseBegan);
-        // Whoever waits for the close has a deadline from now on.
-        shared.element.notify_all();
-    }
-    guarded(|| session.close(lane))
-}
-
-fn report<I: Send, O: Send>(shared: &Shared<I, O>, fault: LaneFault) {
-    let mut state = shared.lock();
-    let cause = match fault {
-        LaneFault::Failed(error) => FaultCause::Failed(error),
-        LaneFault::Panicked(message) => FaultCause::Panicked(message),
-    };
-    shared.fail(&mut state, cause);
 }

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A codec that misbehaves as scripted. Frames are numbers; each comes out as
+//! it went in, once so many newer ones as the delay are in, or at a drain.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use codecwatch_supervisor::{Codec, CodecError, Drained, Flush, Lane, Library, Session, Sibling};
+
+/// What hangs, hangs here until the test opens it.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    pub(crate) fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        *self.0.0.lock().unwrap()
+    }
+
+    pub(crate) fn pass(&self) {
+        let mut open = self.0.0.lock().unwrap();
+        while !*open {
+            open = self.0.1.wait(open).unwrap();
+        }
+    }
+}
+
+/// Where a fault strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Call {
+    Open,
+    Send,
+    Get,
+    Drain,
+    Flush,
+    /// In the session's flush, but in none of its native calls.
+    AroundFlush,
+    Close,
+    /// In the question for the delay.
+    Delay,
+}
+
+/// What strikes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fault {
+    /// Does not return until the gate opens.
+    Hang,
+    /// The same, but burns processor time meanwhile.
+    Spin,
+    /// Sleeps for so long each time, from that occurrence on.
+    Slow(Duration),
+    Fail,
+    Panic,
+}
+
+/// How a fake behaves. Clones share the gate and the journal.
+#[derive(Clone)]
+pub(crate) struct Fake {
+    library: &'static str,
+    delay: Option<usize>,
+    receive_lane: bool,
+    drained: Drained,
+    flush: Flush,
+    faults: Vec<(Call, usize, Fault)>,
+    pub(crate) gate: Gate,
+    journal: Arc<Mutex<Vec<Call>>>,
+}
+
+impl Fake {
+    /// `library` has to be the test's own: the ledger is the process's.
+    pub(crate) fn new(library: &'static str) -> Self {
+        Self {
+            library,
+            delay: Some(2),
+            receive_lane: false,
+            drained: Drained::Spent,
+            flush: Flush::Done,
+            faults: Vec::new(),
+            gate: Gate::default(),
+            journal: Arc::default(),
+        }
+    }
+
+    /// Writes into the other one's journal.
+    pub(crate) fn in_the_journal_of(mut self, other: &Self) -> Self {
+        self.journal = other.journal.clone();
+        self
+    }
+
+    /// Opens, flushes and closes that have returned, in their order.
+    pub(crate) fn journal(&self) -> Vec<Call> {
+        self.journal.lock().unwrap().clone()
+    }
+
+    pub(crate) fn count(&self, call: Call) -> usize {
+        self.journal().iter().filter(|&&made| made == call).count()
+    }
+
+    fn note(&self, call: Call) {
+        self.journal.lock().unwrap().push(call);
+    }
+
+    /// Output comes from a thread of its own that blocks in the native get.
+    pub(crate) fn with_receive_lane(mut self) -> Self {
+        self.receive_lane = true;
+        self
+    }
+
+    pub(crate) fn with_delay(mut self, delay: Option<usize>) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    pub(crate) fn reusable(mut self) -> Self {
+        self.drained = Drained::Reusable;
+        self
+    }
+
+    pub(crate) fn unflushable(mut self) -> Self {
+        self.flush = Flush::NeedsNewSession;
+        self
+    }
+
+    /// The fault strikes at the `occurrence`th such call of the session, from 1.
+    pub(crate) fn with(mut self, call: Call, occurrence: usize, fault: Fault) -> Self {
+        self.faults.push((call, occurrence, fault));
+        self
+    }
+}
+
+impl Codec for Fake {
+    type Session = FakeSession;
+
+    fn library(&self) -> Library {
+        Library {
+            name: self.library,
+            thread_names: &[],
+        }
+    }
+
+    fn open(self, lane: &Lane<u32>) -> Result<FakeSession, CodecError> {
+        let native = Arc::new(Native {
+            fake: self,
+            calls: Mutex::default(),
+            frames: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        lane.call("fake_open", || native.struck(Call::Open))?;
+        native.fake.note(Call::Open);
+        let receiver = if native.fake.receive_lane {
+            let native = native.clone();
+            Some(lane.spawn("recv", move |lane| {
+                while let Some(frame) = lane.wait("fake_get", || native.get(true))? {
+                    let _ = lane.emit(frame, 1);
+                }
+                Ok(())
+            })?)
+        } else {
+            None
+        };
+        Ok(FakeSession { native, receiver })
+    }
+}
+
+pub(crate) struct FakeSession {
+    native: Arc<Native>,
+    receiver: Option<Sibling>,
+}
+
+impl FakeSession {
+    fn emit_ready(&self, lane: &Lane<u32>) -> Result<(), CodecError> {
+        while let Some(frame) = lane.call("fake_get", || self.native.get(false))? {
+            let _ = lane.emit(frame, 1);
+        }
+        Ok(())
+    }
+}
+
+impl Session for FakeSession {
+    type Input = u32;
+    type Output = u32;
+
+    fn delay(&self) -> Option<usize> {
+        self.native.struck(Call::Delay).unwrap();
+        self.native.fake.delay
+    }
+
+    fn send(&mut self, lane: &Lane<u32>, input: u32) -> Result<(), CodecError> {
+        lane.call("fake_send", || self.native.send(input))?;
+        match self.receiver {
+            Some(_) => Ok(()),
+            None => self.emit_ready(lane),
+        }
+    }
+
+    fn drain(&mut self, lane: &Lane<u32>) -> Result<Drained, CodecError> {
+        lane.call("fake_drain", || self.native.end(Call::Drain))?;
+        match &self.receiver {
+            Some(receiver) => receiver.finished(),
+            None => self.emit_ready(lane)?,
+        }
+        self.native.frames.lock().unwrap().ended = false;
+        Ok(self.native.fake.drained)
+    }
+
+    fn flush(&mut self, lane: &Lane<u32>) -> Result<Flush, CodecError> {
+        self.native.struck(Call::AroundFlush)?;
+        lane.call("fake_flush", || self.native.struck(Call::Flush))?;
+        self.native.fake.note(Call::Flush);
+        if self.native.fake.flush == Flush::Done {
+            *self.native.frames.lock().unwrap() = Frames::default();
+        }
+        Ok(self.native.fake.flush)
+    }
+
+    fn close(self, lane: &Lane<u32>) -> Result<(), CodecError> {
+        let closed = lane.call("fake_close", || self.native.end(Call::Close));
+        if let Some(receiver) = &self.receiver {
+            receiver.finished();
+        }
+        self.native.fake.note(Call::Close);
+        closed
+    }
+}
+
+/// Stands for the C library.
+struct Native {
+    fake: Fake,
+    calls: Mutex<Vec<Call>>,
+    frames: Mutex<Frames>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Frames {
+    inside: VecDeque<u32>,
+    ended: bool,
+}
+
+impl Native {
+    fn send(&self, frame: u32) -> Result<(), CodecError> {
+        self.struck(Call::Send)?;
+        let mut frames = self.frames.lock().unwrap();
+        // Its queue is full: it blocks, as C libraries with threads of their own do.
+        while self.fake.receive_lane && frames.inside.len() >= self.room() && !frames.ended {
+            frames = self.changed.wait(frames).unwrap();
+        }
+        frames.inside.push_back(frame);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// A frame that is ready; else `None`, when waiting only after the end.
+    fn get(&self, wait: bool) -> Result<Option<u32>, CodecError> {
+        self.struck(Call::Get)?;
+        let delay = self.fake.delay.unwrap_or(0);
+        let mut frames = self.frames.lock().unwrap();
+        loop {
+            if frames.ended || frames.inside.len() > delay {
+                self.changed.notify_all();
+                return Ok(frames.inside.pop_front());
+            }
+            if !wait {
+                return Ok(None);
+            }
+            frames = self.changed.wait(frames).unwrap();
+        }
+    }
+
+    fn room(&self) -> usize {
+        self.fake.delay.unwrap_or(0) + 8
+    }
+
+    fn end(&self, call: Call) -> Result<(), CodecError> {
+        let struck = self.struck(call);
+        self.frames.lock().unwrap().ended = true;
+        self.changed.notify_all();
+        struck
+    }
+
+    fn struck(&self, call: Call) -> Result<(), CodecError> {
+        let occurrence = {
+            let mut calls = self.calls.lock().unwrap();
+            calls.push(call);
+            calls.iter().filter(|&&made| made == call).count()
+        };
+        for &(at, first, fault) in &self.fake.faults {
+            if at != call || occurrence < first {
+                continue;
+            }
+            match fault {
+                Fault::Slow(time) => std::thread::sleep(time),
+                _ if occurrence > first => {}
+                Fault::Hang => self.fake.gate.pass(),
+                Fault::Spin => while !self.fake.gate.is_open() {},
+                Fault::Fail => {
+                    return Err(CodecError::Native {
+                        call: "fake",
+                        code: 42,
+                        reason: "scripted".into(),
+                    });
+                }
+                Fault::Panic => panic!("scripted"),
+            }
+        }
+        Ok(())
+    }
+}

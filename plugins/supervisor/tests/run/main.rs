@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A run, seen as an element sees it, over a codec that misbehaves as scripted.
+//! Real threads and real time: budgets are short, upper bounds loose.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests read the clock, sleep and wait for their threads"
+)]
+#![cfg(test)]
+
+mod closing;
+mod completion;
+mod failures;
+mod fake;
+mod flushing;
+mod patience;
+mod succession;
+mod support;
+mod wedges;
