@@ -184,7 +184,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                         return Err(gst::FlowError::Error);
                     }
                 }
-                Waited::Spent | Waited::Ready => self.retire(&run),
+                Waited::Spent => self.retire(&run),
+                Waited::Ready => {}
             }
         }
     }

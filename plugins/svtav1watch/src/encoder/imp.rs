@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The element: properties, pads, formats, and the way of a frame to the codec.
+//!
+//! Lock order: `settings`, then `state`; neither is held while the supervision
+//! or the base class is called.
+
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use codecwatch_element::{Passage, Role, Settings as SharedSettings, Supervised, Supervision};
+use codecwatch_supervisor::{CodecError, guard};
+use codecwatch_svtav1 as svtav1;
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_video::prelude::*;
+use gst_video::subclass::prelude::*;
+use gst_video::{VideoCodecFrameFlags, VideoInfo, VideoInterlaceMode};
+
+use super::format;
+use super::frame::MappedFrame;
+use super::settings::{BITRATES, Settings};
+
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "svtav1watchenc",
+        gst::DebugColorFlags::empty(),
+        Some("SVT-AV1 encoder under supervision"),
+    )
+});
+
+/// The stream as the caps describe it, and what was made of it.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) format: Option<Format>,
+    /// Frames seen since the element left READY.
+    frames: u64,
+    /// Running time of the last frame taken.
+    last_running_time: Option<gst::ClockTime>,
+    /// Where a frame without a time stamp would be: the end of the last one.
+    expected_pts: Option<gst::ClockTime>,
+    /// A change of bitrate that the next frame carries to the codec.
+    new_bitrate: Option<u32>,
+    /// The frame that is being handed to the codec.
+    pub(super) submitting: Option<u32>,
+    /// Caps are on their way that only serve to make the base class forget the old ones.
+    pub(super) priming: bool,
+}
+
+impl State {
+    /// A new segment: times begin anew.
+    pub(super) fn forget_times(&mut self) {
+        self.expected_pts = None;
+    }
+}
+
+/// An accepted input format.
+#[derive(Clone)]
+pub(super) struct Format {
+    pub(super) input: gst_video::VideoCodecState<'static, gst_video::video_codec_state::Readable>,
+    pub(super) caps: gst::Caps,
+    pub(super) info: VideoInfo,
+    /// The codec's settings; of a variable frame rate they are made anew with
+    /// the first frame.
+    pub(super) config: svtav1::Config,
+}
+
+#[derive(Default)]
+pub struct SvtAv1WatchEnc {
+    settings: Mutex<Settings>,
+    pub(super) state: Mutex<State>,
+    pub(super) supervision: Supervision<svtav1::Picture, svtav1::Output>,
+}
+
+impl SvtAv1WatchEnc {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a format over, or says on the bus why not.
+    fn accept(
+        &self,
+        input: &gst_video::VideoCodecState<'static, gst_video::video_codec_state::Readable>,
+    ) -> Result<(), gst::LoggableError> {
+        let info = input.info().clone();
+        let caps = input.caps_owned().unwrap_or_else(gst::Caps::new_empty);
+        if info.interlace_mode() != VideoInterlaceMode::Progressive {
+            return Err(self.refuse(
+                gst::StreamError::Format,
+                "interlaced video cannot be encoded as AV1: deinterlace it first".to_owned(),
+            ));
+        }
+        let fps = info.fps();
+        if let Err(refusal) = guard::check_frame_rate(fps.numer(), fps.denom()) {
+            return Err(self.refuse(gst::StreamError::Format, refusal.to_string()));
+        }
+        let settings = self.settings().clone();
+        let config = settings
+            .config(&caps, &info, None)
+            .and_then(|config| self.checked(config))
+            .map_err(|error| self.refuse_settings(&error))?;
+        self.announce_latency(&config);
+        self.state().format = Some(Format {
+            input: input.clone(),
+            caps,
+            info,
+            config,
+        });
+        Ok(())
+    }
+
+    /// Settings that the library takes; what it makes of them that the user may
+    /// not expect is said on the bus.
+    fn checked(&self, config: svtav1::Config) -> Result<svtav1::Config, CodecError> {
+        for remark in config.check()? {
+            gst::info!(CAT, imp = self, "{remark}");
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{remark}"));
+        }
+        Ok(config)
+    }
+
+    fn refuse(&self, code: impl gst::MessageErrorDomain, text: String) -> gst::LoggableError {
+        gst::error!(CAT, imp = self, "{text}");
+        gst::element_imp_error!(self, code, ("{text}"));
+        gst::loggable_error!(CAT, "{text}")
+    }
+
+    fn refuse_settings(&self, error: &CodecError) -> gst::LoggableError {
+        self.refuse(gst::LibraryError::Settings, error.to_string())
+    }
+
+    /// The lag in frames that the library has with these settings, as time.
+    fn announce_latency(&self, config: &svtav1::Config) {
+        let rate = config.frame_rate;
+        let frames = u64::from(config.latency_frames());
+        let latency = gst::ClockTime::from_nseconds(
+            frames * 1_000_000_000 * u64::from(rate.denominator) / u64::from(rate.numerator.max(1)),
+        );
+        self.obj().set_latency(latency, None);
+    }
+
+    /// Of a variable frame rate the first frame says how fast it is.
+    fn settle_variable_rate(&self, duration: Option<gst::ClockTime>) -> Result<(), gst::FlowError> {
+        let format = match &self.state().format {
+            Some(format) if format.info.fps().numer() == 0 => format.clone(),
+            _ => return Ok(()),
+        };
+        let settings = self.settings().clone();
+        let config = settings
+            .config(&format.caps, &format.info, duration)
+            .and_then(|config| self.checked(config))
+            .map_err(|error| {
+                self.refuse_settings(&error);
+                gst::FlowError::NotNegotiated
+            })?;
+        self.announce_latency(&config);
+        self.state().format = Some(Format { config, ..format });
+        Ok(())
+    }
+
+    /// The time of a frame: its own, or where the one before it ended. `None`
+    /// for a frame that lies before the last one and is dropped.
+    fn place(&self, frame: &mut gst_video::VideoCodecFrame<'_>) -> Option<()> {
+        let segment = self.obj().input_segment();
+        let mut state = self.state();
+        let duration = frame.duration().or_else(|| {
+            let rate = state.format.as_ref()?.config.frame_rate;
+            gst::ClockTime::SECOND
+                .nseconds()
+                .checked_mul(u64::from(rate.denominator))?
+                .checked_div(u64::from(rate.numerator))
+                .map(gst::ClockTime::from_nseconds)
+        });
+        let pts = match (frame.pts(), state.expected_pts) {
+            (Some(pts), _) => pts,
+            (None, expected) => {
+                let pts = expected.unwrap_or_default();
+                gst::debug!(
+                    CAT,
+                    imp = self,
+                    "a frame without a time stamp is placed at {pts}"
+                );
+                frame.set_pts(pts);
+                pts
+            }
+        };
+        let running_time = segment
+            .downcast::<gst::ClockTime>()
+            .ok()
+            .and_then(|segment| segment.to_running_time(pts));
+        if running_time.is_some() && running_time < state.last_running_time {
+            gst::warning!(
+                CAT,
+                imp = self,
+                "dropping a frame at {}: the last one was at {}, and time does not run backwards",
+                running_time.display(),
+                state.last_running_time.display()
+            );
+            return None;
+        }
+        state.last_running_time = running_time.or(state.last_running_time);
+        state.expected_pts = duration.map(|duration| pts + duration);
+        Some(())
+    }
+
+    fn check_limits(&self, number: u64, pts: Option<gst::ClockTime>) -> Result<(), gst::FlowError> {
+        let limits = self.supervision.settings().limits;
+        let at = pts.map(|pts| Duration::from_nanos(pts.nseconds()));
+        limits.check_frame(number, at).map_err(|refusal| {
+            self.refuse(gst::StreamError::Format, refusal.to_string());
+            gst::FlowError::Error
+        })
+    }
+
+    fn map(&self, buffer: gst::Buffer, info: &VideoInfo) -> Result<MappedFrame, gst::FlowError> {
+        let size = buffer.size();
+        gst_video::VideoFrame::from_buffer_readable(buffer, info)
+            .map(MappedFrame)
+            .map_err(|_| {
+                self.refuse(
+                    gst::StreamError::Format,
+                    format!(
+                        "a buffer of {size} bytes is no {}x{} {} picture, which has {} bytes",
+                        info.width(),
+                        info.height(),
+                        info.format(),
+                        info.size()
+                    ),
+                );
+                gst::FlowError::Error
+            })
+    }
+
+    /// A change of bitrate while there is a session.
+    fn change_bitrate(&self) {
+        let rate_control = self.settings().rate_control();
+        let config = {
+            let state = self.state();
+            let Some(format) = &state.format else { return };
+            svtav1::Config {
+                rate_control,
+                ..format.config.clone()
+            }
+        };
+        match (rate_control, config.can_change_bitrate()) {
+            (
+                svtav1::RateControl::Cbr { target } | svtav1::RateControl::Vbr { target, .. },
+                true,
+            ) => self.state().new_bitrate = Some(target),
+            _ => gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Settings,
+                (
+                    "SVT-AV1 {} cannot change the bitrate of a session in this mode: the new \
+                     bitrate holds from the next session on",
+                    svtav1::Version::installed()
+                )
+            ),
+        }
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for SvtAv1WatchEnc {
+    const NAME: &'static str = "GstSvtAv1WatchEnc";
+    type Type = super::SvtAv1WatchEnc;
+    type ParentType = gst_video::VideoEncoder;
+}
+
+impl ObjectImpl for SvtAv1WatchEnc {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let mut all = Settings::param_specs();
+            all.extend(SharedSettings::param_specs());
+            all
+        });
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let name = pspec.name();
+        if self.supervision.set_property(name, value) {
+            return;
+        }
+        self.settings().set(name, value);
+        if BITRATES.contains(&name) {
+            self.change_bitrate();
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        let name = pspec.name();
+        self.supervision
+            .property(name)
+            .or_else(|| self.settings().get(name))
+            .unwrap_or_else(|| pspec.default_value().clone())
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        Supervision::attach(self);
+    }
+}
+
+impl GstObjectImpl for SvtAv1WatchEnc {}
+
+impl ElementImpl for SvtAv1WatchEnc {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "SVT-AV1 encoder under supervision",
+                "Codec/Encoder/Video",
+                "Encodes AV1 with SVT-AV1; a wedged, panicking or failing library ends in an \
+                 error, never in a hang or a clean end",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            // Sizes and rates are checked in `set_format`, where the answer can
+            // say what is wrong with them.
+            let sink = gst::Caps::builder("video/x-raw")
+                .field("format", gst::List::new(["I420", "I420_10LE"]))
+                .field("width", gst::IntRange::new(1, 16384))
+                .field("height", gst::IntRange::new(1, 8704))
+                .build();
+            let src = format::bare_src_caps();
+            [
+                ("sink", gst::PadDirection::Sink, sink),
+                ("src", gst::PadDirection::Src, src),
+            ]
+            .into_iter()
+            .filter_map(|(name, direction, caps)| {
+                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps).ok()
+            })
+            .collect()
+        });
+        &TEMPLATES
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if transition == gst::StateChange::PausedToReady {
+            // Before the pads are deactivated, which waits for our threads.
+            self.supervision.cancel();
+        }
+        self.parent_change_state(transition)
+    }
+}
+
+impl VideoEncoderImpl for SvtAv1WatchEnc {
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        self.supervision.stop(self);
+        *self.state() = State::default();
+        Ok(())
+    }
+
+    fn set_format(
+        &self,
+        input: &gst_video::VideoCodecState<'static, gst_video::video_codec_state::Readable>,
+    ) -> Result<(), gst::LoggableError> {
+        if self.state().priming {
+            return Ok(());
+        }
+        self.accept(input)
+    }
+
+    fn handle_frame(
+        &self,
+        mut frame: gst_video::VideoCodecFrame<'_>,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let number = {
+            let mut state = self.state();
+            state.frames += 1;
+            state.frames - 1
+        };
+        if number == 0 {
+            self.settle_variable_rate(frame.duration())?;
+        }
+        self.check_limits(number, frame.pts())?;
+        if self.place(&mut frame).is_none() {
+            return self.obj().finish_frame(frame);
+        }
+        let (info, config, bitrate) = {
+            let mut state = self.state();
+            let bitrate = state.new_bitrate.take();
+            let Some(format) = &state.format else {
+                return Err(gst::FlowError::NotNegotiated);
+            };
+            (format.info.clone(), format.config.clone(), bitrate)
+        };
+        let force_key = frame.flags().contains(VideoCodecFrameFlags::FORCE_KEYFRAME);
+        let id = frame.system_frame_number();
+        let buffer = frame.input_buffer_owned().ok_or(gst::FlowError::Error)?;
+        // The frame holds the stream lock, and the base class keeps its own reference.
+        drop(frame);
+        let planes = Box::new(self.map(buffer, &info)?);
+        if force_key && number > 0 && !config.can_force_key() {
+            gst::debug!(
+                CAT,
+                imp = self,
+                "frame {id} has to be a key frame: a new session"
+            );
+            self.supervision.hand_over(self)?;
+        }
+        let picture = svtav1::Picture {
+            planes,
+            id: u64::from(id),
+            force_key,
+            bitrate,
+        };
+        self.state().submitting = Some(id);
+        let flow = self.supervision.submit(self, picture);
+        self.state().submitting = None;
+        flow
+    }
+
+    fn finish(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
+        // Drained in `sink_event`, before the base class took its lock.
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        match self.supervision.sink_event(self, &event) {
+            Passage::Forward => self.forward(event),
+            Passage::Swallow => true,
+            Passage::Refuse => false,
+        }
+    }
+
+    fn propose_allocation(
+        &self,
+        query: &mut gst::query::Allocation,
+    ) -> Result<(), gst::LoggableError> {
+        query.add_allocation_meta::<gst_video::VideoMeta>(None);
+        self.parent_propose_allocation(query)
+    }
+}
+
+impl Supervised for SvtAv1WatchEnc {
+    type Input = svtav1::Picture;
+    type Output = svtav1::Output;
+    type Codec = svtav1::SvtAv1;
+
+    const ROLE: Role = Role::Encoder;
+
+    fn supervision(&self) -> &Supervision<Self::Input, Self::Output> {
+        &self.supervision
+    }
+
+    fn codec(&self) -> Result<Self::Codec, gst::ErrorMessage> {
+        match &self.state().format {
+            Some(format) => Ok(svtav1::SvtAv1::new(format.config.clone())),
+            None => Err(gst::error_msg!(
+                gst::CoreError::Negotiation,
+                ["no format yet"]
+            )),
+        }
+    }
+
+    fn deliver(&self, output: Self::Output) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.push(output)
+    }
+
+    fn forget_frames(&self) -> Option<(gst::ClockTime, gst::ClockTime)> {
+        self.drop_pending()
+    }
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The way of the codec's output downstream. Runs on the output task.
+
+use codecwatch_svtav1 as svtav1;
+use gst::subclass::prelude::*;
+use gst_video::VideoCodecFrameFlags;
+use gst_video::prelude::*;
+
+use super::format;
+use super::imp::{CAT, SvtAv1WatchEnc};
+
+impl SvtAv1WatchEnc {
+    pub(super) fn push(&self, output: svtav1::Output) -> Result<gst::FlowSuccess, gst::FlowError> {
+        match output {
+            svtav1::Output::Header(header) => self.push_header(&header),
+            svtav1::Output::Packet(packet) => self.push_packet(packet),
+        }
+    }
+
+    /// The sequence header comes first: it says what the caps have to say.
+    fn push_header(&self, header: &[u8]) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let element = self.obj();
+        let Some(input) = self
+            .state()
+            .format
+            .as_ref()
+            .map(|format| format.input.clone())
+        else {
+            return Err(gst::FlowError::NotNegotiated);
+        };
+        let caps = match svtav1::SequenceHeader::parse(header) {
+            Some(sequence) => format::src_caps(&sequence),
+            None => {
+                gst::warning!(
+                    CAT,
+                    imp = self,
+                    "no sequence header in the library's stream header"
+                );
+                format::bare_src_caps()
+            }
+        };
+        element
+            .set_output_state(caps, Some(&input))
+            .and_then(|state| element.negotiate(state))
+            .map(|()| gst::FlowSuccess::Ok)
+            .map_err(|_| gst::FlowError::NotNegotiated)
+    }
+
+    fn push_packet(&self, packet: svtav1::Packet) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let element = self.obj();
+        let number = i32::try_from(packet.id).unwrap_or(i32::MAX);
+        let Some(mut frame) = element.frame(number) else {
+            gst::debug!(
+                CAT,
+                imp = self,
+                "frame {number} is gone: a flush overtook it"
+            );
+            return Ok(gst::FlowSuccess::Ok);
+        };
+        // A forward key frame is none: it was sent earlier, and decoding cannot
+        // begin where it is shown (AV1-ISOBMFF, 2.5).
+        if packet.kind == svtav1::FrameKind::Key {
+            frame.set_flags(VideoCodecFrameFlags::SYNC_POINT);
+        }
+        let mut buffer = gst::Buffer::from_mut_slice(packet.data);
+        if self.supervision.take_discont()
+            && let Some(buffer) = buffer.get_mut()
+        {
+            buffer.set_flags(gst::BufferFlags::DISCONT);
+        }
+        frame.set_output_buffer(buffer);
+        element.finish_frame(frame)
+    }
+
+    /// Lets go of every frame that no session will give any more: all but the one
+    /// that is on its way to the next session.
+    pub(super) fn drop_pending(&self) -> Option<(gst::ClockTime, gst::ClockTime)> {
+        let element = self.obj();
+        let submitting = self.state().submitting;
+        let lost: Vec<_> = element
+            .frames()
+            .into_iter()
+            .filter(|frame| Some(frame.system_frame_number()) != submitting)
+            .collect();
+        let first = lost.iter().filter_map(|frame| frame.pts()).min();
+        let last = lost.iter().filter_map(|frame| frame.pts()).max();
+        for frame in lost {
+            // Without an output buffer the base class drops it.
+            let _ = element.finish_frame(frame);
+        }
+        first.zip(last)
+    }
+}

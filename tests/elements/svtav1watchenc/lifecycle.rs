@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MPL-2.0
+use std::time::Duration;
+
+use gst::prelude::*;
+use support::process::{descriptors, threads};
+
+fn pipeline(frames: u32) -> gst::Pipeline {
+    support::init();
+    gst::parse::launch(&format!(
+        "videotestsrc num-buffers={frames} ! video/x-raw,width=64,height=64,framerate=30/1 \
+         ! svtav1watchenc preset=12 ! fakesink"
+    ))
+    .unwrap()
+    .downcast()
+    .unwrap()
+}
+
+/// The element, too, works again after NULL, and leaves nothing behind.
+#[test]
+fn two_hundred_lives_leave_no_thread_and_no_descriptor_behind() {
+    let pipeline = pipeline(4);
+    let bus = pipeline.bus().unwrap();
+    let mut settled = (0, 0);
+    for life in 0..200 {
+        pipeline.set_state(gst::State::Playing).unwrap();
+        // Every third life is cut short.
+        if life % 3 != 0 {
+            let message = bus
+                .timed_pop_filtered(
+                    gst::ClockTime::from_seconds(20),
+                    &[gst::MessageType::Eos, gst::MessageType::Error],
+                )
+                .expect("the pipeline hangs");
+            assert_eq!(message.type_(), gst::MessageType::Eos, "{message:?}");
+        }
+        pipeline.set_state(gst::State::Null).unwrap();
+        if life == 20 {
+            settled = (threads(), descriptors());
+        }
+    }
+    // Threads of GStreamer's own pool may come and go.
+    for _ in 0..100 {
+        if threads() <= settled.0 + 2 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(
+        threads() <= settled.0 + 2,
+        "{} threads, after 20 lives {}",
+        threads(),
+        settled.0
+    );
+    assert!(
+        descriptors() <= settled.1 + 2,
+        "{} descriptors, was {}",
+        descriptors(),
+        settled.1
+    );
+}
+
+#[test]
+fn pause_and_play_lose_nothing() {
+    let pipeline = pipeline(120);
+    let sink = pipeline
+        .iterate_sinks()
+        .into_iter()
+        .next()
+        .unwrap()
+        .unwrap();
+    let pad = sink.static_pad("sink").unwrap();
+    let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counter = count.clone();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        gst::PadProbeReturn::Ok
+    });
+    pipeline.set_state(gst::State::Playing).unwrap();
+    for _ in 0..5 {
+        pipeline.set_state(gst::State::Paused).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        pipeline.set_state(gst::State::Playing).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let bus = pipeline.bus().unwrap();
+    let message = bus.timed_pop_filtered(
+        gst::ClockTime::from_seconds(30),
+        &[gst::MessageType::Eos, gst::MessageType::Error],
+    );
+    assert_eq!(
+        message.map(|message| message.type_()),
+        Some(gst::MessageType::Eos)
+    );
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert_eq!(count.load(std::sync::atomic::Ordering::Relaxed), 120);
+}

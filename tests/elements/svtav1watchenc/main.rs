@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MPL-2.0
+//! `svtav1watchenc` as an element: properties, formats, streams, life.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod formats;
+mod lifecycle;
+mod muxing;
+mod properties;
+mod stream;
+mod util;

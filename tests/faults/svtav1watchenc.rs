@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MPL-2.0
+//! `svtav1watchenc` while SVT-AV1 hangs, fails, or its worker panics: the real
+//! library's calls, intercepted in a child process.
+
+use std::time::Duration;
+
+use support::Launch;
+use support::faults::Subject;
+
+/// Runs for long enough that the 30th packet is not the last.
+const ENCODER: Subject = Subject {
+    source: "videotestsrc num-buffers=90 pattern=ball ! video/x-raw,width=320,height=240,framerate=30/1",
+    element: "svtav1watchenc name=codec preset=12",
+    sink: "fakesink",
+};
+
+#[test]
+fn a_hang_while_sending_ends_in_an_error_that_names_the_call() {
+    ENCODER.survives_a_hang("svt_av1_enc_send_picture:hang@20");
+}
+
+#[test]
+fn a_hang_while_getting_a_packet_ends_in_an_error_that_names_the_call() {
+    ENCODER.survives_a_hang("svt_av1_enc_get_packet:hang@30");
+}
+
+#[test]
+fn a_hang_at_the_end_of_the_stream_ends_in_an_error_and_not_in_eos() {
+    ENCODER.survives_a_hang("svt_av1_enc_get_packet:hang@flush");
+}
+
+#[test]
+fn a_hang_while_opening_is_an_error_of_initialisation() {
+    let run = ENCODER.survives_a_hang("svt_av1_enc_init:hang");
+    assert!(run.says("phase=(string)opening"), "{}", run.text());
+}
+
+#[test]
+fn a_hang_while_closing_a_complete_stream_is_a_warning() {
+    ENCODER.warns_of_a_stuck_close("svt_av1_enc_deinit:hang");
+}
+
+#[test]
+fn a_failing_call_ends_in_an_error_and_no_finalized_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.mkv");
+    let sink = format!("matroskamux ! filesink location={}", path.display());
+    let subject = Subject {
+        sink: sink.leak(),
+        ..ENCODER
+    };
+    subject.survives_a_failure("svt_av1_enc_get_packet:fail@flush");
+    let file = std::fs::read(&path).unwrap();
+    // EBML id of the duration; the muxer reserves room for it and fills it in at EOS.
+    let duration = [0x44, 0x89, 0x88];
+    let at = file.windows(3).position(|bytes| bytes == duration);
+    let finalized = at.is_some_and(|at| file[at + 3..at + 11].iter().any(|&byte| byte != 0));
+    assert!(!finalized, "the muxer closed a file that is cut short");
+}
+
+#[test]
+fn a_failing_send_ends_in_an_error() {
+    ENCODER.survives_a_failure("svt_av1_enc_send_picture:fail@20");
+}
+
+#[test]
+fn a_failing_open_ends_in_an_error() {
+    let run = ENCODER.survives_a_failure("svt_av1_enc_init:fail");
+    assert!(run.says("phase=(string)opening"), "{}", run.text());
+}
+
+#[test]
+fn a_panic_while_sending_ends_in_an_error_and_not_in_a_crash() {
+    ENCODER.survives_a_panic("svt_av1_enc_send_picture:panic@20");
+}
+
+#[test]
+fn a_panic_of_the_receiving_lane_is_not_swallowed() {
+    ENCODER.survives_a_panic("svt_av1_enc_get_packet:panic@20");
+}
+
+#[test]
+fn ctrl_c_works_whatever_hangs() {
+    for script in [
+        "svt_av1_enc_init:hang",
+        "svt_av1_enc_send_picture:hang@20",
+        "svt_av1_enc_get_packet:hang@30",
+        "svt_av1_enc_get_packet:hang@flush",
+    ] {
+        ENCODER.can_be_interrupted(script);
+    }
+}
+
+#[test]
+fn a_late_return_before_the_budget_is_no_fault() {
+    let run = ENCODER
+        .launch("")
+        .rehearse("svt_av1_enc_send_picture:hang=1s@20")
+        .run();
+    assert_eq!(run.code(), 0, "{}", run.text());
+    assert!(run.says("(eos)"), "{}", run.text());
+}
+
+#[test]
+fn with_eos_after_failure_the_file_is_closed_and_the_exit_code_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.mkv");
+    let sink = format!("matroskamux ! filesink location={}", path.display());
+    let subject = Subject {
+        sink: sink.leak(),
+        ..ENCODER
+    };
+    let run = subject
+        .launch("eos-after-failure=true")
+        .rehearse("svt_av1_enc_get_packet:hang@50")
+        .run();
+    assert_eq!(run.code(), 1, "{}", run.text());
+    assert!(
+        run.says("outcome=(string)WatchdogAbandoned"),
+        "{}",
+        run.text()
+    );
+}
+
+#[test]
+fn a_sink_that_does_not_take_the_output_trips_nothing() {
+    // The queue is full at once; the sink takes one buffer in two seconds.
+    let run = Launch::pipeline(
+        "videotestsrc num-buffers=70 ! video/x-raw,width=128,height=128,framerate=30/1 \
+         ! svtav1watchenc preset=12 low-latency=true watchdog-timeout=1000000000 \
+         drain-timeout=1000000000 ! queue max-size-buffers=1 \
+         ! identity sleep-time=2000000 ! identity eos-after=4 ! fakesink",
+    )
+    .bound(Duration::from_secs(60))
+    .run();
+    assert!(!run.says("codecwatch-fault"), "{}", run.text());
+}
+
+#[test]
+fn an_input_that_stops_trips_nothing() {
+    // One frame in two seconds, with a watchdog of half a second.
+    let run = Launch::pipeline(
+        "videotestsrc num-buffers=4 is-live=true ! video/x-raw,width=128,height=128,framerate=1/2 \
+         ! svtav1watchenc preset=12 watchdog-timeout=500000000 ! fakesink",
+    )
+    .bound(Duration::from_secs(60))
+    .run();
+    assert_eq!(run.code(), 0, "{}", run.text());
+    assert!(run.says("(eos)"), "{}", run.text());
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Runs of `gst-launch-1.0` and other programs as child processes, with a bound.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::rehearsal;
+
+/// Where cargo puts what it builds for these tests.
+pub(crate) fn target_dir() -> PathBuf {
+    let program = std::env::current_exe().unwrap();
+    program
+        .parent()
+        .and_then(|deps| deps.parent())
+        .unwrap()
+        .to_owned()
+}
+
+/// The folder with the plugins.
+fn plugin_dir() -> PathBuf {
+    std::env::var_os("CODECWATCH_PLUGIN_DIR").map_or_else(
+        || {
+            // A folder with the plugins alone: GStreamer would search the whole
+            // of cargo's.
+            let folder = target_dir().join("gstreamer-tests");
+            std::fs::create_dir_all(&folder).unwrap();
+            for entry in std::fs::read_dir(target_dir()).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                if name.starts_with("libgst") && name.ends_with(".so") {
+                    // Already there when several test programs start at once.
+                    let _ = std::os::unix::fs::symlink(&path, folder.join(name));
+                }
+            }
+            folder
+        },
+        PathBuf::from,
+    )
+}
+
+/// A program to run, with what it needs to find the plugins.
+#[derive(Debug)]
+pub struct Launch {
+    command: Command,
+    bound: Duration,
+}
+
+/// A line of output and when it came, counted from the start.
+#[derive(Debug, Clone)]
+pub struct Line {
+    pub at: Duration,
+    pub text: String,
+}
+
+/// A program that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    pub status: ExitStatus,
+    pub took: Duration,
+    /// Both outputs, as they came.
+    pub lines: Vec<Line>,
+}
+
+impl Launch {
+    /// `gst-launch-1.0 -m PIPELINE`: messages of the bus are in the output.
+    pub fn pipeline(description: &str) -> Self {
+        let mut launch = Self::program("gst-launch-1.0");
+        launch.command.args(["-m", "--no-fault"]);
+        launch.command.args(description.split_whitespace());
+        launch
+    }
+
+    /// Any program.
+    pub fn program(name: impl AsRef<OsStr>) -> Self {
+        let mut command = Command::new(name);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .env("GST_PLUGIN_PATH", plugin_dir())
+            .env("GST_REGISTRY", target_dir().join("registry-tests.bin"));
+        Self {
+            command,
+            bound: Duration::from_secs(120),
+        }
+    }
+
+    /// Adds arguments.
+    pub fn args<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(mut self, args: I) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.command.env(name, value.into());
+        self
+    }
+
+    /// Runs under the fault shim with this script.
+    pub fn rehearse(self, script: &str) -> Self {
+        self.env("LD_PRELOAD", rehearsal::shim())
+            .env("CODECWATCH_REHEARSE", script)
+    }
+
+    /// The longest that it may take; a program that takes longer is killed, and
+    /// the test fails.
+    pub fn bound(mut self, bound: Duration) -> Self {
+        self.bound = bound;
+        self
+    }
+
+    /// Starts it.
+    pub fn start(mut self) -> Running {
+        let started = Instant::now();
+        let mut child = self.command.spawn().unwrap_or_else(|error| {
+            panic!("{:?} does not start: {error}", self.command.get_program())
+        });
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let readers = [
+            read(child.stdout.take().unwrap(), started, lines.clone()),
+            read(child.stderr.take().unwrap(), started, lines.clone()),
+        ];
+        Running {
+            child,
+            started,
+            lines,
+            readers,
+            bound: self.bound,
+        }
+    }
+
+    /// Runs it to its end.
+    pub fn run(self) -> Finished {
+        self.start().finish()
+    }
+}
+
+fn read(
+    stream: impl Read + Send + 'static,
+    started: Instant,
+    lines: Arc<Mutex<Vec<Line>>>,
+) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut stream = BufReader::new(stream);
+        let mut bytes = Vec::new();
+        while stream
+            .read_until(b'\n', &mut bytes)
+            .is_ok_and(|read| read > 0)
+        {
+            let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+            lines.lock().unwrap().push(Line {
+                at: started.elapsed(),
+                text,
+            });
+            bytes.clear();
+        }
+    })
+}
+
+/// A program that runs.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    started: Instant,
+    lines: Arc<Mutex<Vec<Line>>>,
+    readers: [std::thread::JoinHandle<()>; 2],
+    bound: Duration,
+}
+
+impl Running {
+    /// Waits for a line that contains `text`.
+    pub fn wait_for(&mut self, text: &str) -> Duration {
+        loop {
+            let found = self
+                .lines
+                .lock()
+                .unwrap()
+                .iter()
+                .find(|l| l.text.contains(text))
+                .cloned();
+            if let Some(line) = found {
+                return line.at;
+            }
+            if self.started.elapsed() > self.bound || self.child.try_wait().unwrap().is_some() {
+                panic!("never said {text:?}: {:#?}", self.lines.lock().unwrap());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Sends a signal, such as `libc::SIGINT`.
+    pub fn signal(&self, signal: i32) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill")
+            .args([format!("-{signal}"), pid])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    /// Time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Waits for the end.
+    pub fn finish(mut self) -> Finished {
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if self.started.elapsed() > self.bound {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                panic!(
+                    "hangs after {:?}: {:#?}",
+                    self.bound,
+                    self.lines.lock().unwrap()
+                );
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        let took = self.started.elapsed();
+        for reader in self.readers {
+            reader.join().unwrap();
+        }
+        let lines = std::mem::take(&mut *self.lines.lock().unwrap());
+        Finished {
+            status,
+            took,
+            lines,
+        }
+    }
+}
+
+impl Finished {
+    /// Whether any line contains `text`.
+    pub fn says(&self, text: &str) -> bool {
+        self.lines.iter().any(|line| line.text.contains(text))
+    }
+
+    /// When the first line came that contains `text`.
+    pub fn when(&self, text: &str) -> Duration {
+        self.lines
+            .iter()
+            .find(|line| line.text.contains(text))
+            .unwrap_or_else(|| panic!("never said {text:?}: {:#?}", self.lines))
+            .at
+    }
+
+    /// The lines as one text.
+    pub fn text(&self) -> String {
+        self.lines
+            .iter()
+            .map(|line| line.text.as_str())
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    /// The exit code; 128 + n after signal n.
+    pub fn code(&self) -> i32 {
+        self.status
+            .code()
+            .unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
+    }
+}

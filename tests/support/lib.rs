@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What the tests share: where things are, child processes with a bound, and
+//! the way to skip a test that needs what is not there.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+pub mod faults;
+mod launch;
+pub mod media;
+pub mod process;
+pub mod rehearsal;
+
+pub use launch::{Finished, Launch, Line};
+
+/// Registers the plugins in this process, once.
+pub fn init() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        gst::init().unwrap();
+        gstsvtav1watch::plugin_register_static().unwrap();
+    });
+}
+
+/// Says that a test cannot run here and why; the test then returns. `./dev test`
+/// counts it as skipped.
+pub fn skip(suite: &str, why: &str) {
+    use std::io::Write;
+    println!("skipped: {why}");
+    if let Some(path) = std::env::var_os("CODECWATCH_SKIPS") {
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .unwrap();
+        writeln!(file, "{suite}: {why}").unwrap();
+    }
+}
+
+/// The version of SVT-AV1 that the encoder was built for: major, minor.
+pub fn svtav1_version() -> (u32, u32) {
+    let version = codecwatch_svtav1::Version::installed();
+    (version.major, version.minor)
+}

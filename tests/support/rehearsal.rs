@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The fault shim.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The shim, compiled where `./dev test` has not done so.
+pub fn shim() -> PathBuf {
+    static SHIM: OnceLock<PathBuf> = OnceLock::new();
+    SHIM.get_or_init(|| {
+        if let Some(path) = std::env::var_os("CODECWATCH_SHIM") {
+            return path.into();
+        }
+        let target = crate::launch::target_dir().join("rehearse-tests.so");
+        // Several test programs may do this at once: each moves its own into place.
+        let own = target.with_extension(format!("{}.so", std::process::id()));
+        let build = concat!(env!("CARGO_MANIFEST_DIR"), "/shims/build");
+        let status = Command::new(build).arg(&own).status().unwrap();
+        assert!(status.success(), "the fault shim does not compile");
+        std::fs::rename(&own, &target).unwrap();
+        target
+    })
+    .clone()
+}
