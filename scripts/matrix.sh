@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MPL-2.0
 #
 # ./dev matrix: the whole of ./dev test on each Debian that users have, built by that Debian's own compiler. Each stack
-# is a root made by debootstrap; it sees the sources read-only and no network is needed for crates. A run happens in
-# mount and process namespaces of its own: however it ends, no mount and no process is left.
+# is a root made by debootstrap; it sees the sources read-only and needs no network for crates. A run happens in mount
+# and process namespaces of its own: however it ends, no mount and no process is left.
 
 stacks=(bookworm trixie sid)
 roots=$(realpath -m "${CODECWATCH_MATRIX_DIR:-.matrix}")
@@ -102,6 +102,23 @@ END
         GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' "$@"
 }
 
+# in_namespaces ROOT ...: enter_root with these arguments, alone in that root. When this script ends, by whatever signal,
+# unshare is killed; the first process in the namespace ends with it, and with that one all others and the mounts.
+in_namespaces() {
+    local lock inside code=0
+    exec {lock}<"$1"
+    flock --nonblock "$lock" || die "another run is using $1"
+    # shellcheck disable=SC2016 # expanded inside
+    as_root setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --propagation private \
+        bash -euc "$(declare -f enter_root); enter_root \"\$@\"" _ "$@" {lock}<&- </dev/null &
+    inside=$!
+    trap 'as_root kill -KILL $inside; exit 130' INT TERM
+    wait $inside || code=$?
+    trap - INT TERM
+    exec {lock}<&-
+    return $code
+}
+
 # test_stack STACK: leaves summary.tsv and versions.tsv in $target/matrix/STACK
 test_stack() {
     local stack=$1 into=$roots/$1 results=$target/matrix/$1 code=0
@@ -110,13 +127,7 @@ test_stack() {
     make_root "$stack"
     step "Testing on $stack"
     as_root rm -f "$into/var/tmp/codecwatch/target/"{summary,versions}.tsv
-    # The first process in the new namespace ends with unshare, and all others with it.
-    # shellcheck disable=SC2016 # expanded inside
-    as_root flock --nonblock --conflict-exit-code 75 "$into" \
-        unshare --mount --pid --fork --kill-child --propagation private \
-        bash -euc "$(declare -f enter_root); enter_root \"\$@\"" _ "$into" "$root" "$roots/vendor" \
-        /src/codecwatch/dev test || code=$?
-    [ $code != 75 ] || die "another run is using $into"
+    in_namespaces "$into" "$root" "$roots/vendor" /src/codecwatch/dev test || code=$?
     cp "$into/var/tmp/codecwatch/target/"{summary,versions}.tsv "$results/" 2>/dev/null || true
     if [ $code != 0 ] && ! awk -F'\t' '$3 > 0 { bad = 1 } END { exit !bad }' "$results/summary.tsv" 2>/dev/null; then
         printf 'run (exit code %d)\t0\t1\t0\n' $code >>"$results/summary.tsv"

@@ -116,7 +116,7 @@ need_rust() {
 
 # The formatter and the linter that belong to Debian's compiler. Another compiler brings its own.
 need_rust_tools() {
-    local package
+    local package available=()
     if is_installed rustc-web; then
         set -- rustfmt-web rust-web-clippy
     elif is_installed rustc && [ "$(command -v rustc)" = /usr/bin/rustc ]; then
@@ -125,8 +125,7 @@ need_rust_tools() {
         return 0
     fi
     for package; do
-        if ! is_installed "$package" && [ -n "$(candidate "$package")" ]; then
-            need "$package"
-        fi
+        [ -z "$(candidate "$package")" ] || available+=("$package")
     done
+    need "${available[@]}"
 }
