@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What the library has to say.
+//!
+//! Left alone, SVT-AV1 writes to stderr. Whoever has set `SVT_LOG` has asked
+//! for that and gets it. Otherwise it is kept off stderr:
+//!
+//! - from 4.0 on by a callback, which also hands every message to the sink that
+//!   [`set_log`] was given and lets errors quote the library's own words;
+//! - before, by `SVT_LOG` itself, the only way that those libraries offer. They
+//!   read it whenever a session is opened. Setting an environment variable is
+//!   not safe while another thread reads the environment without Rust's lock
+//!   (C code does), so it is done once and as early as possible: call
+//!   [`set_log`] when the plugin is loaded. Where nobody does, the first open
+//!   does it.
+
+use std::sync::{Once, OnceLock};
+
+/// How serious a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// The library cannot go on.
+    Fatal,
+    /// A call will fail.
+    Error,
+    /// A setting is not used as it stands.
+    Warning,
+    /// What is being done.
+    Info,
+    /// For the library's developers.
+    Debug,
+}
+
+/// Takes one message, without a line end. Called on whichever thread the library
+/// speaks, its own ones included: must not block.
+pub type LogSink = fn(LogLevel, &str);
+
+static SINK: OnceLock<LogSink> = OnceLock::new();
+static ROUTED: Once = Once::new();
+
+/// Routes the library's messages to `sink` from now on, for the whole process.
+/// Answers whether this library will deliver any: those before 4.0 are silenced
+/// but cannot deliver, and whoever has set `SVT_LOG` gets them on stderr. Only
+/// the first sink counts.
+pub fn set_log(sink: LogSink) -> bool {
+    let first = SINK.set(sink).is_ok();
+    route();
+    first && cfg!(svt_4_0) && !asked_for()
+}
+
+/// Keeps the library off stderr unless it was asked for. Comes before its first
+/// call.
+pub(crate) fn route() {
+    ROUTED.call_once(|| {
+        if !asked_for() {
+            imp::route();
+        }
+    });
+}
+
+/// `SVT_LOG` as the process was started with.
+fn asked_for() -> bool {
+    static ASKED: OnceLock<bool> = OnceLock::new();
+    *ASKED.get_or_init(|| std::env::var_os("SVT_LOG").is_some())
+}
+
+/// What the library last complained of on this thread, if it says so at all.
+pub(crate) fn last_complaint() -> Option<String> {
+    imp::last_complaint()
+}
+
+#[cfg(not(svt_4_0))]
+mod imp {
+    pub(super) fn route() {
+        // Below every level that the library knows (-1 to 4), some of whose
+        // errors are logged at -1.
+        //
+        // SAFETY: runs once in the process, under std's environment lock, when
+        // the plugin is loaded (see the module).
+        unsafe { std::env::set_var("SVT_LOG", "-2") };
+    }
+
+    pub(super) fn last_complaint() -> Option<String> {
+        None
+    }
+}
+
+#[cfg(svt_4_0)]
+mod imp {
+    use std::cell::RefCell;
+    use std::ffi::{c_char, c_void};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::{LogLevel, SINK};
+    use crate::sys;
+
+    #[cfg(target_arch = "x86_64")]
+    type Arguments = *mut sys::__va_list_tag;
+    #[cfg(not(target_arch = "x86_64"))]
+    type Arguments = sys::va_list;
+
+    thread_local! {
+        static COMPLAINT: RefCell<Option<String>> = const { RefCell::new(None) };
+    }
+
+    pub(super) fn route() {
+        // SAFETY: the callback is a function of this crate, which needs no
+        // context; no session has been opened yet.
+        unsafe { sys::svt_av1_set_log_callback(Some(on_message), std::ptr::null_mut()) };
+    }
+
+    pub(super) fn last_complaint() -> Option<String> {
+        COMPLAINT.with(|complaint| complaint.borrow_mut().take())
+    }
+
+    unsafe extern "C" fn on_message(
+        _context: *mut c_void,
+        level: sys::SvtAv1LogLevel,
+        _tag: *const c_char,
+        format: *const c_char,
+        arguments: Arguments,
+    ) {
+        let mut buffer = [0_u8; 1024];
+        // SAFETY: the library hands over a format and the arguments that go
+        // with it; the buffer is as long as said.
+        let length = unsafe {
+            sys::vsnprintf(
+                buffer.as_mut_ptr().cast(),
+                buffer.len() as _,
+                format,
+                arguments,
+            )
+        };
+        let length = usize::try_from(length).unwrap_or(0).min(buffer.len() - 1);
+        // C is above us: nothing may unwind into it.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            deliver(level_of(level), &String::from_utf8_lossy(&buffer[..length]));
+        }));
+    }
+
+    fn level_of(level: sys::SvtAv1LogLevel) -> LogLevel {
+        match level {
+            sys::SvtAv1LogLevel_SVT_AV1_LOG_FATAL => LogLevel::Fatal,
+            sys::SvtAv1LogLevel_SVT_AV1_LOG_ERROR => LogLevel::Error,
+            sys::SvtAv1LogLevel_SVT_AV1_LOG_WARN => LogLevel::Warning,
+            sys::SvtAv1LogLevel_SVT_AV1_LOG_DEBUG => LogLevel::Debug,
+            _ => LogLevel::Info,
+        }
+    }
+
+    fn deliver(level: LogLevel, text: &str) {
+        let text = text.trim();
+        if text.is_empty() {
+            return;
+        }
+        if level <= LogLevel::Error {
+            let _ = COMPLAINT.try_with(|complaint| {
+                *complaint.borrow_mut() = Some(text.to_owned());
+            });
+        }
+        if let Some(sink) = SINK.get() {
+            sink(level, text);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What a session gives.
+
+/// What a session emits: first one header, then one packet per picture, in the
+/// order of the pictures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// The sequence header OBU, for [`SequenceHeader::parse`](crate::SequenceHeader::parse).
+    /// The first packet begins with it too.
+    Header(Vec<u8>),
+    /// One coded picture.
+    Packet(Packet),
+}
+
+/// One temporal unit: the OBUs, with sizes, that show one picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packet {
+    /// Begins with a temporal delimiter.
+    pub data: Vec<u8>,
+    /// That of the picture.
+    pub id: u64,
+    /// How it is coded.
+    pub kind: FrameKind,
+    /// Its quantiser, 0 to 63.
+    pub qp: u32,
+}
+
+/// How a picture is coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameKind {
+    /// A key frame: decoding can begin here.
+    Key,
+    /// A key frame that was sent ahead of time and is shown now.
+    ForwardKey,
+    /// Refers to no other picture, but what follows may.
+    IntraOnly,
+    /// Refers to others.
+    Inter,
+    /// Refers to others and is never referred to: may be dropped.
+    NonReference,
+    /// Where streams of several sizes can be switched.
+    Switch,
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What the library takes but does in its own way.
+
+use crate::config::Config;
+use crate::effective::{Effective, Mode, Structure};
+
+/// Sentences for the user, in no particular order.
+pub(crate) fn remarks(config: &Config, settings: &Effective) -> Vec<String> {
+    let version = settings.version;
+    let mut remarks = Vec::new();
+    let mut remark = |text: String| remarks.push(format!("SVT-AV1 {version} {text}"));
+    if settings.mode == Mode::ConstantBitrate
+        && settings.structure == Structure::LowDelay
+        && !settings.structure_was_named
+        && !config.low_delay
+    {
+        remark("keeps a constant bitrate in low delay only: low delay is on".into());
+    }
+    match (settings.mode, settings.coded_mode()) {
+        (Mode::Variable, Mode::ConstantBitrate) => {
+            remark("has no variable bitrate in low delay: the bitrate will be constant".into());
+        }
+        (Mode::ConstantBitrate, Mode::Variable) => {
+            remark("keeps a constant bitrate in low delay only: the bitrate will vary".into());
+        }
+        _ => {}
+    }
+    let preset = settings.coded_preset();
+    if preset != settings.preset {
+        remark(format!(
+            "encodes this with preset {preset}, not {}",
+            settings.preset
+        ));
+    }
+    if config.level_of_parallelism != 0 && !version.at_least(3, 0) {
+        remark("has no level-of-parallelism; logical-processors limits it".into());
+    }
+    if config.logical_processors != 0 && version.at_least(3, 0) {
+        remark("has no logical-processors; level-of-parallelism stands for it".into());
+    }
+    if config.target_socket != -1 && version.at_least(4, 0) {
+        remark("has no target-socket".into());
+    }
+    remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RateControl;
+    use crate::effective::tests::{NEW, OLD, config};
+
+    #[test]
+    fn what_the_library_changes_is_remarked_on() {
+        let said = |config: &Config, version| remarks(config, &Effective::new(config, version));
+        assert!(said(&config(), OLD).is_empty());
+        assert!(said(&rated(CBR, false), OLD)[0].contains("low delay is on"));
+        assert!(said(&rated(CBR, true), OLD).is_empty());
+        assert!(said(&rated(VBR, true), OLD)[0].contains("constant"));
+        let fast = Config {
+            preset: 13,
+            ..config()
+        };
+        assert!(said(&fast, NEW)[0].contains("preset 11, not 13"));
+        let threads = Config {
+            logical_processors: 2,
+            level_of_parallelism: 2,
+            target_socket: 0,
+            ..config()
+        };
+        assert_eq!(said(&threads, OLD).len(), 1);
+        assert_eq!(said(&threads, NEW).len(), 2);
+    }
+
+    const VBR: RateControl = RateControl::Vbr {
+        target: 500_000,
+        max: None,
+    };
+    const CBR: RateControl = RateControl::Cbr { target: 500_000 };
+
+    fn rated(rate_control: RateControl, low_delay: bool) -> Config {
+        Config {
+            rate_control,
+            low_delay,
+            ..config()
+        }
+    }
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The session: one lane sends pictures, another receives packets.
+//!
+//! The receive lane waits in `svt_av1_enc_get_packet` all the time, so a packet
+//! comes out when it is ready, in every version and structure. (Asking without
+//! waiting is no alternative: in low delay the library waits all the same from
+//! 2.3 on, and one thread that does both would hang.) A library that was built
+//! with asserts would refuse to be waited for before the end of the stream.
+
+use std::collections::VecDeque;
+use std::ptr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use codecwatch_supervisor::{Codec, CodecError, Drained, Flush, Lane, Library, Session, Sibling};
+
+use crate::bitrate::BitrateChange;
+use crate::config::Config;
+use crate::effective::{Effective, Mode, Structure};
+use crate::encoder::{Encoder, Received};
+use crate::packet::{Output, Packet};
+use crate::picture::{Format, Picture, Plane, Readable, Scratch};
+use crate::sys;
+use crate::version::Version;
+
+/// The library's key in ledger and open lane. It names its threads `svt-...`
+/// since 4.0; before, they have the name of the worker that opened the session.
+pub const LIBRARY: Library = Library {
+    name: "SVT-AV1",
+    thread_names: &["svt-"],
+};
+
+impl Config {
+    /// Whether [`Picture::force_key`] makes a key frame in mid-stream: always
+    /// from 1.8 on; before, in random access without a bitrate only. Elsewhere a
+    /// key frame takes a new session, which begins with one.
+    pub fn can_force_key(&self) -> bool {
+        let settings = Effective::new(self, Version::installed());
+        settings.version.at_least(1, 8)
+            || (settings.mode == Mode::Constant && settings.structure == Structure::RandomAccess)
+    }
+
+    /// Whether [`Picture::bitrate`] works in mid-stream: from 1.8 on at constant
+    /// bitrate, from 4.2 on with `rtc=1` among the parameters too. Before 4.0
+    /// the frame that changes it becomes a key frame. Elsewhere a new bitrate
+    /// takes a new session.
+    pub fn can_change_bitrate(&self) -> bool {
+        let settings = Effective::new(self, Version::installed());
+        cfg!(svt_1_8)
+            && settings.version.at_least(1, 8)
+            && settings.mode == Mode::ConstantBitrate
+            && settings.structure == Structure::LowDelay
+            && (settings.real_time || !settings.version.at_least(4, 2))
+    }
+}
+
+/// Opens SVT-AV1 sessions: the factory that travels to the worker.
+#[derive(Debug)]
+pub struct SvtAv1 {
+    config: Config,
+}
+
+impl SvtAv1 {
+    /// A session with these settings. They are checked when it is opened; see
+    /// [`Config::check`] for earlier.
+    pub fn new(config: Config) -> Self {
+        Self { config }
+    }
+}
+
+impl Codec for SvtAv1 {
+    type Session = SvtAv1Session;
+
+    fn library(&self) -> Library {
+        LIBRARY
+    }
+
+    fn open(self, lane: &Lane<Output>) -> Result<SvtAv1Session, CodecError> {
+        self.config.check()?;
+        let encoder = Encoder::open(lane, &self.config)?;
+        let session = SvtAv1Session {
+            encoder: Arc::new(encoder),
+            pending: Arc::default(),
+            receiver: None,
+            ended: false,
+            sent: 0,
+            format: Format::new(&self.config, Version::installed()),
+            scratch: Scratch::default(),
+            can_force_key: self.config.can_force_key(),
+            can_change_bitrate: self.config.can_change_bitrate(),
+            delay: self.config.latency_frames() as usize,
+        };
+        match session.encoder.stream_header(lane) {
+            // A run that is already being given up has no use for the header.
+            Ok(header) => drop(lane.emit(Output::Header(header), 0)),
+            Err(error) => {
+                let _ = session.close(lane);
+                return Err(error);
+            }
+        }
+        Ok(session)
+    }
+}
+
+/// Pictures inside: the library's timestamp and the caller's id, oldest first.
+type Pending = Mutex<VecDeque<(i64, u64)>>;
+
+/// An open encoder. Dropped without [`close`](Session::close), it leaks: its
+/// receive lane may be inside the library.
+#[derive(Debug)]
+pub struct SvtAv1Session {
+    encoder: Arc<Encoder>,
+    pending: Arc<Pending>,
+    /// Started with the first picture: without one, some libraries would never
+    /// let it go again.
+    receiver: Option<Sibling>,
+    /// The end of the stream was sent.
+    ended: bool,
+    /// Pictures sent: the timestamp of the next.
+    sent: i64,
+    format: Format,
+    scratch: Scratch,
+    can_force_key: bool,
+    can_change_bitrate: bool,
+    delay: usize,
+}
+
+impl Session for SvtAv1Session {
+    type Input = Picture;
+    type Output = Output;
+
+    fn delay(&self) -> Option<usize> {
+        Some(self.delay)
+    }
+
+    fn send(&mut self, lane: &Lane<Output>, picture: Picture) -> Result<(), CodecError> {
+        if picture.bitrate.is_some() && !self.can_change_bitrate {
+            return Err(CodecError::Settings(format!(
+                "SVT-AV1 {} cannot change the bitrate of this session",
+                Version::installed()
+            )));
+        }
+        let planes = picture.planes.planes();
+        let readable = self.format.readable(&planes, &mut self.scratch)?;
+        if self.receiver.is_none() {
+            self.receiver = Some(self.receive(lane)?);
+        }
+        let pts = self.sent;
+        self.sent += 1;
+        self.pending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back((pts, picture.id));
+        self.encode(lane, readable, pts, picture.force_key, picture.bitrate)
+    }
+
+    fn drain(&mut self, lane: &Lane<Output>) -> Result<Drained, CodecError> {
+        self.end(lane)?;
+        Ok(Drained::Spent)
+    }
+
+    fn flush(&mut self, _lane: &Lane<Output>) -> Result<Flush, CodecError> {
+        Ok(Flush::NeedsNewSession)
+    }
+
+    fn close(mut self, lane: &Lane<Output>) -> Result<(), CodecError> {
+        let ended = self.end(lane);
+        // The receive lane has ended and given up its share.
+        let Some(encoder) = Arc::into_inner(self.encoder) else {
+            return Err(CodecError::Resource(
+                "the receive lane still holds the encoder".to_owned(),
+            ));
+        };
+        ended.and(encoder.destroy(lane))
+    }
+}
+
+impl SvtAv1Session {
+    fn receive(&self, lane: &Lane<Output>) -> Result<Sibling, CodecError> {
+        let encoder = self.encoder.clone();
+        let pending = self.pending.clone();
+        lane.spawn("receive", move |lane| receive(lane, &encoder, &pending))
+    }
+
+    fn encode(
+        &self,
+        lane: &Lane<Output>,
+        [luma, blue, red]: [Readable; 3],
+        pts: i64,
+        force_key: bool,
+        bitrate: Option<u32>,
+    ) -> Result<(), CodecError> {
+        let mut planes = sys::EbSvtIOFormat {
+            luma: luma.0.cast_mut(),
+            cb: blue.0.cast_mut(),
+            cr: red.0.cast_mut(),
+            y_stride: luma.1,
+            cb_stride: blue.1,
+            cr_stride: red.1,
+            ..Default::default()
+        };
+        let mut change = BitrateChange::to(bitrate);
+        let key = self.can_force_key && (force_key || change.needs_key());
+        let bytes = self.format.bytes() as u32;
+        let mut buffer = sys::EbBufferHeaderType {
+            size: size_of::<sys::EbBufferHeaderType>() as u32,
+            p_buffer: ptr::from_mut(&mut planes).cast(),
+            n_filled_len: bytes,
+            n_alloc_len: bytes,
+            p_app_private: change.private_data(),
+            pts,
+            pic_type: if key {
+                sys::EbAv1PictureType_EB_AV1_KEY_PICTURE
+            } else {
+                sys::EbAv1PictureType_EB_AV1_INVALID_PICTURE
+            },
+            ..Default::default()
+        };
+        // SAFETY: the planes were checked against the session's format and live
+        // until `send` returns; the node of the change lives until here.
+        unsafe { self.encoder.send_picture(lane, &mut buffer) }
+    }
+
+    /// Sends the end of the stream, once, and waits until everything is out.
+    fn end(&mut self, lane: &Lane<Output>) -> Result<(), CodecError> {
+        if !self.ended {
+            self.ended = true;
+            let Some(_) = self.receiver else {
+                return self.end_unused(lane);
+            };
+            // Also when this fails: what is inside may still come out.
+            let sent = self.encoder.send_end(lane);
+            self.wait_for_receiver();
+            return sent;
+        }
+        self.wait_for_receiver();
+        Ok(())
+    }
+
+    fn wait_for_receiver(&self) {
+        if let Some(receiver) = &self.receiver {
+            receiver.finished();
+        }
+    }
+
+    /// The end of a stream that had no picture. Before 2.0 the end comes out
+    /// with the last picture, and the library would wait for one for ever: it
+    /// gets one, which nobody will see.
+    fn end_unused(&mut self, lane: &Lane<Output>) -> Result<(), CodecError> {
+        if Version::installed().at_least(2, 0) {
+            return Ok(());
+        }
+        let picture = vec![0; self.format.bytes()];
+        let planes = [Plane {
+            data: &picture,
+            stride: self.format.row_bytes(),
+        }; 3];
+        let readable = self.format.readable(&planes, &mut self.scratch)?;
+        self.encode(lane, readable, 0, false, None)?;
+        // `svt_av1_enc_deinit` takes it out again.
+        self.encoder.send_end(lane)
+    }
+}
+
+/// The body of the receive lane: ends with the stream.
+fn receive(lane: &Lane<Output>, encoder: &Encoder, pending: &Pending) -> Result<(), CodecError> {
+    loop {
+        let packet = match encoder.get_packet(lane)? {
+            Received::Packet(packet) => packet,
+            Received::End => return Ok(()),
+        };
+        let id = settle(pending, packet.pts).ok_or_else(|| CodecError::Native {
+            call: "svt_av1_enc_get_packet",
+            code: packet.pts,
+            reason: "a packet of no picture that was sent".to_owned(),
+        })?;
+        // When outputs are no longer wanted, what is inside must still come out.
+        let _ = lane.emit(
+            Output::Packet(Packet {
+                data: packet.data,
+                id,
+                kind: packet.kind,
+                qp: packet.qp,
+            }),
+            1,
+        );
+        if packet.last {
+            return Ok(());
+        }
+    }
+}
+
+/// Takes the picture with this timestamp out of those inside.
+fn settle(pending: &Pending, pts: i64) -> Option<u64> {
+    let mut pending = pending.lock().unwrap_or_else(PoisonError::into_inner);
+    let index = pending.iter().position(|&(sent, _)| sent == pts)?;
+    pending.remove(index).map(|(_, id)| id)
+}
