@@ -29,7 +29,8 @@ fn plugin_dir() -> PathBuf {
             // of cargo's.
             let folder = target_dir().join("gstreamer-tests");
             std::fs::create_dir_all(&folder).unwrap();
-            for entry in std::fs::read_dir(target_dir()).unwrap() {
+            // Here, not one folder up: cargo builds what a test needs into this one.
+            for entry in std::fs::read_dir(target_dir().join("deps")).unwrap() {
                 let path = entry.unwrap().path();
                 let name = path.file_name().unwrap().to_string_lossy().into_owned();
                 if name.starts_with("libgst") && name.ends_with(".so") {
@@ -53,14 +54,18 @@ pub struct Launch {
 /// A line of output and when it came, counted from the start.
 #[derive(Debug, Clone)]
 pub struct Line {
+    /// Since the start.
     pub at: Duration,
+    /// Without the line's end and without backslashes.
     pub text: String,
 }
 
 /// A program that has ended.
 #[derive(Debug)]
 pub struct Finished {
+    /// How it ended.
     pub status: ExitStatus,
+    /// How long it ran.
     pub took: Duration,
     /// Both outputs, as they came.
     pub lines: Vec<Line>,
@@ -153,7 +158,8 @@ fn read(
             .read_until(b'\n', &mut bytes)
             .is_ok_and(|read| read > 0)
         {
-            let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+            // gst-launch-1.0 -m escapes what is inside nested structures.
+            let text = String::from_utf8_lossy(&bytes).trim_end().replace('\\', "");
             lines.lock().unwrap().push(Line {
                 at: started.elapsed(),
                 text,

@@ -67,6 +67,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     {
         match self.drain(imp, true) {
             Settled::Complete => Passage::Forward,
+            // Downstream has had enough: it is complete for whoever asked for it.
+            Settled::Cancelled if self.lock().flow == Err(gst::FlowError::Eos) => Passage::Forward,
             Settled::Cancelled => {
                 // Where no buffer comes any more, upstream will not learn of it.
                 if let Err(flow @ (gst::FlowError::NotNegotiated | gst::FlowError::Error)) =

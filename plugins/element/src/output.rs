@@ -6,7 +6,7 @@ use codecwatch_supervisor::{Next, Outcome, Run};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use crate::supervision::{Aftermath, Inner};
+use crate::supervision::{Aftermath, Inner, Observer};
 use crate::{CAT, Supervised, report};
 
 fn src_pad<T: Supervised>(imp: &T) -> Option<gst::Pad> {
@@ -91,19 +91,9 @@ fn end<T: Supervised>(imp: &T, run: &Run<T::Input, T::Output>) {
             }
         }
         Some(_) => {
-            let fatal = supervision.settle_fault(imp, run) == Aftermath::Fatal;
-            if fatal && supervision.settings().eos_after_failure {
-                gst::warning!(
-                    CAT,
-                    imp = imp,
-                    "EOS follows the failure, as eos-after-failure says"
-                );
-                if let Some(pad) = src_pad(imp) {
-                    pad.push_event(gst::event::Eos::new());
-                }
-            }
+            let aftermath = supervision.settle_fault(imp, run, Observer::Output);
             let inner = supervision.lock();
-            if fatal || inner.runs.is_empty() {
+            if aftermath == Aftermath::Fatal || inner.runs.is_empty() {
                 pause(imp);
             }
         }

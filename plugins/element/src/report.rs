@@ -73,7 +73,7 @@ fn headline(fault: &Fault) -> String {
             format!("The worker of {} panicked: {message}", fault.library)
         }
         FaultCause::Failed(error @ CodecError::Settings(_)) => error.to_string(),
-        FaultCause::Failed(error) => format!("{} failed: {error}", fault.library),
+        FaultCause::Failed(error) => format!("{}: {error}", fault.library),
     }
 }
 

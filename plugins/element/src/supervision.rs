@@ -15,7 +15,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use crate::stats::outcome_name;
-use crate::{CAT, Settings, Supervised, output, report, stats};
+use crate::{CAT, Settings, Supervised, ending, output, report, stats};
 
 /// The runs of an element: at most one takes input; those before it drain or
 /// close.
@@ -66,13 +66,24 @@ impl<I, O> Default for Supervision<I, O> {
     }
 }
 
+/// Who comes across a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Observer {
+    /// The streaming thread.
+    Stream,
+    /// The output task, when it has pushed all that there is.
+    Output,
+}
+
 /// What became of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Aftermath {
     /// Another session takes over.
     Restarted,
-    /// The element has failed.
+    /// The element has failed, and said so.
     Fatal,
+    /// The element has failed, and the output task will say so.
+    Pending,
 }
 
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
@@ -179,11 +190,12 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             };
             match run.wait_for_room() {
                 Waited::Cancelled => return self.lock().flow.and(Err(gst::FlowError::Flushing)),
-                Waited::Failed => {
-                    if self.settle_fault(imp, &run) == Aftermath::Fatal {
-                        return Err(gst::FlowError::Error);
-                    }
-                }
+                Waited::Failed => match self.settle_fault(imp, &run, Observer::Stream) {
+                    Aftermath::Restarted => {}
+                    Aftermath::Fatal => return Err(gst::FlowError::Error),
+                    // Upstream shall stop, but not post an error before ours.
+                    Aftermath::Pending => return Err(gst::FlowError::Flushing),
+                },
                 Waited::Spent => self.retire(&run),
                 Waited::Ready => {}
             }
@@ -249,7 +261,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     }
 
     /// Deals with a run that ended with a fault: once, whoever sees it first.
-    pub(crate) fn settle_fault<T>(&self, imp: &T, run: &Run<I, O>) -> Aftermath
+    /// With `eos-after-failure` it is the output task that does, because EOS has
+    /// to come after what there still was to push.
+    pub(crate) fn settle_fault<T>(&self, imp: &T, run: &Run<I, O>, observer: Observer) -> Aftermath
     where
         T: Supervised<Input = I, Output = O>,
     {
@@ -271,6 +285,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                 let runs = std::mem::take(&mut inner.runs);
                 inner.leaving.extend(runs);
                 (Aftermath::Restarted, inner.restarts_total)
+            } else if settings.eos_after_failure && observer == Observer::Stream {
+                return Aftermath::Pending;
             } else {
                 inner.failed = true;
                 (Aftermath::Fatal, 0)
@@ -278,12 +294,13 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         };
         let element = imp.obj();
         let element = element.upcast_ref::<gst::Element>();
-        match aftermath {
-            Aftermath::Restarted => {
-                let lost = imp.forget_frames();
-                report::post_restarted(element, &outcome, restarts, lost);
-            }
-            Aftermath::Fatal => report::post_outcome(element, T::ROLE, &outcome),
+        if aftermath == Aftermath::Restarted {
+            let lost = imp.forget_frames();
+            report::post_restarted(element, &outcome, restarts, lost);
+        } else if settings.eos_after_failure {
+            ending::eos_then(element, || report::post_outcome(element, T::ROLE, &outcome));
+        } else {
+            report::post_outcome(element, T::ROLE, &outcome);
         }
         aftermath
     }
@@ -313,7 +330,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let settled = run.wait_drained(ticket);
         match settled {
             Settled::Failed => {
-                self.settle_fault(imp, &run);
+                self.settle_fault(imp, &run, Observer::Stream);
             }
             Settled::Complete if last => {
                 self.close(imp, &run);

@@ -186,7 +186,8 @@ pub struct Snapshot {
     pub inside: usize,
     /// Outputs that wait for downstream.
     pub outbox: usize,
-    /// Native calls in flight and their ages, the oldest first.
+    /// Native calls in flight and their ages. First those that should have
+    /// returned, of these the oldest first; then those that rightly wait.
     pub calls: Vec<(&'static str, Duration)>,
     /// The latest comparison of two samples, if one was needed.
     pub evidence: Option<Evidence>,
@@ -450,9 +451,16 @@ impl Machine {
             .calls
             .iter()
             .flatten()
-            .map(|call| (call.name, now.saturating_duration_since(call.since)))
+            .map(|call| {
+                let age = now.saturating_duration_since(call.since);
+                (call.name, age, self.may_be_stuck(call))
+            })
             .collect();
-        calls.sort_by_key(|&(_, age)| std::cmp::Reverse(age));
+        calls.sort_by_key(|&(_, age, suspect)| std::cmp::Reverse((suspect, age)));
+        let calls = calls
+            .into_iter()
+            .map(|(name, age, _)| (name, age))
+            .collect();
         Snapshot {
             phase: self.phase,
             verdict: self.verdict(),
@@ -466,6 +474,12 @@ impl Machine {
             late: self.late,
             worst_calls: self.worst_calls.clone(),
         }
+    }
+
+    /// Whether a call in flight is one that should have returned: a call that may
+    /// wait is, when the session has something to give.
+    fn may_be_stuck(&self, call: &Call) -> bool {
+        call.kind == CallKind::Owed || self.phase != Phase::Running || self.over_since.is_some()
     }
 
     fn note_duration(&mut self, name: &'static str, took: Duration) {

@@ -2,7 +2,6 @@
 use std::time::Duration;
 
 use gst::prelude::*;
-use support::process::{descriptors, threads};
 
 fn pipeline(frames: u32) -> gst::Pipeline {
     support::init();
@@ -13,50 +12,6 @@ fn pipeline(frames: u32) -> gst::Pipeline {
     .unwrap()
     .downcast()
     .unwrap()
-}
-
-/// The element, too, works again after NULL, and leaves nothing behind.
-#[test]
-fn two_hundred_lives_leave_no_thread_and_no_descriptor_behind() {
-    let pipeline = pipeline(4);
-    let bus = pipeline.bus().unwrap();
-    let mut settled = (0, 0);
-    for life in 0..200 {
-        pipeline.set_state(gst::State::Playing).unwrap();
-        // Every third life is cut short.
-        if life % 3 != 0 {
-            let message = bus
-                .timed_pop_filtered(
-                    gst::ClockTime::from_seconds(20),
-                    &[gst::MessageType::Eos, gst::MessageType::Error],
-                )
-                .expect("the pipeline hangs");
-            assert_eq!(message.type_(), gst::MessageType::Eos, "{message:?}");
-        }
-        pipeline.set_state(gst::State::Null).unwrap();
-        if life == 20 {
-            settled = (threads(), descriptors());
-        }
-    }
-    // Threads of GStreamer's own pool may come and go.
-    for _ in 0..100 {
-        if threads() <= settled.0 + 2 {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    assert!(
-        threads() <= settled.0 + 2,
-        "{} threads, after 20 lives {}",
-        threads(),
-        settled.0
-    );
-    assert!(
-        descriptors() <= settled.1 + 2,
-        "{} descriptors, was {}",
-        descriptors(),
-        settled.1
-    );
 }
 
 #[test]

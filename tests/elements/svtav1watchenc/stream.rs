@@ -108,7 +108,7 @@ fn new_caps_in_mid_stream_lose_nothing() {
     assert!(is_key(&buffers[25]));
     let widths: Vec<i32> = std::iter::from_fn(|| harness.try_pull_event())
         .filter_map(|event| match event.view() {
-            gst::EventView::Caps(caps) => caps.structure()?.get("width").ok(),
+            gst::EventView::Caps(caps) => caps.caps().structure(0)?.get("width").ok(),
             _ => None,
         })
         .collect();
@@ -127,7 +127,7 @@ fn a_change_of_hdr_metadata_alone_is_not_swallowed() {
     assert_eq!(pull_all(&mut harness).len(), 20);
     let levels: Vec<String> = std::iter::from_fn(|| harness.try_pull_event())
         .filter_map(|event| match event.view() {
-            gst::EventView::Caps(caps) => caps.structure()?.get("content-light-level").ok(),
+            gst::EventView::Caps(caps) => caps.caps().structure(0)?.get("content-light-level").ok(),
             _ => None,
         })
         .collect();
