@@ -292,7 +292,7 @@ static intptr_t rehearse(enum call_id call, const struct arguments *with)
     return result;
 }
 
-// ---- the entry points: under names of their own in C, so that no header's prototype (they differ by version) is in the way
+// ---- the entry points: under names of their own in C, out of the way of the headers' prototypes, which differ by version
 
 #define CALL(library, name, result)                                                                                   \
     __attribute__((visibility("default"))) intptr_t interposed_##name(intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, \

@@ -176,7 +176,7 @@ static bool check_fit(const struct rule *rule)
     if (rule->fault == FAIL && calls[rule->call].result == POINTER && rule->argument[0])
         return mistake("'%s' returns a pointer: it fails with NULL, without a code", call);
     if (rule->fault == CORRUPT && rule->call != ID_svt_av1_enc_get_packet && rule->call != ID_dav1d_get_picture)
-        return mistake("'%s' gives out nothing that could be corrupted; svt_av1_enc_get_packet and dav1d_get_picture do", call);
+        return mistake("'%s' gives out nothing to corrupt; svt_av1_enc_get_packet and dav1d_get_picture do", call);
     return true;
 }
 
