@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! dav1d's context: one method for each C function, and what its answers mean.
 
-use std::{ffi::c_int, io, ptr, ptr::NonNull, sync::Arc};
+use std::{ffi::c_int, io, ptr, ptr::NonNull};
 
 use codecwatch_supervisor::{CodecError, Lane};
 
 use crate::{
-    DamageCause, LogHook, Picture, PictureAllocator, Settings, callbacks::Callbacks, chunk::Data,
+    DamageCause, Picture, Settings, callbacks::Callbacks, chunk::Data,
     settings::native_frame_delay, sys,
 };
 
@@ -23,41 +23,59 @@ pub(crate) enum Answer {
 /// An open decoder. Used by the thread that opened it.
 pub(crate) struct Decoder {
     context: *mut sys::Dav1dContext,
-    /// From `Box::into_raw`; dav1d calls into it until it is closed.
+    settings: sys::Dav1dSettings,
+    /// From `Box::leak`; `settings` points to it, so dav1d calls into it until
+    /// it is closed.
     callbacks: NonNull<Callbacks>,
 }
 
 impl Decoder {
-    /// Opens a decoder; also tells its frame delay.
+    /// Opens a decoder.
     pub(crate) fn open<O: Send + 'static>(
         lane: &Lane<O>,
         settings: &Settings,
-        allocator: Arc<dyn PictureAllocator>,
-        log: Option<LogHook>,
-    ) -> Result<(Self, usize), CodecError> {
-        let mut native = settings.to_native()?;
-        let frame_delay = lane.call("dav1d_get_frame_delay", || native_frame_delay(&native));
-        let callbacks = Callbacks::new(allocator, log);
+        callbacks: Callbacks,
+    ) -> Result<Self, CodecError> {
+        let mut settings = settings.to_native()?;
         let hooked = callbacks.has_log();
         let callbacks = NonNull::from(Box::leak(Box::new(callbacks)));
+        settings.allocator = Callbacks::picture_allocator(callbacks);
+        settings.logger = Callbacks::logger(callbacks, hooked);
         // From here on its drop frees the callbacks.
         let mut decoder = Self {
             context: ptr::null_mut(),
+            settings,
             callbacks,
         };
-        native.allocator = Callbacks::picture_allocator(callbacks);
-        native.logger = Callbacks::logger(callbacks, hooked);
+        decoder.open_native(lane)?;
+        Ok(decoder)
+    }
+
+    /// Closes the decoder and opens it again.
+    pub(crate) fn reopen<O: Send + 'static>(&mut self, lane: &Lane<O>) -> Result<(), CodecError> {
+        lane.call("dav1d_close", || self.close_native());
+        self.open_native(lane)
+    }
+
+    fn open_native<O: Send + 'static>(&mut self, lane: &Lane<O>) -> Result<(), CodecError> {
         let code = lane.call("dav1d_open", || {
             // SAFETY: both pointers are valid; the callbacks outlive the context.
-            unsafe { sys::dav1d_open(&raw mut decoder.context, &raw const native) }
+            unsafe { sys::dav1d_open(&raw mut self.context, &raw const self.settings) }
         });
-        match decoder.check("dav1d_open", code) {
-            Ok(()) => Ok((decoder, frame_delay)),
-            Err(Answer::Fatal(error)) => Err(error),
-            Err(Answer::Again | Answer::Damage(_)) => Err(CodecError::Settings(
-                "dav1d does not take these settings".to_owned(),
-            )),
-        }
+        self.check("dav1d_open", code)
+            .map_err(|answer| match answer {
+                Answer::Fatal(error) => error,
+                Answer::Again | Answer::Damage(_) => {
+                    CodecError::Settings("dav1d does not take these settings".to_owned())
+                }
+            })
+    }
+
+    /// How many frames are in work at most.
+    pub(crate) fn frame_delay<O: Send + 'static>(&self, lane: &Lane<O>) -> usize {
+        lane.call("dav1d_get_frame_delay", || {
+            native_frame_delay(&self.settings)
+        })
     }
 
     /// Hands `data` over. On `Again` and on damage it stays with the caller.
@@ -86,7 +104,8 @@ impl Decoder {
         self.check("dav1d_get_picture", code).map(|()| delivered)
     }
 
-    /// The mark of the data that the last reported damage is in, if dav1d knows.
+    /// The mark of the data that the last error was in, if there was one since
+    /// the last time and dav1d knows where.
     pub(crate) fn damaged_mark<O: Send + 'static>(&mut self, lane: &Lane<O>) -> Option<i64> {
         let mut props = sys::Dav1dDataProps::default();
         let code = lane.call("dav1d_get_decode_error_data_props", || {
@@ -126,7 +145,10 @@ impl Decoder {
             libc::EAGAIN => Answer::Again,
             libc::EINVAL => Answer::Damage(DamageCause::Bitstream),
             libc::ERANGE => Answer::Damage(DamageCause::TooLarge),
-            libc::ENOMEM => Answer::Fatal(CodecError::Resource(self.memory_refusal(call))),
+            libc::ENOMEM => Answer::Fatal(CodecError::Resource(
+                self.take_refusal()
+                    .unwrap_or_else(|| format!("{call}: dav1d got no memory or no threads")),
+            )),
             errno => Answer::Fatal(CodecError::Native {
                 call,
                 code: code.into(),
@@ -138,11 +160,10 @@ impl Decoder {
         })
     }
 
-    fn memory_refusal(&self, call: &'static str) -> String {
+    /// Why the allocator gave no memory, if that happened since the last time.
+    pub(crate) fn take_refusal(&self) -> Option<String> {
         // SAFETY: valid until the drop; shared access only.
-        let callbacks = unsafe { self.callbacks.as_ref() };
-        let why = callbacks.take_refusal();
-        why.unwrap_or_else(|| format!("{call}: dav1d got no memory or no threads"))
+        unsafe { self.callbacks.as_ref() }.take_refusal()
     }
 }
 

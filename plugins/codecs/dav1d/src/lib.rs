@@ -14,8 +14,10 @@ mod annexb;
 mod av1c;
 mod callbacks;
 mod chunk;
+mod codec;
 mod decoder;
 mod heap;
+mod inside;
 mod memory;
 mod metadata;
 mod obu;
@@ -31,6 +33,7 @@ pub use annexb::{AnnexB, AnnexBError, LARGEST_TEMPORAL_UNIT};
 pub use av1c::{Av1c, Av1cError};
 pub use callbacks::LogHook;
 pub use chunk::{Bytes, Chunk};
+pub use codec::{Dav1d, LIBRARY};
 pub use heap::HeapAllocator;
 pub use memory::{Allocation, PictureAllocator, PictureMemory};
 pub use metadata::{
@@ -39,6 +42,6 @@ pub use metadata::{
 pub use obu::{Obu, ObuError, ObuKind, Obus, Start, Summary, obus, summarize};
 pub use output::{Damage, DamageCause, Decoded};
 pub use picture::{Picture, Plane};
-pub use session::{Dav1d, Dav1dSession, LIBRARY};
+pub use session::Dav1dSession;
 pub use settings::{InloopFilters, LARGEST_LEVEL_PICTURE, Settings, frame_delay};
 pub use shape::{ALIGNMENT, Chroma, PictureLayout, PictureShape};

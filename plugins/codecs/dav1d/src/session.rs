@@ -1,108 +1,43 @@
 // SPDX-License-Identifier: MPL-2.0
 //! dav1d as a supervised session.
 
-use std::{collections::VecDeque, sync::Arc};
-
-use codecwatch_supervisor::{Codec, CodecError, Drained, Flush, Lane, Library, Session};
+use codecwatch_supervisor::{CodecError, Drained, Flush, Lane, Session};
 
 use crate::{
-    Chunk, Damage, DamageCause, Decoded, HeapAllocator, LogHook, PictureAllocator, Settings,
-    chunk::{Borrowed, Bytes, Data},
+    Chunk, Damage, DamageCause, Decoded,
+    chunk::{Borrowed, Data},
     decoder::{Answer, Decoder, Delivered},
+    inside::Inside,
     obu::{Start, summarize},
     sync::{Admission, Sync},
-};
-
-/// The library, for ledger and messages.
-pub const LIBRARY: Library = Library {
-    name: "dav1d",
-    thread_names: &["dav1d-"],
 };
 
 /// A padding OBU of no bytes.
 const PADDING: &[u8] = &[0x7a, 0];
 
-/// Makes [`Dav1dSession`]s.
-pub struct Dav1d {
-    settings: Settings,
-    allocator: Arc<dyn PictureAllocator>,
-    headers: Vec<u8>,
-    log: Option<LogHook>,
-}
+/// A frame header OBU of no bytes.
+const EMPTY_HEADER: &[u8] = &[0x1a, 0];
 
-impl Dav1d {
-    /// With picture memory from the heap, no headers, and a silent log.
-    pub fn new(settings: Settings) -> Self {
-        Self {
-            settings,
-            allocator: Arc::new(HeapAllocator::default()),
-            headers: Vec::new(),
-            log: None,
-        }
-    }
-
-    /// Has pictures decoded into this allocator's memory.
-    pub fn allocator(self, allocator: Arc<dyn PictureAllocator>) -> Self {
-        Self { allocator, ..self }
-    }
-
-    /// OBUs that apply to the stream but may not be in it: the
-    /// [`config_obus`](crate::Av1c::config_obus) of its container.
-    pub fn headers(self, headers: Vec<u8>) -> Self {
-        Self { headers, ..self }
-    }
-
-    /// Has dav1d's log sent to a hook.
-    pub fn log(self, hook: LogHook) -> Self {
-        Self {
-            log: Some(hook),
-            ..self
-        }
-    }
-}
-
-impl std::fmt::Debug for Dav1d {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dav1d")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Codec for Dav1d {
-    type Session = Dav1dSession;
-
-    fn library(&self) -> Library {
-        LIBRARY
-    }
-
-    fn open(self, lane: &Lane<Decoded>) -> Result<Dav1dSession, CodecError> {
-        let (decoder, frame_delay) = Decoder::open(lane, &self.settings, self.allocator, self.log)?;
-        // Whether the output is wanted is for the next emit to care about.
-        let _ = lane.emit(Decoded::Opened { frame_delay }, 0);
-        Ok(Dav1dSession {
-            decoder,
-            holds_back: frame_delay > 1,
-            headers: self.headers,
-            sync: Sync::Lost,
-            newest: 0,
-            inside: VecDeque::new(),
-        })
-    }
-}
+/// The mark of [`EMPTY_HEADER`]; inputs count from 1.
+const FORGET: i64 = -1;
 
 /// An open decoder.
 ///
 /// # After damage
 /// What dav1d decodes after an error may be built on pictures that are missing
 /// or half-finished, and it does not say so. So the session lets those pictures
-/// out that came before the damage, flushes dav1d, references included, and
-/// passes over every input up to the next one that holds a key frame; these are
-/// [`Decoded::Damaged`] too, with [`DamageCause::Unreferenced`]. The last
-/// sequence header, or what the container had, is sent again in front of a key
-/// frame that has none. The same goes for the beginning of a stream and after a
-/// flush. After a key frame that is shown later ("forward key frame"), pictures
-/// come out from the moment it is shown.
+/// out that came before the damage, makes dav1d forget everything, references
+/// included, and passes over every input up to the next one that holds a key
+/// frame; these are [`Decoded::Damaged`] too, with
+/// [`DamageCause::Unreferenced`]. The last sequence header, or what the
+/// container had, is sent again in front of a key frame that has none. The same
+/// goes for the beginning of a stream and after a flush. After a key frame that
+/// is shown later ("forward key frame"), pictures come out from the moment it
+/// is shown.
+///
+/// Damage that dav1d does not notice, such as samples that decode to something
+/// else or a frame that is missing altogether, goes unnoticed here too, up to
+/// the next key frame.
 ///
 /// Only what ends the session is a [`CodecError`]: no memory, no threads, a bit
 /// depth that the library was built without.
@@ -110,23 +45,12 @@ pub struct Dav1dSession {
     decoder: Decoder,
     /// Whether dav1d works on several frames at a time.
     holds_back: bool,
+    /// dav1d has met an error since it was opened.
+    spoiled: bool,
     /// The sequence header in force, or what the container says.
     headers: Vec<u8>,
     sync: Sync,
-    /// The mark of the newest input. Marks count the inputs; dav1d carries
-    /// them from data to pictures and errors.
-    newest: i64,
-    /// Inputs that may still lead to a picture, oldest first.
-    inside: VecDeque<Inside>,
-}
-
-#[derive(Debug)]
-struct Inside {
-    mark: i64,
-    id: u64,
-    /// It holds a key frame that is shown: nothing later refers to before it.
-    starts: bool,
-    settled: bool,
+    inside: Inside,
 }
 
 /// What a look for a picture led to.
@@ -137,7 +61,7 @@ enum Fetched {
     /// There is no picture.
     Nothing,
     /// Damage after which everything inside was dropped.
-    Flushed,
+    Dropped,
 }
 
 impl Session for Dav1dSession {
@@ -149,33 +73,22 @@ impl Session for Dav1dSession {
         None
     }
 
-    fn send(&mut self, lane: &Lane<Decoded>, Chunk { id, bytes }: Chunk) -> Result<(), CodecError> {
+    fn send(&mut self, lane: &Lane<Decoded>, chunk: Chunk) -> Result<(), CodecError> {
+        let Chunk { id, bytes } = chunk;
         let bytes = Borrowed::new(bytes);
         let summary = summarize(bytes.bytes(), &self.headers);
-        self.newest += 1;
-        let admission = self.sync.admit(self.newest, &summary);
+        let mark = self.inside.next_mark();
+        let admission = self.sync.admit(mark, &summary);
         if admission == Admission::Skip {
-            emit(
-                lane,
-                Decoded::Damaged(Damage {
-                    id,
-                    cause: DamageCause::Unreferenced,
-                }),
-                1,
-            );
+            let cause = DamageCause::Unreferenced;
+            emit(lane, Decoded::Damaged(Damage { id, cause }), 1);
             return Ok(());
         }
-        let starts = summary.start == Some(Start::Here);
-        self.inside.push_back(Inside {
-            mark: self.newest,
-            id,
-            starts,
-            settled: false,
-        });
+        self.inside.enter(id, summary.start == Some(Start::Here));
         let header = summary.sequence_header.map(<[u8]>::to_vec);
         if admission == Admission::Restart && header.is_none() {
-            let headers: Bytes = Box::new(self.headers.clone());
-            if !self.feed(lane, Borrowed::new(headers))? {
+            let headers = self.headers.clone();
+            if !self.feed(lane, Borrowed::new(Box::new(headers)))? {
                 return Ok(());
             }
         }
@@ -191,19 +104,19 @@ impl Session for Dav1dSession {
         // that it takes two in vain to know that nothing is left.
         let mut in_vain = 0;
         while in_vain < 2 {
-            in_vain = if self.fetch(lane)? == Fetched::Nothing {
-                in_vain + 1
-            } else {
-                0
-            };
+            let nothing = self.fetch(lane)? == Fetched::Nothing;
+            in_vain = if nothing { in_vain + 1 } else { 0 };
         }
         self.settle_before(lane, i64::MAX);
+        if self.spoiled {
+            self.forget(lane)?;
+        }
         Ok(Drained::Reusable)
     }
 
     fn flush(&mut self, lane: &Lane<Decoded>) -> Result<Flush, CodecError> {
         self.inside.clear();
-        self.forget(lane);
+        self.forget(lane)?;
         Ok(Flush::Done)
     }
 
@@ -214,10 +127,25 @@ impl Session for Dav1dSession {
 }
 
 impl Dav1dSession {
+    /// A session around a decoder that was just opened. `headers`: what the
+    /// container says.
+    pub(crate) fn new(lane: &Lane<Decoded>, decoder: Decoder, headers: Vec<u8>) -> Self {
+        let frame_delay = decoder.frame_delay(lane);
+        emit(lane, Decoded::Opened { frame_delay }, 0);
+        Self {
+            decoder,
+            holds_back: frame_delay > 1,
+            spoiled: false,
+            headers,
+            sync: Sync::Lost,
+            inside: Inside::default(),
+        }
+    }
+
     /// Sends bytes and takes what comes out. Tells whether dav1d took all of
     /// them.
     fn feed(&mut self, lane: &Lane<Decoded>, bytes: Borrowed) -> Result<bool, CodecError> {
-        let Some(mut data) = self.wrap(bytes)? else {
+        let Some(mut data) = wrap(bytes, self.inside.newest())? else {
             return Ok(true);
         };
         let mut in_vain = 0;
@@ -230,7 +158,7 @@ impl Dav1dSession {
                     Fetched::Something => in_vain = 0,
                     Fetched::Nothing if in_vain < 2 => in_vain += 1,
                     Fetched::Nothing => return Err(stuck()),
-                    Fetched::Flushed => return Ok(false),
+                    Fetched::Dropped => return Ok(false),
                 },
                 Err(Answer::Damage(cause)) => {
                     self.damage(lane, cause)?;
@@ -241,16 +169,6 @@ impl Dav1dSession {
         }
     }
 
-    /// `None` for no bytes at all, which dav1d does not take.
-    fn wrap(&self, bytes: Borrowed) -> Result<Option<Data>, CodecError> {
-        if bytes.bytes().is_empty() {
-            return Ok(None);
-        }
-        let data = Data::wrap(bytes, self.newest);
-        data.map(Some)
-            .ok_or_else(|| CodecError::Resource("dav1d_data_wrap: no memory".to_owned()))
-    }
-
     /// Takes the pictures that are ready, and has dav1d start on every frame
     /// that it was sent. Tells whether it did.
     fn collect(&mut self, lane: &Lane<Decoded>) -> Result<bool, CodecError> {
@@ -258,7 +176,7 @@ impl Dav1dSession {
             match self.fetch(lane)? {
                 // In vain: it has looked at everything.
                 Fetched::Nothing => return Ok(true),
-                Fetched::Flushed => return Ok(false),
+                Fetched::Dropped => return Ok(false),
                 // It may have stopped in the middle of what it was sent. A
                 // second look would make it go on, but where frames are held
                 // back it would drain them too: there it takes another way.
@@ -274,85 +192,101 @@ impl Dav1dSession {
     /// only then, it refuses more, even an OBU of nothing. Being sent
     /// something also ends its draining.
     fn stopped_midway(&mut self, lane: &Lane<Decoded>) -> Result<bool, CodecError> {
-        let Some(mut padding) = self.wrap(Borrowed::new(Box::new(PADDING)))? else {
-            return Ok(false);
-        };
-        match self.decoder.send(lane, &mut padding) {
+        let answer = self.send_obu(lane, PADDING, self.inside.newest());
+        match answer {
             Ok(()) => Ok(false),
-            // What is wrong is what it has inside; the next look tells.
-            Err(Answer::Again | Answer::Damage(_)) => Ok(true),
+            Err(Answer::Again) => Ok(true),
+            Err(Answer::Damage(cause)) => Ok(self.damage(lane, cause)? != Fetched::Dropped),
             Err(Answer::Fatal(error)) => Err(error),
         }
     }
 
     /// Looks for a picture once, and passes it on.
     fn fetch(&mut self, lane: &Lane<Decoded>) -> Result<Fetched, CodecError> {
-        match self.decoder.picture(lane) {
+        let fetched = match self.decoder.picture(lane) {
             Ok(delivered) => {
-                if self.sync.shows(delivered.mark(), delivered.is_key()) {
+                let mark = delivered.mark();
+                if self.sync.shows(mark, delivered.is_key()) {
                     self.deliver(lane, delivered);
                 } else {
-                    let mark = delivered.mark();
                     delivered.release(lane);
                     self.give_up(lane, mark, DamageCause::Unreferenced);
                 }
-                Ok(Fetched::Something)
+                Fetched::Something
             }
-            Err(Answer::Again) => Ok(Fetched::Nothing),
-            Err(Answer::Damage(cause)) => self.damage(lane, cause),
-            Err(Answer::Fatal(error)) => Err(error),
+            Err(Answer::Again) => Fetched::Nothing,
+            Err(Answer::Damage(cause)) => return self.damage(lane, cause),
+            Err(Answer::Fatal(error)) => return Err(error),
+        };
+        // An error in a frame whose arrival made an earlier one come out is
+        // swallowed: dav1d remembers where it was, and says nothing. (An error
+        // that it has yet to tell would have come instead of this answer.)
+        if self.holds_back
+            && let Some(mark) = self.decoder.damaged_mark(lane)
+        {
+            return match self.decoder.take_refusal() {
+                Some(refusal) => Err(CodecError::Resource(refusal)),
+                None => self.damage_in(lane, mark, DamageCause::Bitstream),
+            };
         }
+        Ok(fetched)
     }
 
     fn deliver(&mut self, lane: &Lane<Decoded>, delivered: Delivered) {
         let mark = delivered.mark();
         self.settle_before(lane, mark);
-        let Some(input) = self.inside.front_mut().filter(|input| input.mark == mark) else {
-            delivered.release(lane);
-            return;
-        };
-        let frames = usize::from(!input.settled);
-        input.settled = true;
-        let picture = delivered.to_picture(input.id);
+        let settled = self.inside.settle(mark);
+        let picture = settled.and_then(|(id, first)| Some((delivered.to_picture(id)?, first)));
         // dav1d gets its reference back here, on the worker; the picture keeps
         // the memory without it.
         delivered.release(lane);
-        if let Some(picture) = picture {
-            emit(lane, Decoded::Picture(Box::new(picture)), frames);
+        if let Some((picture, first)) = picture {
+            emit(
+                lane,
+                Decoded::Picture(Box::new(picture)),
+                usize::from(first),
+            );
         }
     }
 
     /// dav1d reported an error.
     fn damage(&mut self, lane: &Lane<Decoded>, cause: DamageCause) -> Result<Fetched, CodecError> {
-        let mark = self.decoder.damaged_mark(lane).unwrap_or(self.newest);
-        if !self.sync.is_good(mark) {
-            self.give_up(lane, mark, DamageCause::Unreferenced);
+        let mark = self.decoder.damaged_mark(lane);
+        self.damage_in(lane, mark.unwrap_or(self.inside.newest()), cause)
+    }
+
+    /// There was an error in the input with this mark.
+    fn damage_in(
+        &mut self,
+        lane: &Lane<Decoded>,
+        mark: i64,
+        cause: DamageCause,
+    ) -> Result<Fetched, CodecError> {
+        if mark == FORGET {
             return Ok(Fetched::Something);
         }
-        if let Some(start) = self
-            .inside
-            .iter()
-            .find(|input| input.starts && input.mark > mark)
-        {
+        self.spoiled |= self.holds_back;
+        if !self.sync.is_good(mark) {
+            self.give_up(lane, mark, DamageCause::Unreferenced);
+            return self.forget_header(lane);
+        }
+        if let Some(start) = self.inside.start_after(mark) {
             // Already inside is a key frame that makes good all that follows.
-            self.sync = Sync::Good(start.mark);
+            self.sync = Sync::Good(start);
             self.give_up(lane, mark, cause);
-            return Ok(Fetched::Something);
+            return self.forget_header(lane);
         }
         let (mark, cause) = self.drain_before(lane, mark, cause)?;
         self.settle_before(lane, mark);
         self.give_up(lane, mark, cause);
-        for input in std::mem::take(&mut self.inside) {
-            if !input.settled {
-                let damage = Damage {
-                    id: input.id,
-                    cause: DamageCause::Unreferenced,
-                };
-                emit(lane, Decoded::Damaged(damage), 1);
+        while let Some(owed) = self.inside.leave_before(i64::MAX) {
+            if let Some(id) = owed {
+                let cause = DamageCause::Unreferenced;
+                emit(lane, Decoded::Damaged(Damage { id, cause }), 1);
             }
         }
-        self.forget(lane);
-        Ok(Fetched::Flushed)
+        self.forget(lane)?;
+        Ok(Fetched::Dropped)
     }
 
     /// Lets out the pictures of inputs before the damaged one: frames that were
@@ -366,63 +300,88 @@ impl Dav1dSession {
     ) -> Result<(i64, DamageCause), CodecError> {
         let mut in_vain = 0;
         while in_vain < 2 {
-            in_vain = match self.decoder.picture(lane) {
-                Err(Answer::Again) => in_vain + 1,
-                Ok(delivered)
-                    if delivered.mark() < mark && self.sync.shows(delivered.mark(), false) =>
-                {
+            let found = self.decoder.picture(lane);
+            in_vain = if matches!(found, Err(Answer::Again)) {
+                in_vain + 1
+            } else {
+                0
+            };
+            match found {
+                Ok(delivered) if delivered.mark() < mark && self.sync.is_good(delivered.mark()) => {
                     self.deliver(lane, delivered);
-                    0
                 }
-                Ok(delivered) => {
-                    delivered.release(lane);
-                    0
-                }
+                Ok(delivered) => delivered.release(lane),
+                Err(Answer::Again) => {}
                 Err(Answer::Damage(another)) => {
-                    let earlier = self
-                        .decoder
-                        .damaged_mark(lane)
-                        .filter(|found| *found < mark);
-                    if let Some(earlier) = earlier {
+                    let found = self.decoder.damaged_mark(lane);
+                    if let Some(earlier) = found.filter(|found| *found < mark) {
                         (mark, cause) = (earlier, another);
                     }
-                    0
                 }
                 Err(Answer::Fatal(error)) => return Err(error),
-            };
+            }
         }
         Ok((mark, cause))
     }
 
     /// Settles an input as damaged, unless it has been settled.
     fn give_up(&mut self, lane: &Lane<Decoded>, mark: i64, cause: DamageCause) {
-        let found = self.inside.iter_mut().find(|input| input.mark == mark);
-        if let Some(input) = found.filter(|input| !input.settled) {
-            input.settled = true;
-            emit(
-                lane,
-                Decoded::Damaged(Damage {
-                    id: input.id,
-                    cause,
-                }),
-                1,
-            );
+        if let Some((id, true)) = self.inside.settle(mark) {
+            emit(lane, Decoded::Damaged(Damage { id, cause }), 1);
         }
     }
 
     /// Settles the inputs before `mark`: pictures come out in the order of
     /// their inputs, so that these have led to none.
     fn settle_before(&mut self, lane: &Lane<Decoded>, mark: i64) {
-        while let Some(input) = self.inside.pop_front_if(|input| input.mark < mark) {
-            if !input.settled {
-                emit(lane, Decoded::NoPicture { id: input.id }, 1);
+        while let Some(owed) = self.inside.leave_before(mark) {
+            if let Some(id) = owed {
+                emit(lane, Decoded::NoPicture { id }, 1);
             }
         }
     }
 
-    fn forget(&mut self, lane: &Lane<Decoded>) {
-        self.decoder.flush(lane);
+    /// Makes dav1d forget a frame header that it could not use: as long as it
+    /// is there, dav1d tries it again with whatever OBU it gets, and fails
+    /// again. Another frame header takes its place; one that is cut short
+    /// leaves none.
+    fn forget_header(&mut self, lane: &Lane<Decoded>) -> Result<Fetched, CodecError> {
+        match self.send_obu(lane, EMPTY_HEADER, FORGET) {
+            Ok(()) | Err(Answer::Again) => {}
+            Err(Answer::Damage(_)) => _ = self.decoder.damaged_mark(lane),
+            Err(Answer::Fatal(error)) => return Err(error),
+        }
+        Ok(Fetched::Something)
+    }
+
+    fn send_obu(
+        &mut self,
+        lane: &Lane<Decoded>,
+        obu: &'static [u8],
+        mark: i64,
+    ) -> Result<(), Answer> {
+        match wrap(Borrowed::new(Box::new(obu)), mark) {
+            Ok(Some(mut data)) => self.decoder.send(lane, &mut data),
+            Ok(None) => Ok(()),
+            Err(error) => Err(Answer::Fatal(error)),
+        }
+    }
+
+    /// Makes dav1d forget everything.
+    ///
+    /// After an error, while it works on several frames at a time, draining or
+    /// flushing leaves a decoder that may hang later: a flag of the frame that
+    /// failed stays set (seen with dav1d 1.0.0; src/lib.c, where `dav1d_flush`
+    /// of 1.5 clears it and `drain_picture` still does not). So then it is
+    /// closed and opened again.
+    fn forget(&mut self, lane: &Lane<Decoded>) -> Result<(), CodecError> {
+        if std::mem::take(&mut self.spoiled) {
+            self.decoder.reopen(lane)?;
+        } else {
+            self.decoder.flush(lane);
+        }
         self.sync = Sync::Lost;
+        Ok(())
     }
 }
 
@@ -433,6 +392,15 @@ impl std::fmt::Debug for Dav1dSession {
             .field("inside", &self.inside)
             .finish_non_exhaustive()
     }
+}
+
+/// Lends bytes to dav1d; `None` for no bytes at all, which it does not take.
+fn wrap(bytes: Borrowed, mark: i64) -> Result<Option<Data>, CodecError> {
+    if bytes.bytes().is_empty() {
+        return Ok(None);
+    }
+    let no_memory = || CodecError::Resource("dav1d_data_wrap: no memory".to_owned());
+    Data::wrap(bytes, mark).ok_or_else(no_memory).map(Some)
 }
 
 /// Hands an output over, or drops it when outputs are not wanted any more:

@@ -3,23 +3,16 @@
 
 mod common;
 
-use codecwatch_dav1d::{Chroma, Settings};
+use codecwatch_dav1d::Settings;
 use common::{
-    Encoder,
     decode::{decode_with, reference_md5},
-    md5, skip,
-    sources::Source,
+    md5,
+    set::{SET, generate},
+    skip,
 };
 
+/// One frame at a time; two; three (see `frame_delay`).
 const THREADS: [u32; 3] = [1, 2, 5];
-
-/// Encodes, decodes with several numbers of threads, and compares.
-fn matches_dav1d(case: &str, encoder: Encoder, source: Source, arguments: &[&str]) {
-    let Some(units) = encoder.encode(&source, arguments) else {
-        return skip(case, encoder.program());
-    };
-    same_as_dav1d(case, &units, &Settings::default(), &["--alllayers", "0"]);
-}
 
 fn same_as_dav1d(case: &str, units: &[Vec<u8>], settings: &Settings, arguments: &[&str]) {
     let Some(expected) = reference_md5(units, arguments) else {
@@ -37,6 +30,8 @@ fn same_as_dav1d(case: &str, units: &[Vec<u8>], settings: &Settings, arguments: 
 }
 
 #[test]
-fn p8_420() {
-    matches_dav1d("p8_420", Encoder::Aomenc, Source::new(160, 96, 12), &[]);
+fn every_generated_stream_decodes_as_with_dav1ds_tool() {
+    for (case, units) in generate(SET) {
+        same_as_dav1d(case, &units, &Settings::default(), &["--alllayers", "0"]);
+    }
 }

@@ -6,10 +6,16 @@
     unreachable_pub,
     reason = "each test uses a part"
 )]
+#![allow(
+    clippy::unwrap_used,
+    reason = "also used by examples, to which the leave for tests does not extend"
+)]
 
 pub mod decode;
 pub mod encode;
 pub mod ivf;
+pub mod mutate;
+pub mod set;
 pub mod sources;
 
 pub use decode::{Decoded, decode, md5};

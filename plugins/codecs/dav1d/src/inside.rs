@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The inputs that are inside, and what each is still owed. Pure.
+//!
+//! Inputs are counted, and dav1d carries that number, the mark, from data to
+//! pictures and errors. Pictures come out in the order of their marks.
+
+use std::collections::VecDeque;
+
+/// Inputs that may still lead to a picture, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Inside {
+    newest: i64,
+    inputs: VecDeque<Input>,
+}
+
+#[derive(Debug)]
+struct Input {
+    mark: i64,
+    /// The caller's name for it.
+    id: u64,
+    /// It holds a key frame that is shown: nothing later refers to before it.
+    starts: bool,
+    /// An output has settled it.
+    settled: bool,
+}
+
+impl Inside {
+    /// The mark for the next input, which may or may not go in.
+    pub(crate) fn next_mark(&mut self) -> i64 {
+        self.newest += 1;
+        self.newest
+    }
+
+    /// The mark of the last input.
+    pub(crate) fn newest(&self) -> i64 {
+        self.newest
+    }
+
+    /// The newest input goes in.
+    pub(crate) fn enter(&mut self, id: u64, starts: bool) {
+        let mark = self.newest;
+        self.inputs.push_back(Input {
+            mark,
+            id,
+            starts,
+            settled: false,
+        });
+    }
+
+    /// The oldest input, if it is before `mark`, leaves: later ones have led to
+    /// pictures, or all has come out. Its name, unless it was settled.
+    pub(crate) fn leave_before(&mut self, mark: i64) -> Option<Option<u64>> {
+        self.inputs.front().filter(|input| input.mark < mark)?;
+        let input = self.inputs.pop_front()?;
+        Some((!input.settled).then_some(input.id))
+    }
+
+    /// An output for this input: the input's name, and whether that settles it.
+    pub(crate) fn settle(&mut self, mark: i64) -> Option<(u64, bool)> {
+        let input = self.inputs.iter_mut().find(|input| input.mark == mark)?;
+        let first = !std::mem::replace(&mut input.settled, true);
+        Some((input.id, first))
+    }
+
+    /// The first input after `mark` that makes good all that follows.
+    pub(crate) fn start_after(&self, mark: i64) -> Option<i64> {
+        let mut later = self.inputs.iter().filter(|input| input.mark > mark);
+        later.find(|input| input.starts).map(|input| input.mark)
+    }
+
+    /// Nothing is inside any more, and nobody is owed anything.
+    pub(crate) fn clear(&mut self) {
+        self.inputs.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inside(starts: &[bool]) -> Inside {
+        let mut inside = Inside::default();
+        for (index, starts) in starts.iter().enumerate() {
+            inside.next_mark();
+            inside.enter(100 + index as u64, *starts);
+        }
+        inside
+    }
+
+    #[test]
+    fn an_input_is_settled_once() {
+        let mut inside = inside(&[true, false]);
+        assert_eq!(inside.settle(1), Some((100, true)));
+        assert_eq!(inside.settle(1), Some((100, false)));
+        assert_eq!(inside.leave_before(3), Some(None));
+        assert_eq!(inside.leave_before(3), Some(Some(101)));
+        assert_eq!(inside.leave_before(3), None);
+    }
+
+    #[test]
+    fn an_input_that_was_passed_over_takes_a_mark() {
+        let mut inside = inside(&[true]);
+        inside.next_mark();
+        inside.next_mark();
+        inside.enter(7, false);
+        assert_eq!(inside.settle(2), None);
+        assert_eq!(inside.settle(3), Some((7, true)));
+    }
+
+    #[test]
+    fn a_start_is_looked_for_after_the_damage_only() {
+        let inside = inside(&[true, false, true, true]);
+        assert_eq!(inside.start_after(1), Some(3));
+        assert_eq!(inside.start_after(4), None);
+    }
+}
