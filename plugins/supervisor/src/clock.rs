@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The only place that reads the clock.
 
-use std::time::Instant;
-
 /// Monotonic time. It does not advance while the machine is suspended, but it
 /// does while the process is stopped; the machine recognises that by a late
 /// tick.
+#[cfg(not(test))]
 #[allow(clippy::disallowed_methods)]
-pub(crate) fn now() -> Instant {
-    Instant::now()
+pub(crate) fn now() -> std::time::Instant {
+    std::time::Instant::now()
 }
+
+#[cfg(test)]
+pub(crate) use crate::interleavings::model::now;

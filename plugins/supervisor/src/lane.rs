@@ -3,9 +3,10 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, PoisonError, mpsc};
 
 use crate::machine::CallKind;
+use crate::sync::{Condvar, Mutex, thread};
 use crate::{CodecError, rehearse};
 
 /// Outputs are no longer wanted: the session closes, flushes or was given up.
@@ -152,15 +153,13 @@ impl<O: Send + 'static> Lane<O> {
             host: self.host.clone(),
             index,
         };
-        let spawned = std::thread::Builder::new()
-            .name(thread_name)
-            .spawn(move || {
-                let ended = guarded(|| body(&lane));
-                // First the fault, then the end: whoever waits for this lane must
-                // not take a stream that failed here for a complete one.
-                lane.host.lane_ended(ended);
-                drop(finished);
-            });
+        let spawned = thread::Builder::new().name(thread_name).spawn(move || {
+            let ended = guarded(|| body(&lane));
+            // First the fault, then the end: whoever waits for this lane must
+            // not take a stream that failed here for a complete one.
+            lane.host.lane_ended(ended);
+            drop(finished);
+        });
         match spawned {
             Ok(_detached) => Ok(sibling),
             Err(error) => {

@@ -15,6 +15,8 @@ mod budgets;
 mod clock;
 mod evidence;
 pub mod guard;
+#[cfg(test)]
+mod interleavings;
 mod lane;
 mod ledger;
 mod machine;
@@ -25,6 +27,7 @@ mod rehearse;
 mod run;
 mod session;
 mod state;
+mod sync;
 mod worker;
 
 pub use budgets::{Budgets, Phase};

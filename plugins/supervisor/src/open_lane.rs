@@ -4,13 +4,25 @@
 //! loses its turn when its worker is abandoned.
 
 use std::collections::HashMap;
-use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+#[cfg(not(test))]
+use std::sync::LazyLock;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::clock::now;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
-static TURNS: LazyLock<Mutex<HashMap<&'static str, u64>>> = LazyLock::new(Mutex::default);
-static CHANGED: Condvar = Condvar::new();
+/// Who opens which library.
+#[derive(Default)]
+struct Lanes {
+    turns: Mutex<HashMap<&'static str, u64>>,
+    changed: Condvar,
+}
+
+#[cfg(not(test))]
+static LANES: LazyLock<Lanes> = LazyLock::new(Lanes::default);
+#[cfg(test)]
+shuttle::lazy_static! { static ref LANES: Lanes = Lanes::default(); }
 
 /// The turn of one worker; given back when dropped.
 #[derive(Debug)]
@@ -42,7 +54,8 @@ impl Turn {
             if left.is_zero() {
                 return None;
             }
-            turns = CHANGED
+            turns = LANES
+                .changed
                 .wait_timeout(turns, left)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
@@ -62,41 +75,46 @@ pub(crate) fn revoke(library: &'static str, worker: u64) {
     if turns.get(library) == Some(&worker) {
         turns.remove(library);
     }
-    CHANGED.notify_all();
+    LANES.changed.notify_all();
 }
 
 /// Makes waiting workers ask again whether they should give up.
 pub(crate) fn wake() {
     let _turns = turns();
-    CHANGED.notify_all();
+    LANES.changed.notify_all();
 }
 
 fn turns() -> MutexGuard<'static, HashMap<&'static str, u64>> {
-    TURNS.lock().unwrap_or_else(PoisonError::into_inner)
+    LANES.turns.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interleavings::{model::Time, once};
 
     #[test]
     fn a_second_open_waits_for_the_first_and_not_for_ever() {
-        let first = Turn::take("lane test", 1, Duration::from_secs(1), || false);
-        assert!(first.is_some());
-        assert!(Turn::take("lane test", 2, Duration::from_millis(20), || false).is_none());
-        assert!(Turn::take("another library", 3, Duration::ZERO, || false).is_some());
-        drop(first);
-        assert!(Turn::take("lane test", 2, Duration::ZERO, || false).is_some());
+        once(Time::Flies, || {
+            let first = Turn::take("lane", 1, Duration::from_secs(1), || false);
+            assert!(first.is_some());
+            assert!(Turn::take("lane", 2, Duration::from_millis(20), || false).is_none());
+            assert!(Turn::take("another", 3, Duration::ZERO, || false).is_some());
+            drop(first);
+            assert!(Turn::take("lane", 2, Duration::ZERO, || false).is_some());
+        });
     }
 
     #[test]
     fn a_wedged_open_loses_its_turn_and_cannot_end_the_next_one() {
-        let wedged = Turn::take("revoke test", 1, Duration::ZERO, || false);
-        revoke("revoke test", 1);
-        let next = Turn::take("revoke test", 2, Duration::ZERO, || false);
-        assert!(next.is_some());
-        drop(wedged);
-        assert!(Turn::take("revoke test", 3, Duration::ZERO, || false).is_none());
-        drop(next);
+        once(Time::Flies, || {
+            let wedged = Turn::take("lane", 1, Duration::ZERO, || false);
+            revoke("lane", 1);
+            let next = Turn::take("lane", 2, Duration::ZERO, || false);
+            assert!(next.is_some());
+            drop(wedged);
+            assert!(Turn::take("lane", 3, Duration::ZERO, || false).is_none());
+            drop(next);
+        });
     }
 }

@@ -166,6 +166,10 @@ mod tests {
     }
 
     #[cfg(target_os = "linux")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "real threads, watched for a while"
+    )]
     #[test]
     fn a_thread_that_spins_is_seen_working_and_one_that_sleeps_is_not() {
         use crate::{Activity, Evidence};
@@ -179,7 +183,11 @@ mod tests {
         };
         let spin = std::thread::Builder::new()
             .name("spinner#1".into())
-            .spawn(|| while !STOP.load(Ordering::Relaxed) {})
+            .spawn(|| {
+                while !STOP.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            })
             .unwrap();
         let sleep = std::thread::Builder::new()
             .name("sleeper#1".into())

@@ -62,7 +62,9 @@ pub trait Session {
     /// What the library answered.
     fn drain(&mut self, lane: &Lane<Self::Output>) -> Result<Drained, CodecError>;
 
-    /// Drops everything that is inside, or says that only a new session can.
+    /// Drops everything that is inside, or says that only a new session can. After
+    /// [`Flush::Done`] nothing may come out that went in before, also not what a
+    /// sibling lane had at hand.
     ///
     /// # Errors
     /// What the library answered.

@@ -4,7 +4,7 @@
 //! that could block.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use crate::clock::now;
@@ -12,7 +12,12 @@ use crate::lane::{Discarded, Host, LaneFault};
 use crate::machine::{CallKind, Event, Machine, Reason};
 use crate::outcome::{Fault, FaultCause, Outcome};
 use crate::procfs::ThreadSet;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::{Account, Budgets, Library, open_lane};
+
+/// Inputs that wait for the worker. Enough that it need not wait for the
+/// streaming thread; few, since each holds a buffer of upstream's pool.
+const INBOX: usize = 4;
 
 /// Outputs that wait for downstream before the codec's lanes are held up. A few,
 /// so that the codec works on while one is pushed; not many, since each may hold
@@ -82,6 +87,10 @@ impl<I, O> State<I, O> {
     pub(crate) fn takes_input(&self) -> bool {
         let draining = self.drains_asked > self.drains_done.max(self.drains_void);
         !(self.spent || self.closing || self.flushing || draining)
+    }
+
+    pub(crate) fn has_room(&self) -> bool {
+        self.takes_input() && self.inbox.len() < INBOX
     }
 
     /// Empties both queues; for the caller to drop without the lock.

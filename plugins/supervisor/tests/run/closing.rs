@@ -18,7 +18,7 @@ const CLOSE: Budgets = Budgets {
     ..AMPLE
 };
 
-/// A run that has got as far as the call, or has begun it.
+/// A run in which the next close, or the call, has begun to hang.
 fn run_into(call: Call, fake: &Fake) -> (FakeRun, Sink) {
     let run = start(fake, CLOSE);
     let sink = Sink::of(&run);
@@ -28,7 +28,10 @@ fn run_into(call: Call, fake: &Fake) -> (FakeRun, Sink) {
         Call::Drain => drop(run.request_drain(true)),
         _ => {}
     }
-    std::thread::sleep(50 * MS);
+    match call {
+        Call::Close => eventually("it is open", || fake.count(Call::Open) == 1),
+        _ => fake.strikes(),
+    }
     (run, sink)
 }
 
@@ -109,6 +112,7 @@ fn a_close_ends_every_other_wait() {
     let sink = Sink::of(&run);
     assert_eq!(feed(&run, 0..3), Waited::Ready);
     run.flush();
+    fake.strikes();
     let ticket = run.request_drain(true);
     let room = {
         let run = run.clone();
@@ -155,6 +159,7 @@ fn cancel_ends_the_waits_until_resume() {
         let run = run.clone();
         std::thread::spawn(move || feed(&run, 0..20))
     };
+    fake.strikes();
     std::thread::sleep(20 * MS);
     assert!(!feeder.is_finished());
     run.cancel();
@@ -177,6 +182,7 @@ fn closes_from_several_threads_agree_and_count_once() {
     let fake = Fake::new("c-many").with(Call::Send, 1, Fault::Hang);
     let run = start(&fake, CLOSE);
     assert_eq!(feed(&run, 0..1), Waited::Ready);
+    fake.strikes();
     let closers: Vec<_> = (0..4)
         .map(|_| {
             let run = run.clone();

@@ -3,10 +3,13 @@
 //! it went in, once so many newer ones as the delay are in, or at a drain.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use codecwatch_supervisor::{Codec, CodecError, Drained, Flush, Lane, Library, Session, Sibling};
+
+use crate::support::eventually;
 
 /// What hangs, hangs here until the test opens it.
 #[derive(Clone, Default)]
@@ -69,6 +72,7 @@ pub(crate) struct Fake {
     faults: Vec<(Call, usize, Fault)>,
     pub(crate) gate: Gate,
     journal: Arc<Mutex<Vec<Call>>>,
+    struck: Arc<AtomicBool>,
 }
 
 impl Fake {
@@ -83,6 +87,7 @@ impl Fake {
             faults: Vec::new(),
             gate: Gate::default(),
             journal: Arc::default(),
+            struck: Arc::default(),
         }
     }
 
@@ -99,6 +104,12 @@ impl Fake {
 
     pub(crate) fn count(&self, call: Call) -> usize {
         self.journal().iter().filter(|&&made| made == call).count()
+    }
+
+    /// Waits until a fault has struck.
+    #[track_caller]
+    pub(crate) fn strikes(&self) {
+        eventually("the fault strikes", || self.struck.load(Ordering::Acquire));
     }
 
     fn note(&self, call: Call) {
@@ -293,6 +304,7 @@ impl Native {
             if at != call || occurrence < first {
                 continue;
             }
+            self.fake.struck.store(true, Ordering::Release);
             match fault {
                 Fault::Slow(time) => std::thread::sleep(time),
                 _ if occurrence > first => {}

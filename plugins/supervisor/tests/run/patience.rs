@@ -144,7 +144,7 @@ fn a_shorter_budget_holds_at_once() {
     let run = start(&fake, AMPLE);
     let sink = Sink::of(&run);
     assert_eq!(feed(&run, 0..1), Waited::Ready);
-    std::thread::sleep(50 * MS);
+    fake.strikes();
     run.set_budgets(SHORT);
     sink.returns();
     assert_eq!(outcome(&run), Some("WatchdogAbandoned"));

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The locks, conditions and threads that runs are made of: those of the
+//! standard library, and in this crate's own unit tests those of a scheduler
+//! that tries many interleavings.
+
+#[cfg(not(test))]
+pub(crate) use std::{
+    sync::{Condvar, Mutex, MutexGuard},
+    thread,
+};
+
+#[cfg(test)]
+pub(crate) use crate::interleavings::model::{Condvar, Mutex, MutexGuard, thread};
