@@ -22,6 +22,7 @@ use std::sync::LazyLock;
 mod ending;
 mod events;
 mod output;
+mod refusal;
 mod report;
 mod settings;
 mod stats;

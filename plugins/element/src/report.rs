@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The one place that maps outcomes to messages on the bus.
 
-use codecwatch_supervisor::{CodecError, Fault, FaultCause, Outcome, Phase, Refused, Slow};
+use codecwatch_supervisor::{CodecError, Fault, FaultCause, Outcome, Phase, Refused, Slow, Stats};
 use gst::prelude::*;
 
-use crate::stats::{fault_structure, slow_structure};
+use crate::stats::{end_structure, fault_structure, slow_structure};
 use crate::{CAT, Role};
 
 /// Posts the element error of a run that did not complete.
@@ -52,6 +52,23 @@ pub(crate) fn post_outcome(element: &gst::Element, role: Role, outcome: &Outcome
             ));
         }
     }
+}
+
+/// Posts the element error of a stream that ends for a reason which is not the
+/// session's. `stats`: the session, if there is one.
+pub(crate) fn post_end(
+    element: &gst::Element,
+    code: impl gst::MessageErrorDomain,
+    outcome: &str,
+    text: &str,
+    stats: Option<&Stats>,
+) {
+    gst::error!(CAT, obj = element, "{text}");
+    let message = gst::message::Error::builder(code, text)
+        .src(element)
+        .details(end_structure(outcome, stats))
+        .build();
+    let _ = element.post_message(message);
 }
 
 /// What a user reads first: what happened, where, and for how long.

@@ -44,6 +44,17 @@ pub(crate) fn fault_structure(outcome: &str, fault: &Fault) -> gst::Structure {
         .build()
 }
 
+/// The details of an error that is not the session's.
+pub(crate) fn end_structure(outcome: &str, stats: Option<&Stats>) -> gst::Structure {
+    let builder = gst::Structure::builder("codecwatch-fault").field("outcome", outcome);
+    match stats {
+        None => builder.field("phase", "none").build(),
+        Some(stats) => session_fields(builder, &stats.session)
+            .field("abandoned", count(stats.account.outstanding()))
+            .build(),
+    }
+}
+
 /// The `codecwatch-slow` message.
 pub(crate) fn slow_structure(at: &Snapshot) -> gst::Structure {
     session_fields(gst::Structure::builder("codecwatch-slow"), at).build()

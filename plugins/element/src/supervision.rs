@@ -35,7 +35,7 @@ pub(crate) struct Inner<I, O> {
     pub(crate) flow: Result<gst::FlowSuccess, gst::FlowError>,
     /// A run ended with a fault, or could not be started: nothing goes through
     /// until the element has been to READY.
-    failed: bool,
+    pub(crate) failed: bool,
     /// When restarts happened, within the window.
     restarts: VecDeque<Instant>,
     restarts_total: u32,
