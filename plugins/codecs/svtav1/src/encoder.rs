@@ -158,34 +158,6 @@ impl Encoder {
         check(call, code)
     }
 
-    /// The sequence header OBU that the stream begins with.
-    ///
-    /// # Errors
-    /// What the library answered.
-    pub(crate) fn stream_header<O: Send + 'static>(
-        &self,
-        lane: &Lane<O>,
-    ) -> Result<Vec<u8>, CodecError> {
-        let call = "svt_av1_enc_stream_header";
-        let mut buffer = ptr::null_mut();
-        let code = lane.call(call, || {
-            // SAFETY: the handle is initialised; the place can be written to.
-            unsafe { sys::svt_av1_enc_stream_header(self.0.as_ptr(), &mut buffer) }
-        });
-        check(call, code)?;
-        // SAFETY: the library answered success, so it points to a header or to
-        // nothing.
-        let Some(header) = (unsafe { buffer.as_ref() }) else {
-            return Err(CodecError::Resource(format!("{call}: no header")));
-        };
-        let data = copy(header);
-        lane.call("svt_av1_enc_stream_header_release", || {
-            // SAFETY: made by svt_av1_enc_stream_header, released once.
-            unsafe { sys::svt_av1_enc_stream_header_release(buffer) }
-        });
-        Ok(data)
-    }
-
     /// Hands a picture, or the end of the stream, to the library, which copies
     /// it. Waits while the library is full.
     ///

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What a session gives.
 
-/// What a session emits: first one header, then one packet per picture, in the
-/// order of the pictures.
+/// What a session emits: one header, when its first packet is ready, and then one
+/// packet per picture, in the order of the pictures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// The sequence header OBU, for [`SequenceHeader::parse`](crate::SequenceHeader::parse).
-    /// The first packet begins with it too.
+    /// The first packet has it too.
     Header(Vec<u8>),
     /// One coded picture.
     Packet(Packet),

@@ -106,16 +106,22 @@ impl SequenceHeader {
                 | self.chroma_sample_position,
             0,
         ];
-        // OBUs in the record must tell their size.
-        record.push(OBU_SEQUENCE_HEADER << 3 | 0b10);
+        record.extend(self.obu());
+        record
+    }
+
+    /// The sequence header OBU, with its size in it.
+    pub fn obu(&self) -> Vec<u8> {
+        const HAS_SIZE: u8 = 0b10;
+        let mut obu = vec![OBU_SEQUENCE_HEADER << 3 | HAS_SIZE];
         let mut size = self.payload.len();
         while size >= 0x80 {
-            record.push(0x80 | (size & 0x7f) as u8);
+            obu.push(0x80 | (size & 0x7f) as u8);
             size >>= 7;
         }
-        record.push(size as u8);
-        record.extend_from_slice(&self.payload);
-        record
+        obu.push(size as u8);
+        obu.extend_from_slice(&self.payload);
+        obu
     }
 }
 

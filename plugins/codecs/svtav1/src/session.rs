@@ -19,6 +19,7 @@ use crate::effective::{Effective, Mode, Structure};
 use crate::encoder::{Encoder, Received};
 use crate::packet::{Output, Packet};
 use crate::picture::{Format, Picture, Plane, Readable, Scratch};
+use crate::sequence_header::SequenceHeader;
 use crate::sys;
 use crate::version::Version;
 
@@ -77,7 +78,7 @@ impl Codec for SvtAv1 {
     fn open(self, lane: &Lane<Output>) -> Result<SvtAv1Session, CodecError> {
         self.config.check()?;
         let encoder = Encoder::open(lane, &self.config)?;
-        let session = SvtAv1Session {
+        Ok(SvtAv1Session {
             encoder: Arc::new(encoder),
             pending: Arc::default(),
             receiver: None,
@@ -88,16 +89,7 @@ impl Codec for SvtAv1 {
             can_force_key: self.config.can_force_key(),
             can_change_bitrate: self.config.can_change_bitrate(),
             delay: self.config.latency_frames() as usize,
-        };
-        match session.encoder.stream_header(lane) {
-            // A run that is already being given up has no use for the header.
-            Ok(header) => drop(lane.emit(Output::Header(header), 0)),
-            Err(error) => {
-                let _ = session.close(lane);
-                return Err(error);
-            }
-        }
-        Ok(session)
+        })
     }
 }
 
@@ -263,6 +255,7 @@ impl SvtAv1Session {
 
 /// The body of the receive lane: ends with the stream.
 fn receive(lane: &Lane<Output>, encoder: &Encoder, pending: &Pending) -> Result<(), CodecError> {
+    let mut begun = false;
     loop {
         let packet = match encoder.get_packet(lane)? {
             Received::Packet(packet) => packet,
@@ -274,6 +267,10 @@ fn receive(lane: &Lane<Output>, encoder: &Encoder, pending: &Pending) -> Result<
             reason: "a packet of no picture that was sent".to_owned(),
         })?;
         // When outputs are no longer wanted, what is inside must still come out.
+        if !begun {
+            begun = true;
+            let _ = lane.emit(Output::Header(header(&packet.data)?), 0);
+        }
         let _ = lane.emit(
             Output::Packet(Packet {
                 data: packet.data,
@@ -287,6 +284,18 @@ fn receive(lane: &Lane<Output>, encoder: &Encoder, pending: &Pending) -> Result<
             return Ok(());
         }
     }
+}
+
+/// The sequence header of the first packet. (`svt_av1_enc_stream_header` gives
+/// another one: the library settles some tools when it meets the first frame.)
+fn header(first: &[u8]) -> Result<Vec<u8>, CodecError> {
+    SequenceHeader::parse(first)
+        .map(|sequence| sequence.obu())
+        .ok_or_else(|| CodecError::Native {
+            call: "svt_av1_enc_get_packet",
+            code: 0,
+            reason: "the first packet has no sequence header".to_owned(),
+        })
 }
 
 /// Takes the picture with this timestamp out of those inside.
