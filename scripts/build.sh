@@ -38,9 +38,9 @@ build_shim() {
     fi
 }
 
-# has_element NAME
+# has_element NAME (--exists would want plugins to be as new as GStreamer)
 has_element() {
-    gst-inspect-1.0 --exists "$1" >/dev/null 2>&1
+    gst-inspect-1.0 "$1" >/dev/null 2>&1
 }
 
 run_rehearse() {

@@ -18,25 +18,29 @@ pick_decoder() {
 # rehearse_run FAULT FILE PROGRAM...: runs PROGRAM, which writes FILE, under the fault. What ran for 10 s gets a Ctrl-C
 # (SIGINT); what has not ended 5 s later is killed.
 rehearse_run() {
-    local fault=$1 file=$2 began code=0 took how
+    local fault=$1 file=$2 line struck='' code=0 how
     shift 2
     rm -f "$file"
-    began=$(clock)
-    # The outer redirection is for the shell, which would say when a program crashed.
-    {
-        timeout --foreground --signal=INT --kill-after=5 10 \
-            env CODECWATCH_REHEARSE="$fault" LD_PRELOAD="$shim" "$@" >"$demo/output" 2>&1 </dev/null || code=$?
-    } 2>/dev/null
-    took=$(($(clock) - began))
+    while IFS= read -r line; do
+        case $line in
+        *'rehearse: '*) struck=$(clock) ;;
+        'exit code '*) code=${line##* } ;;
+        esac
+        printf '%s\n' "$line"
+    done >"$demo/output" < <(
+        CODECWATCH_REHEARSE=$fault timeout --foreground --signal=INT --kill-after=5 10 \
+            env LD_PRELOAD="$shim" "$@" </dev/null 2>&1 || code=$?
+        printf '\nexit code %d\n' "$code"
+    ) 2>/dev/null # of the shell, which would say when a program crashed
     case $code in
     124) how="still running after 10 s, ended by Ctrl-C" ;;
     137) how="${red}still running after 10 s, deaf to Ctrl-C, killed$plain" ;;
-    *) how="exit code $code after $(seconds $took) s" ;;
+    *) how="exit code $code" ;;
     esac
     # The strike, and errors as gst-launch-1.0 prints them.
     sed -n -e 's/.*\(rehearse: \)/\1/p' -e '/^ERROR/,/^Execution ended/{/^Execution ended/!p}' -e '/^Got EOS/p' "$demo/output" |
         indent
-    printf '  %s\n' "$how"
+    echo "  $how, ${struck:+$(seconds $(($(clock) - struck))) s after the strike}"
 }
 
 what_is_left() {
@@ -75,7 +79,7 @@ run_demo() {
     has_element svtav1enc || need svt-av1
     has_element svtav1watchenc || die "the plugin does not load: GST_PLUGIN_PATH=$GST_PLUGIN_PATH gst-inspect-1.0 svtav1watchenc"
     pick_decoder
-    clip=$root/tests/media/bbb-720p25.mkv
+    clip=tests/media/bbb-720p25.mkv
     demo=$target/demo
     mkdir -p "$demo"
 

@@ -3,7 +3,7 @@
 //! A progress bar: redrawn in place on a terminal, a line per quarter elsewhere.
 
 use std::io::{IsTerminal, Write};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const WIDTH: usize = 40;
 
@@ -16,19 +16,14 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// A job of `total` frames that begins now.
-    pub(crate) fn new(total: u64) -> Self {
+    /// A job of `total` frames that began at `began`.
+    pub(crate) fn new(total: u64, began: Instant) -> Self {
         Self {
             total: total.max(1),
-            began: Instant::now(),
+            began,
             on_terminal: std::io::stdout().is_terminal(),
             quarters_said: 0,
         }
-    }
-
-    /// The time since the beginning.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.began.elapsed()
     }
 
     /// Shows that `frames` are done.
@@ -41,7 +36,7 @@ impl Progress {
         self.quarters_said = quarters;
 
         let filled = usize::try_from(done * WIDTH as u64 / self.total).unwrap_or(WIDTH);
-        let fps = frames as f64 / self.elapsed().as_secs_f64().max(1e-3);
+        let fps = frames as f64 / self.began.elapsed().as_secs_f64().max(1e-3);
         let line = format!(
             "  {}{} {:3} %  {frames}/{} frames  {fps:.0} fps",
             "█".repeat(filled),

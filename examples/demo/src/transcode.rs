@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gst::MessageView;
 use gst::prelude::*;
@@ -28,7 +28,10 @@ pub(crate) fn transcode(
         quoted(input),
         quoted(output)
     );
-    println!("  gst-launch-1.0 {description}");
+    println!(
+        "  gst-launch-1.0 {}",
+        description.replace(" name=encoder", "")
+    );
     let pipeline = launch(&description)?;
     let encoder = pipeline
         .by_name("encoder")
@@ -86,13 +89,15 @@ fn play(
     let bus = pipeline
         .bus()
         .ok_or_else(|| Failure::Setup("no bus".into()))?;
+    let began = Instant::now();
     pipeline.set_state(gst::State::Playing)?;
 
     let mut bar: Option<(Progress, f64)> = None;
     loop {
         let message = bus.timed_pop(REDRAW);
         if bar.is_none() {
-            bar = expected(pipeline, encoder).map(|(total, fps)| (Progress::new(total), fps));
+            bar =
+                expected(pipeline, encoder).map(|(total, fps)| (Progress::new(total, began), fps));
         }
         if let Some((bar, _)) = &mut bar {
             bar.show(frames.load(Ordering::Relaxed));
@@ -103,8 +108,8 @@ fn play(
             _ => (),
         }
     }
+    let elapsed = began.elapsed();
     let (bar, fps) = bar.ok_or_else(|| Failure::Setup("the file has no video".into()))?;
-    let elapsed = bar.elapsed();
     bar.finish();
     Ok((elapsed, fps))
 }
