@@ -127,6 +127,7 @@ fn an_unknown_parameter_is_an_error_that_names_it() {
     for (parameters, named) in [("tune=0:no-such-key=1", "no-such-key"), ("tune", "tune")] {
         let run = support::Launch::pipeline(&format!(
             "videotestsrc num-buffers=3 ! video/x-raw,width=128,height=128,framerate=25/1 \
+             ! identity sleep-time=500000 \
              ! svtav1watchenc preset=12 parameters-string={parameters} ! fakesink"
         ))
         .run();

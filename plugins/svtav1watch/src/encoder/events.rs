@@ -23,7 +23,7 @@ impl SvtAv1WatchEnc {
                 None => false,
             },
             gst::EventView::Segment(_) => {
-                self.state().forget_times();
+                self.state().times.begin_segment();
                 self.parent_sink_event(event)
             }
             _ => self.parent_sink_event(event),

@@ -11,7 +11,6 @@ use codecwatch_element::{Passage, Role, Settings as SharedSettings, Supervised, 
 use codecwatch_supervisor::{CodecError, guard};
 use codecwatch_svtav1 as svtav1;
 use gst::glib;
-use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_video::prelude::*;
 use gst_video::subclass::prelude::*;
@@ -20,6 +19,7 @@ use gst_video::{VideoCodecFrameFlags, VideoInfo, VideoInterlaceMode};
 use super::format;
 use super::frame::MappedFrame;
 use super::settings::{BITRATES, Settings};
+use super::times::Times;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -35,23 +35,16 @@ pub(super) struct State {
     pub(super) format: Option<Format>,
     /// Frames seen since the element left READY.
     frames: u64,
-    /// Running time of the last frame taken.
-    last_running_time: Option<gst::ClockTime>,
-    /// Where a frame without a time stamp would be: the end of the last one.
-    expected_pts: Option<gst::ClockTime>,
+    /// The times of the frames so far.
+    pub(super) times: Times,
+    /// Frames that were lost with a session and wait to be let go of.
+    pub(super) lost: Vec<u32>,
     /// A change of bitrate that the next frame carries to the codec.
     new_bitrate: Option<u32>,
     /// The frame that is being handed to the codec.
     pub(super) submitting: Option<u32>,
     /// Caps are on their way that only serve to make the base class forget the old ones.
     pub(super) priming: bool,
-}
-
-impl State {
-    /// A new segment: times begin anew.
-    pub(super) fn forget_times(&mut self) {
-        self.expected_pts = None;
-    }
 }
 
 /// An accepted input format.
@@ -162,51 +155,6 @@ impl SvtAv1WatchEnc {
         Ok(())
     }
 
-    /// The time of a frame: its own, or where the one before it ended. `None`
-    /// for a frame that lies before the last one and is dropped.
-    fn place(&self, frame: &mut gst_video::VideoCodecFrame<'_>) -> Option<()> {
-        let segment = self.obj().input_segment();
-        let mut state = self.state();
-        let duration = frame.duration().or_else(|| {
-            let rate = state.format.as_ref()?.config.frame_rate;
-            gst::ClockTime::SECOND
-                .nseconds()
-                .checked_mul(u64::from(rate.denominator))?
-                .checked_div(u64::from(rate.numerator))
-                .map(gst::ClockTime::from_nseconds)
-        });
-        let pts = match (frame.pts(), state.expected_pts) {
-            (Some(pts), _) => pts,
-            (None, expected) => {
-                let pts = expected.unwrap_or_default();
-                gst::debug!(
-                    CAT,
-                    imp = self,
-                    "a frame without a time stamp is placed at {pts}"
-                );
-                frame.set_pts(pts);
-                pts
-            }
-        };
-        let running_time = segment
-            .downcast::<gst::ClockTime>()
-            .ok()
-            .and_then(|segment| segment.to_running_time(pts));
-        if running_time.is_some() && running_time < state.last_running_time {
-            gst::warning!(
-                CAT,
-                imp = self,
-                "dropping a frame at {}: the last one was at {}, and time does not run backwards",
-                running_time.display(),
-                state.last_running_time.display()
-            );
-            return None;
-        }
-        state.last_running_time = running_time.or(state.last_running_time);
-        state.expected_pts = duration.map(|duration| pts + duration);
-        Some(())
-    }
-
     fn check_limits(&self, number: u64, pts: Option<gst::ClockTime>) -> Result<(), gst::FlowError> {
         let limits = self.supervision.settings().limits;
         let at = pts.map(|pts| Duration::from_nanos(pts.nseconds()));
@@ -303,6 +251,7 @@ impl ObjectImpl for SvtAv1WatchEnc {
     fn constructed(&self) {
         self.parent_constructed();
         Supervision::attach(self);
+        self.settle_times();
     }
 }
 
@@ -376,7 +325,7 @@ impl VideoEncoderImpl for SvtAv1WatchEnc {
 
     fn handle_frame(
         &self,
-        mut frame: gst_video::VideoCodecFrame<'_>,
+        frame: gst_video::VideoCodecFrame<'_>,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let number = {
             let mut state = self.state();
@@ -387,9 +336,6 @@ impl VideoEncoderImpl for SvtAv1WatchEnc {
             self.settle_variable_rate(frame.duration())?;
         }
         self.check_limits(number, frame.pts())?;
-        if self.place(&mut frame).is_none() {
-            return self.obj().finish_frame(frame);
-        }
         let (info, config, bitrate) = {
             let mut state = self.state();
             let bitrate = state.new_bitrate.take();
@@ -472,6 +418,6 @@ impl Supervised for SvtAv1WatchEnc {
     }
 
     fn forget_frames(&self) -> Option<(gst::ClockTime, gst::ClockTime)> {
-        self.drop_pending()
+        self.note_lost()
     }
 }

@@ -10,6 +10,7 @@ mod frame;
 mod imp;
 mod output;
 mod settings;
+mod times;
 
 use settings::IntraRefreshType;
 

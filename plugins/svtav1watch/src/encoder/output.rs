@@ -42,8 +42,9 @@ impl SvtAv1WatchEnc {
         element
             .set_output_state(caps, Some(&input))
             .and_then(|state| element.negotiate(state))
-            .map(|()| gst::FlowSuccess::Ok)
-            .map_err(|_| gst::FlowError::NotNegotiated)
+            .map_err(|_| gst::FlowError::NotNegotiated)?;
+        self.release_lost();
+        Ok(gst::FlowSuccess::Ok)
     }
 
     fn push_packet(&self, packet: svtav1::Packet) -> Result<gst::FlowSuccess, gst::FlowError> {
@@ -72,22 +73,33 @@ impl SvtAv1WatchEnc {
         element.finish_frame(frame)
     }
 
-    /// Lets go of every frame that no session will give any more: all but the one
-    /// that is on its way to the next session.
-    pub(super) fn drop_pending(&self) -> Option<(gst::ClockTime, gst::ClockTime)> {
+    /// Takes note of every frame that no session will give any more: all but the
+    /// one that is on its way to the next session, whose header lets go of them.
+    pub(super) fn note_lost(&self) -> Option<(gst::ClockTime, gst::ClockTime)> {
         let element = self.obj();
-        let submitting = self.state().submitting;
-        let lost: Vec<_> = element
-            .frames()
-            .into_iter()
-            .filter(|frame| Some(frame.system_frame_number()) != submitting)
+        let frames = element.frames();
+        let mut state = self.state();
+        let lost: Vec<_> = frames
+            .iter()
+            .filter(|frame| Some(frame.system_frame_number()) != state.submitting)
             .collect();
+        state
+            .lost
+            .extend(lost.iter().map(|frame| frame.system_frame_number()));
         let first = lost.iter().filter_map(|frame| frame.pts()).min();
         let last = lost.iter().filter_map(|frame| frame.pts()).max();
-        for frame in lost {
-            // Without an output buffer the base class drops it.
-            let _ = element.finish_frame(frame);
-        }
         first.zip(last)
+    }
+
+    /// The base class can let go of a frame only when it knows the output caps.
+    fn release_lost(&self) {
+        let element = self.obj();
+        let lost = std::mem::take(&mut self.state().lost);
+        for number in lost {
+            if let Some(frame) = element.frame(i32::try_from(number).unwrap_or(i32::MAX)) {
+                // Without an output buffer it is dropped.
+                let _ = element.finish_frame(frame);
+            }
+        }
     }
 }
