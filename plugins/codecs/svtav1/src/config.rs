@@ -145,6 +145,10 @@ pub struct ContentLight {
     pub max_average: u16,
 }
 
+/// The longest intra period that the library takes; a longer one means the same
+/// to anybody.
+pub(crate) const MAX_INTRA_PERIOD: i32 = i32::MAX - 1;
+
 /// The settings of one encoder. [`Config::check`] says whether the installed
 /// library takes them.
 ///

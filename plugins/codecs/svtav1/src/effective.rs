@@ -3,7 +3,7 @@
 //! in, parameters applied, and the library's own quiet changes made. Rules,
 //! latency and capabilities are read off here, without any session.
 
-use crate::config::{Config, FrameRate, IntraRefresh, RateControl};
+use crate::config::{Config, FrameRate, IntraRefresh, MAX_INTRA_PERIOD, RateControl};
 use crate::parameters::{bitrate, flag, integer};
 use crate::version::Version;
 
@@ -99,7 +99,7 @@ impl Effective {
             min_qp: config.min_qp.into(),
             max_qp: config.max_qp.into(),
             buffer_size: config.maximum_buffer_size.into(),
-            intra_period: config.intra_period_length.into(),
+            intra_period: config.intra_period_length.min(MAX_INTRA_PERIOD).into(),
             refresh: config.intra_refresh,
             hierarchical_levels: None,
             lookahead: None,
@@ -219,6 +219,11 @@ impl Effective {
             (Mode::ConstantBitrate, Structure::RandomAccess) => Mode::Variable,
             (mode, _) => mode,
         }
+    }
+
+    /// Whether the library will not look at the maximum bitrate.
+    pub(crate) fn ignores_maximum(&self) -> bool {
+        self.version.at_least(4, 0) && self.structure != Structure::RandomAccess
     }
 
     /// The preset that the library will use: each version numbers them anew

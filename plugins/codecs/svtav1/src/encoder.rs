@@ -78,6 +78,28 @@ impl Encoder {
         lane: &Lane<O>,
         config: &Config,
     ) -> Result<Self, CodecError> {
+        let (encoder, opening) = Self::configured(lane, config)?;
+        let started = encoder.init(lane);
+        drop(opening);
+        if let Err(error) = started {
+            // Before 1.5 the library waits for frames that were never sent when
+            // it is taken down here: memory is what is lost instead.
+            if Version::installed().at_least(1, 5) {
+                let _ = encoder.destroy(lane);
+            }
+            return Err(error);
+        }
+        Ok(encoder)
+    }
+
+    /// An encoder that has its settings and runs no thread yet.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn configured<O: Send + 'static>(
+        lane: &Lane<O>,
+        config: &Config,
+    ) -> Result<(Self, Opening), CodecError> {
         log::route();
         // What an earlier session complained of is not about this one.
         let _ = log::last_complaint();
@@ -87,22 +109,12 @@ impl Encoder {
         let configured = native::configure(lane, config, &mut settings)
             .and_then(|()| encoder.set_parameter(lane, &mut settings));
         if let Err(error) = configured {
-            // Nothing has been started, so this cannot hang or fail.
             drop(opening);
+            // The error that matters is the first.
             let _ = encoder.destroy(lane);
             return Err(error);
         }
-        if let Err(error) = encoder.init(lane) {
-            drop(opening);
-            // Before 1.5 the library waits for frames that were never sent when
-            // it is taken down here: memory is what is lost instead.
-            if Version::installed().at_least(1, 5) {
-                let _ = encoder.destroy(lane);
-            }
-            return Err(error);
-        }
-        drop(opening);
-        Ok(encoder)
+        Ok((encoder, opening))
     }
 
     fn init_handle<O: Send + 'static>(

@@ -29,6 +29,8 @@ mod sequence_header;
 mod session;
 mod sys;
 mod turn;
+#[cfg(test)]
+mod verdicts;
 mod version;
 
 pub use config::{

@@ -7,7 +7,7 @@ use std::ffi::CString;
 use codecwatch_supervisor::{CodecError, Lane};
 
 use crate::config::{
-    BitDepth, ChromaPosition, Config, IntraRefresh, MasteringDisplay, RateControl,
+    BitDepth, ChromaPosition, Config, IntraRefresh, MAX_INTRA_PERIOD, MasteringDisplay, RateControl,
 };
 use crate::encoder::check;
 use crate::sys;
@@ -69,7 +69,7 @@ fn coding(config: &Config, native: &mut Native) {
         native.min_qp_allowed = config.min_qp.into();
         native.max_qp_allowed = config.max_qp.into();
     }
-    native.intra_period_length = config.intra_period_length;
+    native.intra_period_length = config.intra_period_length.min(MAX_INTRA_PERIOD);
     native.intra_refresh_type = match config.intra_refresh {
         IntraRefresh::Cra => sys::SvtAv1IntraRefreshType_SVT_AV1_FWDKF_REFRESH,
         IntraRefresh::Idr => sys::SvtAv1IntraRefreshType_SVT_AV1_KF_REFRESH,

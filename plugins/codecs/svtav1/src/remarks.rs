@@ -25,6 +25,9 @@ pub(crate) fn remarks(config: &Config, settings: &Effective) -> Vec<String> {
         }
         _ => {}
     }
+    if settings.max_bitrate != 0 && settings.ignores_maximum() {
+        remark("has no maximum bitrate outside random access: it is not heeded".into());
+    }
     let preset = settings.coded_preset();
     if preset != settings.preset {
         remark(format!(
@@ -48,7 +51,7 @@ pub(crate) fn remarks(config: &Config, settings: &Effective) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::config::RateControl;
-    use crate::effective::tests::{NEW, OLD, config};
+    use crate::effective::tests::{NEW, OLD, config, with};
 
     #[test]
     fn what_the_library_changes_is_remarked_on() {
@@ -57,6 +60,12 @@ mod tests {
         assert!(said(&rated(CBR, false), OLD)[0].contains("low delay is on"));
         assert!(said(&rated(CBR, true), OLD).is_empty());
         assert!(said(&rated(VBR, true), OLD)[0].contains("constant"));
+        let capped = with("rc=2:tbr=500:mbr=600");
+        assert!(
+            said(&capped, NEW)
+                .iter()
+                .any(|said| said.contains("not heeded"))
+        );
         let fast = Config {
             preset: 13,
             ..config()

@@ -5,7 +5,7 @@
 
 use codecwatch_supervisor::CodecError;
 
-use crate::config::Config;
+use crate::config::{Config, MAX_INTRA_PERIOD};
 use crate::effective::{Effective, Mode, PIXELS_4K, Structure};
 use crate::remarks::remarks;
 use crate::version::Version;
@@ -165,7 +165,7 @@ fn bitrates(settings: &Effective) -> Result<(), String> {
             "cannot keep a bitrate with adaptive quantisation off: leave aq-mode out",
         );
     }
-    if settings.max_bitrate == 0 {
+    if settings.max_bitrate == 0 || settings.ignores_maximum() {
         return Ok(());
     }
     if settings.version.at_least(1, 8) {
@@ -206,10 +206,11 @@ fn quantisers(settings: &Effective) -> Result<(), String> {
 fn rest(settings: &Effective) -> Result<(), String> {
     let version = settings.version;
     let period = settings.intra_period;
-    if !(-2..=2_147_483_646).contains(&period) {
+    let longest = i64::from(MAX_INTRA_PERIOD);
+    if period < -2 || (period > longest && settings.mode == Mode::Constant) {
         return refuse(
             settings,
-            format_args!("takes an intra-period-length from -2 to 2147483646, not {period}"),
+            format_args!("takes an intra-period-length from -2 to {longest}, not {period}"),
         );
     }
     if period == -1 && settings.coded_mode() == Mode::Variable {

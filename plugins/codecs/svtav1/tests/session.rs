@@ -217,7 +217,7 @@ fn the_bitrate_of_a_running_session_changes_where_the_library_can() {
         ""
     };
     let config = Config {
-        rate_control: RateControl::Cbr { target: 2_000_000 },
+        rate_control: RateControl::Cbr { target: 6_000_000 },
         parameters: codecwatch_svtav1::parse_parameters(parameters).unwrap(),
         ..Config::new(320, 240, RATE)
     };
@@ -242,7 +242,7 @@ fn the_bitrate_of_a_running_session_changes_where_the_library_can() {
         for number in 0..120 {
             let picture = Picture {
                 planes: Box::new(noise(&config, number)),
-                bitrate: (number == 60).then_some(200_000),
+                bitrate: (number == 60).then_some(1_800_000),
                 ..picture(&config, number)
             };
             open.session.send(&open.lane, picture).unwrap();
@@ -253,7 +253,7 @@ fn the_bitrate_of_a_running_session_changes_where_the_library_can() {
         packets[range].iter().map(|packet| packet.data.len()).sum()
     };
     let (before, after) = (bytes(30..60), bytes(90..120));
-    assert!(after * 3 < before, "{before} bytes, then {after}");
+    assert!(after * 2 < before, "{before} bytes, then {after}");
     assert_eq!(packets.len(), 120);
 }
 
