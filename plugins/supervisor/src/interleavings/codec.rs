@@ -64,6 +64,12 @@ impl Plan {
         (state.opened, state.closed)
     }
 
+    /// Such calls so far, whether or not they have returned.
+    pub(crate) fn begun(&self, call: Call) -> usize {
+        let state = self.native.state.lock().unwrap();
+        state.calls.iter().filter(|&&made| made == call).count()
+    }
+
     fn call(&self, call: Call) -> Result<(), CodecError> {
         let mut state = self.native.state.lock().unwrap();
         let before = state.calls.iter().filter(|&&made| made == call).count();

@@ -20,7 +20,7 @@ use self::model::{Time, thread};
 pub(crate) use self::stage::once;
 use self::stage::{FRAMES, explore, healthy, options, outcome, pick, sink, stream};
 use crate::sync::Mutex;
-use crate::{Account, CloseResult, Drained, Options, Run, Settled, Waited};
+use crate::{Account, CloseResult, Drained, Options, Phase, Run, Settled, Waited};
 
 #[test]
 fn everything_comes_out_whatever_the_schedule() {
@@ -237,6 +237,13 @@ fn a_hang_that_never_ends_is_abandoned_by_the_watchdog_or_by_the_close() {
         while !run.is_closed() {
             thread::yield_now();
         }
+        if abandoned == 0 && matches!(closed, CloseResult::Abandoned(_)) {
+            assert_eq!(
+                plan.begun(Call::Open),
+                0,
+                "what is not counted opens nothing"
+            );
+        }
         assert_eq!(Account::of("never").outstanding(), 0);
     });
 }
@@ -269,6 +276,26 @@ fn a_successor_opens_once_its_predecessor_has_ended() {
         assert_eq!(*first_taken.lock().unwrap(), Vec::from_iter(0..FRAMES));
         assert_eq!(*second_taken.lock().unwrap(), Vec::from_iter(0..FRAMES));
         assert!(matches!(second.wait_closed(), CloseResult::Closed));
+    });
+}
+
+#[test]
+fn a_close_ends_the_wait_for_a_turn() {
+    explore(Time::Stands, || {
+        let wedged = Plan {
+            fault: Some((Call::Open, 0, Fault::Hang)),
+            ..healthy("turn")
+        };
+        let first = Run::start(wedged.clone(), options()).unwrap();
+        let second = Run::start(healthy("turn"), options()).unwrap();
+        while wedged.begun(Call::Open) == 0 && second.stats().session.phase == Phase::Queued {
+            thread::yield_now();
+        }
+        if wedged.begun(Call::Open) > 0 {
+            assert!(matches!(second.close(), CloseResult::Closed));
+        }
+        wedged.release();
+        let _ = (first.close(), second.close());
     });
 }
 

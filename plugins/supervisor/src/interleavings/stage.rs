@@ -72,7 +72,7 @@ pub(crate) fn healthy(library: &'static str) -> Plan {
         (false, Flush::Done),
     ]);
     Plan {
-        delay: pick(&[0, 2]),
+        delay: pick(&[0, 2, 9]),
         receive_lane,
         flush,
         ..Plan::new(library)

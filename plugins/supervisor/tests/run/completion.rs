@@ -12,16 +12,16 @@ use crate::support::{
 fn all_frames_come_out_in_order(fake: Fake) {
     let run = start(&fake, AMPLE);
     let sink = Sink::of(&run);
-    assert_eq!(feed(&run, 0..2000), Waited::Ready);
+    assert_eq!(feed(&run, 0..500), Waited::Ready);
     assert_eq!(drain(&run, true), Settled::Complete);
     assert_eq!(outcome(&run), Some("Completed"));
-    assert_eq!(sink.frames(), (0..2000).collect::<Vec<_>>());
+    assert_eq!(sink.frames(), (0..500).collect::<Vec<_>>());
     sink.returns();
     assert_eq!(feed(&run, 0..1), Waited::Spent);
     let stats = run.stats();
     assert_eq!(
         (stats.session.frames_in, stats.session.frames_out),
-        (2000, 2000)
+        (500, 500)
     );
     let (closed, _) = close(&run);
     assert!(matches!(closed, CloseResult::Closed));

@@ -166,6 +166,7 @@ impl Codec for Fake {
         let receiver = if native.fake.receive_lane {
             let native = native.clone();
             Some(lane.spawn("recv", move |lane| {
+                let _gone = Gone(&native);
                 while let Some(frame) = lane.wait("fake_get", || native.get(true))? {
                     let _ = lane.emit(frame, 1);
                 }
@@ -253,6 +254,15 @@ struct Frames {
     ended: bool,
 }
 
+/// When nobody gets any more, a send that waits for room gives up.
+struct Gone<'a>(&'a Native);
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        self.0.over();
+    }
+}
+
 impl Native {
     fn send(&self, frame: u32) -> Result<(), CodecError> {
         self.struck(Call::Send)?;
@@ -283,14 +293,18 @@ impl Native {
         }
     }
 
+    fn over(&self) {
+        self.frames.lock().unwrap().ended = true;
+        self.changed.notify_all();
+    }
+
     fn room(&self) -> usize {
         self.fake.delay.unwrap_or(0) + 8
     }
 
     fn end(&self, call: Call) -> Result<(), CodecError> {
         let struck = self.struck(call);
-        self.frames.lock().unwrap().ended = true;
-        self.changed.notify_all();
+        self.over();
         struck
     }
 

@@ -105,6 +105,7 @@ fn a_flush_after_the_end_drops_what_downstream_has_not_taken() {
     assert_eq!(feed(&run, 0..3), Waited::Ready);
     let ticket = run.request_drain(true);
     eventually("it is drained", || outcome(&run) == Some("Completed"));
+    eventually("the first is pushed", || sink.frames() == [0]);
     run.flush();
     gate.open();
     assert_eq!(settled(&run, ticket), Settled::Cancelled);
@@ -138,5 +139,24 @@ fn a_flush_while_opening_waits_for_the_open() {
     assert_eq!(feed(&run, 100..103), Waited::Ready);
     assert_eq!(drain(&run, true), Settled::Complete);
     assert_eq!(sink.frames(), [100, 101, 102]);
+    let _ = close(&run);
+}
+
+#[test]
+fn a_flush_ends_the_wait_for_a_drain_that_hangs() {
+    let fake = Fake::new("flush-hung").with(Call::Drain, 1, Fault::Hang);
+    let run = start(&fake, AMPLE);
+    let _sink = Sink::of(&run);
+    let ticket = run.request_drain(true);
+    let drained = {
+        let run = run.clone();
+        std::thread::spawn(move || settled(&run, ticket))
+    };
+    fake.strikes();
+    std::thread::sleep(20 * MS);
+    assert!(!drained.is_finished());
+    run.flush();
+    assert_eq!(drained.join().unwrap(), Settled::Cancelled);
+    fake.gate.open();
     let _ = close(&run);
 }

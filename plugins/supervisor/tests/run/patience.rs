@@ -153,8 +153,12 @@ fn a_shorter_budget_holds_at_once() {
 
 #[test]
 fn a_spin_is_slow_and_ends_at_the_limit() {
+    let limited = Budgets {
+        slow_limit: Duration::from_secs(2),
+        ..SHORT
+    };
     let fake = Fake::new("spin").with(Call::Send, 2, Fault::Spin);
-    let run = start(&fake, SHORT);
+    let run = start(&fake, limited);
     let sink = Sink::of(&run);
     let began = Instant::now();
     assert_eq!(feed(&run, 0..2), Waited::Ready);
@@ -162,7 +166,7 @@ fn a_spin_is_slow_and_ends_at_the_limit() {
     assert_eq!(run.stats().session.verdict, Verdict::Slow);
     sink.returns();
     fake.gate.open();
-    assert!(began.elapsed() >= SHORT.slow_limit);
+    assert!(began.elapsed() >= limited.slow_limit);
     assert_eq!(sink.slow(), 1, "said once");
     let Some(Outcome::WatchdogAbandoned(fault)) = run.outcome() else {
         panic!("{:?}", run.outcome());

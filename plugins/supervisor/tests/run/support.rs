@@ -24,15 +24,15 @@ pub(crate) const SHORT: Budgets = Budgets {
 
 /// For tests in which no budget has a part.
 pub(crate) const AMPLE: Budgets = Budgets {
-    watchdog: Duration::from_secs(20),
-    drain: Duration::from_secs(20),
-    open: Duration::from_secs(20),
-    close: Duration::from_secs(20),
+    watchdog: Duration::from_secs(60),
+    drain: Duration::from_secs(60),
+    open: Duration::from_secs(60),
+    close: Duration::from_secs(60),
     slow_limit: Duration::from_secs(60),
 };
 
 /// Beyond this a wait counts as one without bound.
-pub(crate) const BOUND: Duration = Duration::from_secs(10);
+pub(crate) const BOUND: Duration = Duration::from_secs(30);
 
 pub(crate) type FakeRun = Run<u32, u32>;
 

@@ -11,8 +11,8 @@ use codecwatch_supervisor::{
 
 use crate::fake::{Call, Fake, Fault};
 use crate::support::{
-    BOUND, FakeRun, SHORT, Sink, account, close, drain, eventually, feed, options, outcome, start,
-    threads_named, try_start,
+    AMPLE, BOUND, FakeRun, SHORT, Sink, account, close, drain, eventually, feed, options, outcome,
+    start, threads_named, try_start,
 };
 
 fn wedge(run: &FakeRun) -> (Reason, Details) {
@@ -168,8 +168,7 @@ fn a_wedged_open_does_not_wedge_another_session_of_the_library() {
     eventually("the first opens", || {
         first.stats().session.phase == Phase::Opening
     });
-    std::thread::sleep(SHORT.open / 3);
-    let second = start(&Fake::new("w-lane"), SHORT);
+    let second = start(&Fake::new("w-lane"), AMPLE);
     let second_sink = Sink::of(&second);
     assert_eq!(feed(&second, 0..10), Waited::Ready);
     assert_eq!(drain(&second, true), Settled::Complete);
