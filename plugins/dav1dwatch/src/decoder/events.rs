@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Sink events that a decoder has to look at.
+
+use codecwatch_element::Passage;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_video::prelude::*;
+use gst_video::subclass::prelude::*;
+
+use super::imp::{CAT, Dav1dWatchDec};
+use super::input::Bitstream;
+
+impl Dav1dWatchDec {
+    pub(super) fn on_sink_event(&self, event: gst::Event) -> bool {
+        let passage = match event.view() {
+            gst::EventView::Caps(caps) => self.before_caps(caps.caps()),
+            gst::EventView::Segment(segment) => self.before_segment(segment.segment()),
+            // The base class pushes these past what is inside.
+            gst::EventView::StreamStart(_) => self.supervision.before_overtaking(self),
+            gst::EventView::CustomDownstream(_)
+                if gst_video::StillFrameEvent::parse(&event).is_ok_and(|still| still.in_still) =>
+            {
+                self.supervision.before_overtaking(self)
+            }
+            gst::EventView::Eos(_) | gst::EventView::SegmentDone(_) => self.before_end(&event),
+            _ => self.supervision.sink_event(self, &event),
+        };
+        match passage {
+            Passage::Forward => self.forward(event),
+            Passage::Swallow => true,
+            Passage::Refuse => false,
+        }
+    }
+
+    fn forward(&self, event: gst::Event) -> bool {
+        let kind = event.type_();
+        if kind == gst::EventType::FlushStop {
+            self.state().flushed();
+        }
+        let taken = self.parent_sink_event(event);
+        if kind == gst::EventType::Segment {
+            // Not before: until the base class knows of it, what comes out may
+            // still be answered with the end of the last one.
+            self.state().segment += 1;
+        }
+        taken
+    }
+
+    /// What came before new caps has to come out under the old ones. The session
+    /// goes on, with its references, unless the bitstream is another.
+    fn before_caps(&self, caps: &gst::CapsRef) -> Passage {
+        let old = self.state().format.clone();
+        if old
+            .as_ref()
+            .is_some_and(|old| old.caps.is_strictly_equal(caps))
+        {
+            return Passage::Forward;
+        }
+        if self.supervision.check_duration(self).is_err() {
+            return Passage::Refuse;
+        }
+        let live = self.settings().max_frame_delay < 0 && self.upstream_is_live();
+        let same = {
+            let mut state = self.state();
+            let same = std::mem::replace(&mut state.live, live) == live;
+            same && old
+                .as_ref()
+                .is_some_and(|old| old.bitstream == Bitstream::of(caps))
+        };
+        match old {
+            None => Passage::Forward,
+            Some(_) if same => self.supervision.before_overtaking(self),
+            Some(_) => self.supervision.before_new_format(self),
+        }
+    }
+
+    fn upstream_is_live(&self) -> bool {
+        let mut query = gst::query::Latency::new();
+        self.obj().sink_pad().peer_query(&mut query) && query.result().0
+    }
+
+    /// A change of direction waits for what is inside, which has to come out in
+    /// the old one.
+    fn before_segment(&self, segment: &gst::Segment) -> Passage {
+        let reverse = segment.rate() < 0.0;
+        if self.state().reverse.is_some() == reverse {
+            return Passage::Forward;
+        }
+        gst::debug!(CAT, imp = self, "reverse playback: {reverse}");
+        let passage = self.supervision.before_overtaking(self);
+        if passage == Passage::Forward {
+            self.state().reverse = reverse.then(Vec::new);
+        }
+        passage
+    }
+
+    fn before_end(&self, event: &gst::Event) -> Passage {
+        self.decode_gathered();
+        let passage = self.supervision.sink_event(self, event);
+        if passage != Passage::Forward || event.type_() != gst::EventType::Eos {
+            return passage;
+        }
+        let nothing = {
+            let state = self.state();
+            state.tally.inputs > 0 && state.tally.pictures == 0
+        };
+        if nothing {
+            // The base class would post an error as well, and let EOS pass.
+            let text = "No picture could be decoded before the end of the stream";
+            let _error = self.supervision.fail(self, text);
+            return Passage::Swallow;
+        }
+        passage
+    }
+}

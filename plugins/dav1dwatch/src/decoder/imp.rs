@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The element: properties, pads, formats, and the way of a frame to the codec.
+//!
+//! Lock order: `settings`, then `state`; neither is held while the supervision
+//! or the base class is called. The base class's stream lock comes before both.
+
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+use codecwatch_dav1d as dav1d;
+use codecwatch_element::{Role, Settings as SharedSettings, Supervised, Supervision};
+use codecwatch_supervisor::guard;
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_video::prelude::*;
+use gst_video::subclass::prelude::*;
+
+use super::caps;
+use super::input::Bitstream;
+use super::memory::PictureSource;
+use super::negotiation::Latest;
+use super::output::Tally;
+use super::settings::Settings;
+
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "dav1dwatchdec",
+        gst::DebugColorFlags::empty(),
+        Some("dav1d decoder under supervision"),
+    )
+});
+
+/// `max-errors` until the user says otherwise. The base class has -1, which lets
+/// a stream of nothing but errors pass for a complete one. A damaged frame costs
+/// everything up to the next key frame, and what comes out then starts the count
+/// anew; so ten errors in a row are ten key frames that were not to be had.
+const MAX_ERRORS: i32 = 10;
+
+/// Frame rate for the latency of streams that do not say theirs.
+const ASSUMED_FRAME_RATE: u64 = 30;
+
+/// The stream as the caps describe it, and what was made of it.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) format: Option<Format>,
+    /// What -1 stands for in `max-frame-delay`.
+    pub(super) live: bool,
+    /// Inputs since the element left READY.
+    inputs: u64,
+    /// The input that is being handed to the codec.
+    pub(super) submitting: Option<u32>,
+    /// Segments so far, and the one of which downstream has had enough.
+    pub(super) segment: u64,
+    pub(super) had_enough: Option<u64>,
+    /// Pictures that the open session holds back.
+    pub(super) held_back: Option<usize>,
+    /// The format of the last picture.
+    pub(super) latest: Option<Latest>,
+    /// Whether downstream takes any layout of a picture.
+    pub(super) takes_video_meta: bool,
+    pub(super) tally: Tally,
+    /// In reverse playback: what came out and has not been finished.
+    pub(super) reverse: Option<Vec<dav1d::Decoded>>,
+}
+
+/// An accepted input format.
+#[derive(Clone)]
+pub(super) struct Format {
+    pub(super) input: gst_video::VideoCodecState<'static, gst_video::video_codec_state::Readable>,
+    pub(super) caps: gst::Caps,
+    pub(super) bitstream: Bitstream,
+}
+
+#[derive(Default)]
+pub struct Dav1dWatchDec {
+    settings: Mutex<Settings>,
+    state: Mutex<State>,
+    pub(super) supervision: Supervision<dav1d::Chunk, dav1d::Decoded>,
+    pub(super) pictures: Arc<PictureSource>,
+}
+
+impl Dav1dWatchDec {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells how long pictures are held back.
+    pub(super) fn announce_latency(&self) {
+        let (held_back, fps) = {
+            let state = self.state();
+            let fps = state.format.as_ref().map(|f| f.input.info().fps());
+            let (Some(held_back), Some(fps)) = (state.held_back, fps) else {
+                return;
+            };
+            (held_back as u64, fps)
+        };
+        let rate = |number: i32| u64::try_from(number).unwrap_or_default();
+        let (numerator, denominator) = match (rate(fps.numer()), rate(fps.denom())) {
+            (0, _) => (ASSUMED_FRAME_RATE, 1),
+            known => known,
+        };
+        let latency = gst::ClockTime::SECOND
+            .nseconds()
+            .saturating_mul(held_back)
+            .saturating_mul(denominator)
+            / numerator;
+        gst::debug!(CAT, imp = self, "{held_back} pictures are held back");
+        self.obj()
+            .set_latency(gst::ClockTime::from_nseconds(latency), None);
+    }
+
+    /// Hands an input to the codec. Its frame is in the base class's list.
+    fn decode(
+        &self,
+        id: u32,
+        at: Option<gst::ClockTime>,
+        buffer: gst::Buffer,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let (number, bitstream) = {
+            let mut state = self.state();
+            if state.had_enough == Some(state.segment) {
+                return Err(gst::FlowError::Eos);
+            }
+            let Some(format) = &state.format else {
+                return Err(gst::FlowError::NotNegotiated);
+            };
+            let bitstream = format.bitstream.clone();
+            state.inputs += 1;
+            state.tally.inputs += 1;
+            (state.inputs - 1, bitstream)
+        };
+        self.supervision.check_frame(self, number, at)?;
+        let bytes = match bitstream.bytes(buffer) {
+            Ok(bytes) => bytes,
+            Err(text) => {
+                gst::warning!(CAT, imp = self, "input {id}: {text}");
+                return self.note_damage(dav1d::Damage {
+                    id: id.into(),
+                    cause: dav1d::DamageCause::Bitstream,
+                });
+            }
+        };
+        self.state().submitting = Some(id);
+        let chunk = dav1d::Chunk {
+            id: id.into(),
+            bytes,
+        };
+        let flow = self.supervision.submit(self, chunk);
+        self.state().submitting = None;
+        flow
+    }
+
+    /// In trick mode each key frame shall show at once, and the base class asks
+    /// for a drain before it; but it does so with its stream lock held. So it is
+    /// done before.
+    fn drain_between_key_frames(&self, pad: &gst::Pad, buffer: &gst::BufferRef) {
+        if !buffer.flags().contains(gst::BufferFlags::DISCONT) {
+            return;
+        }
+        let segment = pad.sticky_event::<gst::event::Segment>(0);
+        let only_keys = segment.is_some_and(|event| {
+            let segment = event.segment();
+            let flags = segment.flags();
+            segment.rate() > 0.0 && flags.contains(gst::SegmentFlags::TRICKMODE_KEY_UNITS)
+        });
+        if only_keys {
+            // However it ended: `submit` looks for itself.
+            let _ = self.supervision.before_overtaking(self);
+        }
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for Dav1dWatchDec {
+    const NAME: &'static str = "GstDav1dWatchDec";
+    type Type = super::Dav1dWatchDec;
+    type ParentType = gst_video::VideoDecoder;
+}
+
+impl ObjectImpl for Dav1dWatchDec {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let mut all = Settings::param_specs();
+            all.extend(SharedSettings::param_specs());
+            all
+        });
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let name = pspec.name();
+        if !self.supervision.set_property(name, value) {
+            self.settings().set(name, value);
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "stats" => {
+                let mut stats = self.supervision.stats();
+                self.state().tally.add_to(&mut stats);
+                stats.to_value()
+            }
+            name => self
+                .supervision
+                .property(name)
+                .or_else(|| self.settings().get(name))
+                .unwrap_or_else(|| pspec.default_value().clone()),
+        }
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        let element = self.obj();
+        element.set_needs_format(true);
+        // The codec knows key frames by the bitstream, not by buffer flags.
+        element.set_needs_sync_point(false);
+        element.set_max_errors(MAX_ERRORS);
+        Supervision::attach(self);
+        let weak = element.downgrade();
+        element
+            .sink_pad()
+            .add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+                if let (Some(element), Some(buffer)) = (weak.upgrade(), info.buffer()) {
+                    element.imp().drain_between_key_frames(pad, buffer);
+                }
+                gst::PadProbeReturn::Ok
+            });
+    }
+}
+
+impl GstObjectImpl for Dav1dWatchDec {}
+
+impl ElementImpl for Dav1dWatchDec {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "dav1d AV1 decoder under supervision",
+                "Codec/Decoder/Video",
+                "Decodes AV1 with dav1d; a wedged, panicking or failing library ends in an \
+                 error, never in a hang or a clean end",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let sink = gst::Caps::builder_full()
+                .structure(
+                    gst::Structure::builder("video/x-av1")
+                        .field("stream-format", "obu-stream")
+                        .field("alignment", gst::List::new(["tu", "frame"]))
+                        .build(),
+                )
+                .structure(
+                    gst::Structure::builder("video/x-av1")
+                        .field("stream-format", "annexb")
+                        .field("alignment", "tu")
+                        .build(),
+                )
+                .build();
+            let src = gst_video::VideoCapsBuilder::new()
+                .format_list(caps::video_formats())
+                .build();
+            [
+                ("sink", gst::PadDirection::Sink, sink),
+                ("src", gst::PadDirection::Src, src),
+            ]
+            .into_iter()
+            .filter_map(|(name, direction, caps)| {
+                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps).ok()
+            })
+            .collect()
+        });
+        &TEMPLATES
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if transition == gst::StateChange::PausedToReady {
+            // Before the pads are deactivated, which waits for our threads.
+            self.supervision.cancel();
+        }
+        self.parent_change_state(transition)
+    }
+}
+
+impl VideoDecoderImpl for Dav1dWatchDec {
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        self.supervision.stop(self);
+        self.pictures.set_pool(None);
+        let state = std::mem::take(&mut *self.state());
+        drop(state);
+        Ok(())
+    }
+
+    fn set_format(
+        &self,
+        input: &gst_video::VideoCodecState<'static, gst_video::video_codec_state::Readable>,
+    ) -> Result<(), gst::LoggableError> {
+        let fps = input.info().fps();
+        if let Err(refusal) = guard::check_frame_rate(fps.numer(), fps.denom()) {
+            let _error = self.supervision.refuse(self, &refusal);
+            return Err(gst::loggable_error!(CAT, "{refusal}"));
+        }
+        let caps = input.caps_owned().unwrap_or_else(gst::Caps::new_empty);
+        {
+            let mut state = self.state();
+            state.format = Some(Format {
+                input: input.clone(),
+                bitstream: Bitstream::of(&caps),
+                caps,
+            });
+            // Upstream's share of the source caps may be another.
+            state.latest = None;
+        }
+        self.announce_latency();
+        Ok(())
+    }
+
+    fn handle_frame(
+        &self,
+        frame: gst_video::VideoCodecFrame<'_>,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let id = frame.system_frame_number();
+        let at = frame.deadline();
+        let buffer = frame.input_buffer_owned();
+        // The frame holds the stream lock, and the base class keeps its own reference.
+        drop(frame);
+        let flow = match buffer {
+            Some(buffer) if buffer.size() > 0 => self.decode(id, at, buffer),
+            _ => {
+                self.release(id.into());
+                Ok(gst::FlowSuccess::Ok)
+            }
+        };
+        if flow.is_err() {
+            self.release(id.into());
+        }
+        flow
+    }
+
+    fn flush(&self) -> bool {
+        // Done in `sink_event`, before the base class took its lock; in reverse
+        // playback the session is drained between two groups of pictures.
+        true
+    }
+
+    fn drain(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
+        // Done in `sink_event` or in a probe, before the base class took its lock;
+        // in reverse playback it has to be done here.
+        self.finish_group()
+    }
+
+    fn finish(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.drain()
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        self.on_sink_event(event)
+    }
+
+    fn decide_allocation(
+        &self,
+        query: &mut gst::query::Allocation,
+    ) -> Result<(), gst::LoggableError> {
+        self.choose_pool(query)
+    }
+}
+
+impl Supervised for Dav1dWatchDec {
+    type Input = dav1d::Chunk;
+    type Output = dav1d::Decoded;
+    type Codec = dav1d::Dav1d;
+
+    const ROLE: Role = Role::Decoder;
+
+    fn supervision(&self) -> &Supervision<Self::Input, Self::Output> {
+        &self.supervision
+    }
+
+    fn codec(&self) -> Result<Self::Codec, gst::ErrorMessage> {
+        let settings = self.settings().clone();
+        let state = self.state();
+        let Some(format) = &state.format else {
+            return Err(gst::error_msg!(
+                gst::CoreError::Negotiation,
+                ["no format yet"]
+            ));
+        };
+        Ok(dav1d::Dav1d::new(settings.codec(state.live))
+            .allocator(self.pictures.clone())
+            .headers(format.bitstream.headers.clone())
+            .log(Arc::new(|line| gst::debug!(CAT, "dav1d: {line}"))))
+    }
+
+    fn deliver(&self, output: Self::Output) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.on_output(output)
+    }
+
+    fn forget_frames(&self) -> Option<(gst::ClockTime, gst::ClockTime)> {
+        self.drop_pending()
+    }
+}

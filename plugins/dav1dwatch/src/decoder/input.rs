@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MPL-2.0
+//! From sink caps and buffers to what the codec takes.
+
+use codecwatch_dav1d as dav1d;
+
+use super::imp::CAT;
+
+/// The framings of AV1 that come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// The low-overhead format (AV1 specification, section 5): dav1d's own.
+    Obus,
+    /// The length-delimited format (annex B); a buffer is a temporal unit.
+    AnnexB,
+}
+
+/// What the sink caps say about the bitstream. When one of these changes, a
+/// session has to end and another to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bitstream {
+    pub(super) framing: Framing,
+    /// OBUs that the container keeps beside the stream.
+    pub(super) headers: Vec<u8>,
+}
+
+impl Bitstream {
+    pub(super) fn of(caps: &gst::CapsRef) -> Self {
+        let structure = caps.structure(0);
+        let format = structure.and_then(|s| s.get::<&str>("stream-format").ok());
+        let record = structure.and_then(|s| s.get::<gst::Buffer>("codec_data").ok());
+        Self {
+            framing: match format {
+                Some("annexb") => Framing::AnnexB,
+                _ => Framing::Obus,
+            },
+            headers: record.as_deref().map(headers).unwrap_or_default(),
+        }
+    }
+
+    /// The bytes of a buffer as the codec takes them.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub(super) fn bytes(&self, buffer: gst::Buffer) -> Result<dav1d::Bytes, String> {
+        let map = buffer
+            .into_mapped_buffer_readable()
+            .map_err(|_| "the memory of a buffer cannot be read".to_owned())?;
+        match self.framing {
+            Framing::Obus => Ok(Box::new(map)),
+            Framing::AnnexB => Ok(Box::new(from_annex_b(&map).map_err(|e| e.to_string())?)),
+        }
+    }
+}
+
+/// A buffer holds whole temporal units, usually one.
+fn from_annex_b(bytes: &[u8]) -> Result<Vec<u8>, dav1d::AnnexBError> {
+    let mut parser = dav1d::AnnexB::new();
+    let mut obus = Vec::with_capacity(bytes.len());
+    parser.push(bytes, |unit| obus.extend(unit))?;
+    parser.finish()?;
+    Ok(obus)
+}
+
+/// The OBUs of an AV1 configuration record. Streams usually repeat them, so one
+/// that cannot be read is no reason to give up.
+fn headers(record: &gst::BufferRef) -> Vec<u8> {
+    let Ok(map) = record.map_readable() else {
+        return Vec::new();
+    };
+    match dav1d::Av1c::parse(&map) {
+        Ok(record) => record.config_obus.to_vec(),
+        Err(error) => {
+            gst::warning!(CAT, "codec_data is not used: {error}");
+            Vec::new()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caps(text: &str) -> gst::Caps {
+        gst::init().unwrap();
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_configuration_record_is_taken_off_codec_data() {
+        let with = |data: &str| {
+            Bitstream::of(&caps(&format!(
+                "video/x-av1,stream-format=obu-stream,codec_data=(buffer){data}"
+            )))
+        };
+        assert_eq!(with("81004c000a0100").headers, [0x0a, 0x01, 0x00]);
+        assert_eq!(with("00010203").headers, []);
+        assert_eq!(with("81").headers, []);
+    }
+
+    #[test]
+    fn annex_b_is_turned_into_what_dav1d_takes() {
+        let bitstream = Bitstream::of(&caps("video/x-av1,stream-format=annexb,alignment=tu"));
+        assert_eq!(bitstream.framing, Framing::AnnexB);
+        // One temporal unit of one frame unit of one OBU: a delimiter without a size.
+        let unit = gst::Buffer::from_slice([3, 2, 1, 0x10]);
+        let bytes = bitstream.bytes(unit).unwrap();
+        assert_eq!((*bytes).as_ref(), [0x12, 0]);
+        let cut = gst::Buffer::from_slice([3, 2, 1]);
+        assert!(bitstream.bytes(cut).is_err());
+    }
+}

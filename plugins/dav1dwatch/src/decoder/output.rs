@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The way of the codec's output downstream, and the account of what was lost.
+
+use codecwatch_dav1d as dav1d;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_video::VideoDecoderRequestSyncPointFlags;
+use gst_video::prelude::*;
+
+use super::caps::Description;
+use super::imp::{CAT, Dav1dWatchDec, State};
+use super::t35;
+
+type Flow = Result<gst::FlowSuccess, gst::FlowError>;
+
+/// What became of the inputs.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// Since the start or the last flush.
+    pub(super) inputs: u64,
+    /// Likewise.
+    pub(super) pictures: u64,
+    /// Inputs that could not be decoded.
+    damaged: u64,
+    /// Inputs that were left out because what they refer to was lost.
+    unreferenced: u64,
+    /// Errors since the last picture.
+    errors: u32,
+    /// Something was lost since the last picture.
+    discont: bool,
+}
+
+impl Tally {
+    /// Adds to the `stats` structure.
+    pub(super) fn add_to(&self, stats: &mut gst::Structure) {
+        stats.set("damaged", self.damaged);
+        stats.set("unreferenced", self.unreferenced);
+    }
+}
+
+impl State {
+    /// Everything inside was dropped.
+    pub(super) fn flushed(&mut self) {
+        self.tally = Tally {
+            damaged: self.tally.damaged,
+            unreferenced: self.tally.unreferenced,
+            ..Tally::default()
+        };
+        self.had_enough = None;
+        self.reverse = None;
+    }
+}
+
+impl Dav1dWatchDec {
+    /// Passes one output on.
+    pub(super) fn finish_output(&self, output: dav1d::Decoded) -> Flow {
+        match output {
+            dav1d::Decoded::Opened { held_back, .. } => {
+                self.state().held_back = Some(held_back);
+                self.announce_latency();
+                Ok(gst::FlowSuccess::Ok)
+            }
+            dav1d::Decoded::Picture(picture) => self.finish_picture(picture),
+            dav1d::Decoded::NoPicture { id } => {
+                self.release(id);
+                Ok(gst::FlowSuccess::Ok)
+            }
+            dav1d::Decoded::Damaged(damage) => self.note_damage(damage),
+        }
+    }
+
+    fn finish_picture(&self, mut picture: Box<dav1d::Picture>) -> Flow {
+        let element = self.obj();
+        let (segment, lost) = {
+            let mut state = self.state();
+            state.tally.pictures += 1;
+            state.tally.errors = 0;
+            let lost = std::mem::take(&mut state.tally.discont);
+            (state.segment, lost)
+        };
+        let discont = self.supervision.take_discont() || lost;
+        let Some(mut frame) = element.frame(frame_number(picture.id)) else {
+            // A flush overtook it; or its input had more than one picture to show,
+            // for which GStreamer has no frames.
+            gst::debug!(CAT, imp = self, "no frame {} for a picture", picture.id);
+            return Ok(gst::FlowSuccess::Ok);
+        };
+        if element.is_qos() && element.max_decode_time(&frame) < 0 {
+            // It was decoded, since others refer to it; downstream would throw it away.
+            self.state().tally.discont |= discont;
+            return element.drop_frame(frame);
+        }
+        let info = self.negotiated(Description::of(&picture))?;
+        let messages = std::mem::take(&mut picture.t35);
+        let mut buffer = self.buffer(picture, &info)?;
+        let shown = buffer.make_mut();
+        let captioned = frame
+            .input_buffer()
+            .is_some_and(|input| input.meta::<gst_video::VideoCaptionMeta>().is_some());
+        t35::attach(shown, &messages, captioned);
+        if discont {
+            shown.set_flags(gst::BufferFlags::DISCONT);
+        }
+        frame.set_output_buffer(buffer);
+        match element.finish_frame(frame) {
+            Err(gst::FlowError::Eos) => {
+                // Downstream has had enough of this segment. Upstream learns of it
+                // with its next buffer; what is inside runs dry, and another
+                // segment may follow without a flush.
+                self.state().had_enough = Some(segment);
+                Ok(gst::FlowSuccess::Ok)
+            }
+            flow => flow,
+        }
+    }
+
+    /// Counts an input that could not be decoded; one too many ends the stream.
+    pub(super) fn note_damage(&self, damage: dav1d::Damage) -> Flow {
+        let dav1d::Damage { id, cause } = damage;
+        let element = self.obj();
+        let is_error = cause != dav1d::DamageCause::Unreferenced;
+        let errors = {
+            let mut state = self.state();
+            state.tally.discont = true;
+            if is_error {
+                state.tally.damaged += 1;
+                state.tally.errors = state.tally.errors.saturating_add(1);
+            } else {
+                state.tally.unreferenced += 1;
+            }
+            state.tally.errors
+        };
+        let mut pts = None;
+        if let Some(frame) = element.frame(frame_number(id)) {
+            pts = frame.pts();
+            // Nothing can be decoded before the next key frame.
+            element.request_sync_point(&frame, VideoDecoderRequestSyncPointFlags::empty());
+            element.release_frame(frame);
+        }
+        if !is_error {
+            gst::debug!(CAT, imp = self, "input {id} at {}: {cause}", pts.display());
+            return Ok(gst::FlowSuccess::Ok);
+        }
+        let allowed = element.max_errors();
+        if u32::try_from(allowed).is_ok_and(|allowed| errors > allowed) {
+            let text = format!(
+                "{errors} errors in the stream without a picture in between, max-errors allows \
+                 {allowed}; the last at {}: {cause}",
+                pts.display()
+            );
+            return Err(self.supervision.fail(self, &text));
+        }
+        gst::element_imp_warning!(
+            self,
+            gst::StreamError::Decode,
+            (
+                "A frame at {} is left out: {cause}; decoding goes on at the next key frame",
+                pts.display()
+            )
+        );
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    /// Lets go of the frame of an input that leads to no picture. Its events go
+    /// with the next one.
+    pub(super) fn release(&self, id: u64) {
+        let element = self.obj();
+        if let Some(frame) = element.frame(frame_number(id)) {
+            element.release_frame(frame);
+        }
+    }
+
+    /// Lets go of every frame that no session will give any more: all but the one
+    /// that is on its way to the next session. That session can do nothing
+    /// before a key frame: upstream is asked for one.
+    pub(super) fn drop_pending(&self) -> Option<(gst::ClockTime, gst::ClockTime)> {
+        let element = self.obj();
+        let submitting = {
+            let mut state = self.state();
+            if let Some(put_by) = &mut state.reverse {
+                put_by.clear();
+            }
+            state.submitting
+        };
+        let lost: Vec<_> = element
+            .frames()
+            .into_iter()
+            .filter(|frame| Some(frame.system_frame_number()) != submitting)
+            .collect();
+        let first = lost.iter().filter_map(|frame| frame.pts()).min();
+        let last = lost.iter().filter_map(|frame| frame.pts()).max();
+        for frame in lost {
+            element.release_frame(frame);
+        }
+        let request = gst_video::UpstreamForceKeyUnitEvent::builder()
+            .all_headers(true)
+            .build();
+        element.sink_pad().push_event(request);
+        first.zip(last)
+    }
+}
+
+/// The base class's name for a frame.
+fn frame_number(id: u64) -> i32 {
+    i32::try_from(id).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Reverse playback. The base class gathers a group of pictures, hands its frames
+//! over, asks for a drain, and then pushes, back to front, what has been finished
+//! by the time the drain returns.
+//!
+//! It asks with its stream lock held, which the output task would need in order
+//! to finish a frame. So in reverse playback the task only puts outputs by, and
+//! they are finished by the streaming thread, in the drain. It is the one wait
+//! under the stream lock; nobody that could end it needs that lock, the watchdog
+//! bounds it, and a flush or a state change ends it.
+
+use codecwatch_dav1d as dav1d;
+use codecwatch_element::Passage;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_video::prelude::*;
+
+use super::imp::{CAT, Dav1dWatchDec};
+
+impl Dav1dWatchDec {
+    /// What the output task does with an output.
+    pub(super) fn on_output(
+        &self,
+        output: dav1d::Decoded,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        match (&mut self.state().reverse, output) {
+            // Nothing that the base class has to know of.
+            (_, output @ dav1d::Decoded::Opened { .. }) | (None, output) => Some(output),
+            (Some(put_by), output) => {
+                put_by.push(output);
+                None
+            }
+        }
+        .map_or(Ok(gst::FlowSuccess::Ok), |output| {
+            self.finish_output(output)
+        })
+    }
+
+    /// Finishes the frames of the group that the base class has handed over.
+    pub(super) fn finish_group(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
+        if self.state().reverse.is_none() {
+            return Ok(gst::FlowSuccess::Ok);
+        }
+        if self.supervision.before_overtaking(self) != Passage::Forward {
+            return Err(gst::FlowError::Flushing);
+        }
+        let outputs = match &mut self.state().reverse {
+            Some(put_by) => std::mem::take(put_by),
+            None => Vec::new(),
+        };
+        for output in outputs {
+            self.finish_output(output)?;
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    /// Has the base class decode the last group, which it would do only after it
+    /// was told of the end: too late to tell a complete stream from a cut one. A
+    /// discontinuity makes it do so.
+    pub(super) fn decode_gathered(&self) {
+        if self.state().reverse.is_none() {
+            return;
+        }
+        let mut nothing = gst::Buffer::new();
+        nothing.make_mut().set_flags(gst::BufferFlags::DISCONT);
+        let flow = self.obj().sink_pad().chain(nothing);
+        gst::debug!(CAT, imp = self, "the last group in reverse: {flow:?}");
+    }
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MPL-2.0
+//! `dav1dwatchdec`: AV1 decoding with dav1d under the codecwatch supervisor. It
+//! has the properties of `dav1ddec` and decodes what the stream says by default;
+//! when the library wedges, panics or fails, the element posts an error and
+//! never ends the stream like a complete one.
+#![forbid(unsafe_code)]
+// What `plugin_define!` makes has no docs.
+#![allow(missing_docs)]
+
+use gst::glib;
+
+mod decoder;
+
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    decoder::register(plugin)
+}
+
+gst::plugin_define!(
+    dav1dwatch,
+    env!("CARGO_PKG_DESCRIPTION"),
+    plugin_init,
+    concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
+    "MPL-2.0",
+    env!("CARGO_PKG_NAME"),
+    env!("CARGO_PKG_NAME"),
+    env!("CARGO_PKG_REPOSITORY"),
+    env!("BUILD_REL_DATE")
+);
