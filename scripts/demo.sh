@@ -38,8 +38,8 @@ rehearse_run() {
     *) how="exit code $code" ;;
     esac
     # The strike, and errors as gst-launch-1.0 prints them.
-    sed -n -e 's/.*\(rehearse: \)/\1/p' -e '/^ERROR/,/^Execution ended/{/^Execution ended/!p}' -e '/^Got EOS/p' "$demo/output" |
-        indent
+    sed -n -e 's/.*\(rehearse: \)/\1/p' -e '/^ERROR/,/^Execution ended/{/^Execution ended/!p}' -e '/^Got EOS/p' \
+        "$demo/output" | indent
     echo "  $how, ${struck:+$(seconds $(($(clock) - struck))) s after the strike}"
 }
 
@@ -63,9 +63,9 @@ rehearse_plain() {
         echo "${bold}A plain pipeline, with svtav1enc:$plain"
         rehearse_pipeline "$fault" svtav1enc "$file.mkv"
     else
-        echo "${bold}This GStreamer ($(pkg-config --modversion gstreamer-1.0)) has no svtav1enc to compare with; SVT-AV1's own program SvtAv1EncApp:$plain"
-        [ -e "$demo/clip.y4m" ] || gst-launch-1.0 -q filesrc location="$clip" ! matroskademux ! av1parse ! "$decoder" ! \
-            y4menc ! filesink location="$demo/clip.y4m"
+        echo "${bold}This stack has no svtav1enc to compare with; SVT-AV1's own program, SvtAv1EncApp:$plain"
+        [ -e "$demo/clip.y4m" ] || gst-launch-1.0 -q filesrc location="$clip" ! matroskademux ! av1parse ! \
+            "$decoder" ! y4menc ! filesink location="$demo/clip.y4m"
         rehearse_run "$fault" "$file.ivf" SvtAv1EncApp -i "$demo/clip.y4m" --preset 10 -b "$file.ivf"
         printf '  %s: %s kB\n' "${file##*/}.ivf" $(($(stat -c %s "$file.ivf") / 1000))
     fi
@@ -77,7 +77,8 @@ run_demo() {
     build_plugins release
     build_shim
     has_element svtav1enc || need svt-av1
-    has_element svtav1watchenc || die "the plugin does not load: GST_PLUGIN_PATH=$GST_PLUGIN_PATH gst-inspect-1.0 svtav1watchenc"
+    has_element svtav1watchenc ||
+        die "the plugin does not load: GST_PLUGIN_PATH=$GST_PLUGIN_PATH gst-inspect-1.0 svtav1watchenc"
     pick_decoder
     clip=tests/media/bbb-720p25.mkv
     demo=$target/demo

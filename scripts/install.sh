@@ -13,7 +13,10 @@ run_install() {
             folder=${XDG_DATA_HOME:-$HOME/.local/share}/gstreamer-1.0/plugins
         fi
         ;;
-    2:--prefix) folder=$(pkg-config --define-variable=prefix="$(cd "$here" && realpath -m "$2")" --variable=pluginsdir gstreamer-1.0) ;;
+    2:--prefix)
+        folder=$(cd "$here" && realpath -m "$2")
+        folder=$(pkg-config --define-variable=prefix="$folder" --variable=pluginsdir gstreamer-1.0)
+        ;;
     *) die "usage: ./dev install [--prefix DIR]" ;;
     esac
     build_plugins release

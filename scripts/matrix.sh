@@ -97,13 +97,14 @@ replace-with = "vendored"
 [source.vendored]
 directory = "/src/vendor"
 END
-    exec chroot "$into" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" \
+    exec chroot "$into" /usr/bin/env -i \
+        PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" \
         CARGO_HOME=/var/tmp/codecwatch/cargo CARGO_NET_OFFLINE=true CARGO_TARGET_DIR=/var/tmp/codecwatch/target \
         GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' "$@"
 }
 
 # in_namespaces ROOT ...: enter_root with these arguments, alone in that root. When this script ends, by whatever signal,
-# unshare is killed; the first process in the namespace ends with it, and with that one all others and the mounts.
+# unshare is killed; the first process inside ends with it, and with that one all others and the mounts.
 in_namespaces() {
     local lock inside code=0
     exec {lock}<"$1"
@@ -128,35 +129,29 @@ test_stack() {
     step "Testing on $stack"
     as_root rm -f "$into/var/tmp/codecwatch/target/"{summary,versions}.tsv
     in_namespaces "$into" "$root" "$roots/vendor" /src/codecwatch/dev test || code=$?
-    cp "$into/var/tmp/codecwatch/target/"{summary,versions}.tsv "$results/" 2>/dev/null || true
-    if [ $code != 0 ] && ! awk -F'\t' '$3 > 0 { bad = 1 } END { exit !bad }' "$results/summary.tsv" 2>/dev/null; then
+    if ! cp "$into/var/tmp/codecwatch/target/"{summary,versions}.tsv "$results/" 2>/dev/null; then
+        printf '\t?\n\t?\n\t?\n\t?\n' >"$results/versions.tsv"
+        : >"$results/summary.tsv"
+    fi
+    if [ $code != 0 ] && ! awk -F'\t' '$3 > 0 { bad = 1 } END { exit !bad }' "$results/summary.tsv"; then
         printf 'run (exit code %d)\t0\t1\t0\n' $code >>"$results/summary.tsv"
     fi
 }
 
 # One table; fails when a stack has a failure.
 print_matrix() {
-    local stack results
+    local stack table=$target/matrix/table.tsv
     step "Matrix"
+    printf 'stack\tGStreamer\tSVT-AV1\tdav1d\tRust\tsuite\tpassed\tfailed\tskipped\n' >"$table"
     for stack; do
-        results=$target/matrix/$stack
         awk -F'\t' -v stack="$stack" '
-            FILENAME ~ /versions/ { version[$1] = $2; next }
-            FNR == 1 { row = sprintf("%s | %s | %s | %s | %s", stack, version["GStreamer"], version["SVT-AV1"], version["dav1d"], version["Rust"]) }
-            { print row " | " $1 " | " $2 " | " $3 " | " $4; p += $2; f += $3; s += $4 }
-            END { print row " | all | " p + 0 " | " f + 0 " | " s + 0 }' "$results/versions.tsv" "$results/summary.tsv" || true
-    done | awk -F' [|] ' '
-        BEGIN { split("stack|GStreamer|SVT-AV1|dav1d|Rust|suite|passed|failed|skipped", title, "|"); for (i = 1; i <= 9; i++) width[i] = length(title[i]) }
-        { for (i = 1; i <= 9; i++) { cell[NR, i] = $i; if (length($i) > width[i]) width[i] = length($i) }; if ($6 == "all" && $8 > 0) bad = 1 }
-        function line(row, i, text) { text = "|"; for (i = 1; i <= 9; i++) text = text sprintf(i < 7 ? " %-*s |" : " %*s |", width[i], row ? cell[row, i] : title[i]); print text }
-        END {
-            line(0)
-            text = "|"
-            for (i = 1; i <= 9; i++) { dashes = sprintf("%*s", width[i] + 1, ""); gsub(/ /, "-", dashes); text = text (i < 7 ? dashes "-|" : dashes ":|") }
-            print text
-            for (r = 1; r <= NR; r++) line(r)
-            exit bad || NR == 0
-        }'
+            reading_versions { versions = versions "\t" $2; next }
+            { print stack versions "\t" $0; passed += $2; failed += $3; skipped += $4 }
+            END { print stack versions "\tall\t" passed + 0 "\t" failed + 0 "\t" skipped + 0 }
+        ' reading_versions=1 "$target/matrix/$stack/versions.tsv" reading_versions=0 "$target/matrix/$stack/summary.tsv"
+    done >>"$table"
+    awk -f scripts/table.awk "$table"
+    awk -F'\t' 'NR > 1 && $8 > 0 { failed = 1 } END { exit failed }' "$table"
 }
 
 run_matrix() {

@@ -104,14 +104,15 @@ need_rust() {
         offered+=" $compiler ${version%%[+-]*}"
         if at_least "${version%%[+-]*}" "$needed"; then
             if [ $compiler = rustc-web ] && is_installed rustc; then
-                die "Debian's rustc is in the way of its newer rustc-web. Replace it, then run this again: apt-get install rustc-web cargo-web"
+                die "Debian's rustc is in the way of its newer rustc-web: apt-get install rustc-web cargo-web replaces it"
             fi
             need $compiler "${compiler/rustc/cargo}"
             hash -r
             use_rust && return
         fi
     done
-    die "Rust $needed or newer is needed, apt offers:${offered:- none} (on Debian the security suite has it). Install it with rustup, then run this again"
+    die "Rust $needed or newer is needed, apt offers:${offered:- none} (on Debian the security suite has it);" \
+        "install it with rustup, then run this again"
 }
 
 # The formatter and the linter that belong to Debian's compiler. Another compiler brings its own.
