@@ -56,6 +56,20 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
     }
 
+    /// The same with an error code of the element's choice, for what only the
+    /// element can judge.
+    pub fn refuse_with<T>(
+        &self,
+        imp: &T,
+        code: impl gst::MessageErrorDomain,
+        text: &str,
+    ) -> gst::FlowError
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
+        self.end(imp, code, REFUSED, text)
+    }
+
     /// The guard's word on input number `number` (from 0), at `at` of running time.
     ///
     /// # Errors

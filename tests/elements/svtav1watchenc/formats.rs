@@ -145,6 +145,35 @@ fn a_buffer_smaller_than_its_caps_say_is_an_error_in_words() {
 }
 
 #[test]
+fn what_is_refused_in_mid_stream_does_not_end_like_a_complete_stream() {
+    let refusals: [&dyn Fn(&mut gst_check::Harness); 2] = [
+        &|harness| {
+            let short = gst::Buffer::with_size(1000).unwrap();
+            assert_eq!(harness.push(short), Err(gst::FlowError::Error));
+        },
+        &|harness| {
+            let caps = CAPS.replace("width=128", "interlace-mode=interleaved,width=128");
+            let caps = gst::event::Caps::new(&caps.parse::<gst::Caps>().unwrap());
+            // The pad keeps it whatever the element says; the next buffer learns.
+            harness.push_event(caps);
+        },
+    ];
+    for refuse in refusals {
+        let mut harness = encoder("");
+        push(&mut harness, 0, 10);
+        refuse(&mut harness);
+        assert_eq!(harness.push(frame(CAPS, 10)), Err(gst::FlowError::Error));
+        harness.push_event(gst::event::Eos::new());
+        let events: Vec<_> = std::iter::from_fn(|| harness.try_pull_event()).collect();
+        assert!(
+            events
+                .iter()
+                .all(|event| event.type_() != gst::EventType::Eos)
+        );
+    }
+}
+
+#[test]
 fn any_stride_is_read_as_the_meta_says() {
     // The same picture, once tight and once with strides and offsets of its own.
     let encode = |padded: bool| {

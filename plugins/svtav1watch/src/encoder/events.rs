@@ -31,6 +31,9 @@ impl SvtAv1WatchEnc {
     }
 
     fn new_caps(&self, event: gst::Event, caps: &gst::Caps) -> bool {
+        if self.supervision.check_duration(self).is_err() {
+            return false;
+        }
         let old = self
             .state()
             .format

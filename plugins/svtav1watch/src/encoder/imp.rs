@@ -5,7 +5,6 @@
 //! or the base class is called.
 
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use codecwatch_element::{Passage, Role, Settings as SharedSettings, Supervised, Supervision};
 use codecwatch_supervisor::{CodecError, guard};
@@ -28,6 +27,12 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
         Some("SVT-AV1 encoder under supervision"),
     )
 });
+
+/// Memory that a session takes at the very least. Measured: 226 (2160p) to 340
+/// (360p) bytes per pixel, SvtAv1EncApp 1.4.1 at preset 10 on two processors,
+/// 30 frames (`/usr/bin/time -v`). Less than half of it, so that nothing is
+/// refused that would have worked.
+const LEAST_BYTES_PER_PIXEL: u64 = 100;
 
 /// The stream as the caps describe it, and what was made of it.
 #[derive(Default)]
@@ -89,7 +94,13 @@ impl SvtAv1WatchEnc {
         }
         let fps = info.fps();
         if let Err(refusal) = guard::check_frame_rate(fps.numer(), fps.denom()) {
-            return Err(self.refuse(gst::StreamError::Format, refusal.to_string()));
+            return Err(self.refuse_as(&refusal));
+        }
+        let pixels = u64::from(info.width()) * u64::from(info.height());
+        let what = format!("encoding {}x{}", info.width(), info.height());
+        let needed = pixels * LEAST_BYTES_PER_PIXEL;
+        if let Err(refusal) = guard::check_memory(needed, guard::available_memory(), &what) {
+            return Err(self.refuse_as(&refusal));
         }
         let settings = self.settings().clone();
         let config = settings
@@ -117,9 +128,13 @@ impl SvtAv1WatchEnc {
     }
 
     fn refuse(&self, code: impl gst::MessageErrorDomain, text: String) -> gst::LoggableError {
-        gst::error!(CAT, imp = self, "{text}");
-        gst::element_imp_error!(self, code, ("{text}"));
+        let _ = self.supervision.refuse_with(self, code, &text);
         gst::loggable_error!(CAT, "{text}")
+    }
+
+    fn refuse_as(&self, refusal: &guard::Refusal) -> gst::LoggableError {
+        let _ = self.supervision.refuse(self, refusal);
+        gst::loggable_error!(CAT, "{refusal}")
     }
 
     fn refuse_settings(&self, error: &CodecError) -> gst::LoggableError {
@@ -148,20 +163,20 @@ impl SvtAv1WatchEnc {
             .and_then(|config| self.checked(config))
             .map_err(|error| {
                 self.refuse_settings(&error);
-                gst::FlowError::NotNegotiated
+                gst::FlowError::Error
             })?;
         self.announce_latency(&config);
         self.state().format = Some(Format { config, ..format });
         Ok(())
     }
 
-    fn check_limits(&self, number: u64, pts: Option<gst::ClockTime>) -> Result<(), gst::FlowError> {
-        let limits = self.supervision.settings().limits;
-        let at = pts.map(|pts| Duration::from_nanos(pts.nseconds()));
-        limits.check_frame(number, at).map_err(|refusal| {
-            self.refuse(gst::StreamError::Format, refusal.to_string());
-            gst::FlowError::Error
-        })
+    fn running_time(&self, pts: Option<gst::ClockTime>) -> Option<gst::ClockTime> {
+        let segment = self
+            .obj()
+            .input_segment()
+            .downcast::<gst::ClockTime>()
+            .ok()?;
+        segment.to_running_time(pts?)
     }
 
     fn map(&self, buffer: gst::Buffer, info: &VideoInfo) -> Result<MappedFrame, gst::FlowError> {
@@ -335,7 +350,8 @@ impl VideoEncoderImpl for SvtAv1WatchEnc {
         if number == 0 {
             self.settle_variable_rate(frame.duration())?;
         }
-        self.check_limits(number, frame.pts())?;
+        let at = self.running_time(frame.pts());
+        self.supervision.check_frame(self, number, at)?;
         let (info, config, bitrate) = {
             let mut state = self.state();
             let bitrate = state.new_bitrate.take();
