@@ -596,10 +596,7 @@ impl Machine {
             return self.abandon(debt.reason);
         }
         let observation = Budgets::observation(budget);
-        let has_baseline = self
-            .judgement_of(debt)
-            .is_some_and(|judgement| judgement.baseline.is_some());
-        if has_baseline && now.saturating_duration_since(at) > observation {
+        if now.saturating_duration_since(at) > observation {
             // The watchdog itself was stopped, suspended or starved: what it
             // missed cannot be held against the codec.
             self.late += 1;

@@ -307,6 +307,23 @@ fn a_process_that_was_stopped_judges_again() {
 }
 
 #[test]
+fn a_stop_costs_a_sleeping_codec_nothing_of_its_budget() {
+    for stopped_at in [100, 600, 749, 751, 990] {
+        let mut world = World::running(None);
+        world.tell(Event::CallBegan {
+            lane: 0,
+            name: "send",
+            kind: CallKind::Owed,
+        });
+        world.pass(stopped_at * MS);
+        world.stop(Duration::from_secs(30));
+        world.tell(Event::Tick);
+        world.pass(900 * MS);
+        assert_eq!(world.abandoned, None, "stopped at {stopped_at} ms");
+    }
+}
+
+#[test]
 fn a_wedge_is_found_also_after_a_stop() {
     let mut world = World::running(None);
     world.tell(Event::CallBegan {

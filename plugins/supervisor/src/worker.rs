@@ -57,11 +57,9 @@ fn open<C: Codec>(
     max_abandoned: usize,
 ) -> Result<Option<C::Session>, LaneFault> {
     let budgets = *shared.lock().machine.budgets();
-    let bound = if budgets.open.is_zero() {
-        budgets.slow_limit
-    } else {
-        budgets.open
-    };
+    // Whoever is opening has a budget of its own and loses its turn when it is
+    // wedged; until then it is slow at most.
+    let bound = budgets.open.max(budgets.slow_limit);
     let library = shared.library;
     let turn = Turn::take(library.name, shared.id, bound, || shared.lock().closing);
     let Some(turn) = turn else {

@@ -320,7 +320,15 @@ impl Native {
             }
             self.fake.struck.store(true, Ordering::Release);
             match fault {
-                Fault::Slow(time) => std::thread::sleep(time),
+                // In steps, so that it takes as long when the process is stopped meanwhile.
+                Fault::Slow(time) => {
+                    let mut left = time;
+                    while !left.is_zero() {
+                        let step = left.min(Duration::from_millis(100));
+                        std::thread::sleep(step);
+                        left -= step;
+                    }
+                }
                 _ if occurrence > first => {}
                 Fault::Hang => self.fake.gate.pass(),
                 Fault::Spin => while !self.fake.gate.is_open() {},

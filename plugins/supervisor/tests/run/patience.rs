@@ -154,7 +154,8 @@ fn a_shorter_budget_holds_at_once() {
 #[test]
 fn a_spin_is_slow_and_ends_at_the_limit() {
     let limited = Budgets {
-        slow_limit: Duration::from_secs(2),
+        watchdog: Duration::from_millis(800),
+        slow_limit: Duration::from_secs(3),
         ..SHORT
     };
     let fake = Fake::new("spin").with(Call::Send, 2, Fault::Spin);

@@ -47,9 +47,9 @@ fn a_successor_opens_after_the_close_budget_of_a_predecessor_that_is_wedged_ther
     let first = start(&wedged, CLOSE);
     let first_sink = Sink::of(&first);
     assert_eq!(feed(&first, 0..5), Waited::Ready);
+    let began = Instant::now();
     assert_eq!(drain(&first, true), Settled::Complete);
     first_sink.returns();
-    let began = Instant::now();
     let second = start_after(&Fake::new("s-close"), AMPLE, &first);
     let second_sink = Sink::of(&second);
     assert_eq!(feed(&second, 0..5), Waited::Ready);
