@@ -27,7 +27,7 @@ use std::{
 };
 
 use codecwatch_dav1d::{Chunk, Dav1d, Decoded, Picture, Settings, obus};
-use codecwatch_supervisor::{Codec, CodecError, Lane, Session};
+use codecwatch_supervisor::{Codec, CodecError, Drained, Lane, Session};
 use common::{Random, ivf, mutate::damage, set};
 
 /// An input takes milliseconds; whatever takes this long does not end.
@@ -340,7 +340,10 @@ fn decode(
         take(counts, &mut after);
         match random.below(60) {
             0 => _ = session.flush(&lane)?,
-            1 => _ = session.drain(&lane)?,
+            1 if session.drain(&lane)? == Drained::Spent => {
+                session.close(&lane)?;
+                session = Dav1d::new(settings.clone()).open(&lane)?;
+            }
             _ => {}
         }
     }

@@ -11,9 +11,12 @@ use crate::Picture;
 pub enum Decoded {
     /// The session is open; the first output.
     Opened {
-        /// Frames that are in work at most: input number `frame_delay` goes in
-        /// before picture number 1 comes out. 1 = nothing is held back.
+        /// Frames that dav1d works on at the same time: its own answer.
         frame_delay: usize,
+        /// Pictures that are held back in consequence, at most: picture `n`
+        /// comes out when input `n + held_back` has gone in. 0 when dav1d works
+        /// on one frame at a time, otherwise the frame delay.
+        held_back: usize,
     },
     /// A picture.
     Picture(Box<Picture>),

@@ -45,7 +45,11 @@ pub struct Dav1dSession {
     decoder: Decoder,
     /// Whether dav1d works on several frames at a time.
     holds_back: bool,
-    /// dav1d has met an error since it was opened.
+    /// One of several frames in work had an error since dav1d was opened. The
+    /// flag of that frame stays set, and being drained, dav1d counts it once
+    /// more each time that it comes by: its record of which frame is the oldest
+    /// goes wrong, and later it hangs (src/lib.c, `drain_picture`). A flush
+    /// does not clear the flag either in dav1d 1.0.
     spoiled: bool,
     /// The sequence header in force, or what the container says.
     headers: Vec<u8>,
@@ -108,8 +112,9 @@ impl Session for Dav1dSession {
             in_vain = if nothing { in_vain + 1 } else { 0 };
         }
         self.settle_before(lane, i64::MAX);
-        if self.spoiled {
-            self.forget(lane)?;
+        let ring_in_order = cfg!(dav1d_drains_in_order) && !self.spoiled;
+        if self.holds_back && !ring_in_order {
+            return Ok(Drained::Spent);
         }
         Ok(Drained::Reusable)
     }
@@ -131,10 +136,20 @@ impl Dav1dSession {
     /// container says.
     pub(crate) fn new(lane: &Lane<Decoded>, decoder: Decoder, headers: Vec<u8>) -> Self {
         let frame_delay = decoder.frame_delay(lane);
-        emit(lane, Decoded::Opened { frame_delay }, 0);
+        // With one frame at a time, the frame is done when its data was taken.
+        // Otherwise the oldest is waited for when a new one needs its place.
+        let held_back = if frame_delay > 1 { frame_delay } else { 0 };
+        emit(
+            lane,
+            Decoded::Opened {
+                frame_delay,
+                held_back,
+            },
+            0,
+        );
         Self {
             decoder,
-            holds_back: frame_delay > 1,
+            holds_back: held_back > 0,
             spoiled: false,
             headers,
             sync: Sync::Lost,
@@ -367,13 +382,8 @@ impl Dav1dSession {
         }
     }
 
-    /// Makes dav1d forget everything.
-    ///
-    /// After an error, while it works on several frames at a time, draining or
-    /// flushing leaves a decoder that may hang later: a flag of the frame that
-    /// failed stays set (seen with dav1d 1.0.0; src/lib.c, where `dav1d_flush`
-    /// of 1.5 clears it and `drain_picture` still does not). So then it is
-    /// closed and opened again.
+    /// Makes dav1d forget everything. After an error in one of several frames
+    /// in work it is closed and opened again: see [`Self::spoiled`].
     fn forget(&mut self, lane: &Lane<Decoded>) -> Result<(), CodecError> {
         if std::mem::take(&mut self.spoiled) {
             self.decoder.reopen(lane)?;

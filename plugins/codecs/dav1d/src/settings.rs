@@ -121,10 +121,9 @@ fn native_defaults() -> sys::Dav1dSettings {
     native
 }
 
-/// How many frames a decoder with these settings holds back before the first
-/// comes out, plus one: 1 = each comes out before the next goes in. It is
-/// dav1d's own answer. A computation without a session, which cannot block;
-/// a running session reports the same number as
+/// How many frames a decoder with these settings works on at the same time:
+/// dav1d's own answer. A computation without a session, which cannot block; a
+/// running session reports the same number, and what follows from it, as
 /// [`Decoded::Opened`](crate::Decoded::Opened).
 pub fn frame_delay(settings: &Settings) -> usize {
     settings

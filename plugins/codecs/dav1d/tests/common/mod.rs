@@ -8,15 +8,18 @@
 )]
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "also used by examples, to which the leave for tests does not extend"
 )]
 
 pub mod decode;
 pub mod encode;
 pub mod ivf;
+pub mod mkv;
 pub mod mutate;
 pub mod set;
 pub mod sources;
+pub mod surgery;
 
 pub use decode::{Decoded, decode, md5};
 pub use encode::{Encoder, tool};

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What a session gives for streams that are damaged: every picture from before
+//! the damage, none that is built on it, and every one from the next key frame
+//! on.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test"
+)]
+
+mod common;
+
+use codecwatch_dav1d::{
+    Chunk, Damage, DamageCause, Dav1d, Decoded, ObuKind, Settings, Start, summarize,
+};
+use codecwatch_supervisor::{Codec, Lane, Session};
+use common::{
+    Encoder, Random, decode,
+    decode::decode_with,
+    md5,
+    mutate::damage,
+    set::{SET, generate},
+    skip,
+    sources::Source,
+    surgery,
+};
+
+const SMALL: Source = Source::new(160, 96, 12);
+const KEY_EVERY_4: &[&str] = &["--kf-max-dist=4", "--kf-min-dist=4", "--lag-in-frames=0"];
+
+/// One frame at a time, two, three, four.
+const THREADS: [u32; 4] = [1, 2, 5, 16];
+
+fn encoded(source: &Source, arguments: &[&str]) -> Option<Vec<Vec<u8>>> {
+    let units = Encoder::Aomenc.encode(source, arguments);
+    if units.is_none() {
+        skip("damage", Encoder::Aomenc.program());
+    }
+    units
+}
+
+fn threads(n_threads: u32) -> Settings {
+    Settings {
+        n_threads,
+        ..Settings::default()
+    }
+}
+
+fn causes(damaged: &[Damage]) -> Vec<(u64, DamageCause)> {
+    damaged
+        .iter()
+        .map(|damage| (damage.id, damage.cause))
+        .collect()
+}
+
+fn ids(decoded: &common::Decoded) -> Vec<u64> {
+    decoded.pictures.iter().map(|picture| picture.id).collect()
+}
+
+/// Unit 5 of 12 is broken by `breaks`: that one is damaged, 6 and 7 refer to
+/// it, 8 is a key frame.
+fn only_the_rest_of_the_group_is_lost(breaks: impl Fn(&[u8]) -> Vec<u8>) {
+    use DamageCause::{Bitstream, Unreferenced};
+    let Some(mut units) = encoded(&SMALL, KEY_EVERY_4) else {
+        return;
+    };
+    let whole = decode_with(&threads(1), 1, &units);
+    units[5] = breaks(&units[5]);
+    for n_threads in THREADS {
+        let decoded = decode_with(&threads(n_threads), n_threads, &units);
+        assert_eq!(
+            ids(&decoded),
+            [0, 1, 2, 3, 4, 8, 9, 10, 11],
+            "{n_threads} threads"
+        );
+        let expected = whole.pictures[..5].iter().chain(&whole.pictures[8..]);
+        assert_eq!(md5(&decoded.pictures), md5(expected), "{n_threads} threads");
+        let mut causes = causes(&decoded.damaged);
+        causes.sort_unstable_by_key(|(id, _)| *id);
+        assert_eq!(
+            causes,
+            [(5, Bitstream), (6, Unreferenced), (7, Unreferenced)],
+            "{n_threads} threads"
+        );
+        assert!(decoded.without_picture.is_empty());
+    }
+}
+
+#[test]
+fn a_truncated_unit_costs_the_rest_of_its_group() {
+    only_the_rest_of_the_group_is_lost(|unit| unit[..unit.len() / 2].to_vec());
+}
+
+#[test]
+fn a_frame_header_that_makes_no_sense_costs_the_rest_of_its_group() {
+    // Shows a frame again that is not there.
+    only_the_rest_of_the_group_is_lost(|_| {
+        [surgery::obu(2, None, &[]), surgery::obu(6, None, &[0xf8])].concat()
+    });
+}
+
+/// Cuts the tiles of a frame short, and its size with it: the headers parse, and
+/// the error is found by the thread that decodes the tile.
+fn short_tiles(unit: &[u8]) -> Vec<u8> {
+    let shorten = |obu: &codecwatch_dav1d::Obu<'_>| match obu.kind {
+        ObuKind::Frame => surgery::obu(6, None, &obu.payload[..obu.payload.len() * 2 / 3]),
+        _ => obu.bytes.to_vec(),
+    };
+    surgery::split(unit).iter().flat_map(shorten).collect()
+}
+
+#[test]
+fn an_error_in_a_tile_costs_the_rest_of_its_group() {
+    only_the_rest_of_the_group_is_lost(short_tiles);
+}
+
+#[test]
+fn a_damaged_key_frame_costs_its_group() {
+    let Some(mut units) = encoded(&SMALL, KEY_EVERY_4) else {
+        return;
+    };
+    let whole = decode_with(&threads(1), 1, &units);
+    units[4] = short_tiles(&units[4]);
+    for n_threads in THREADS {
+        let decoded = decode_with(&threads(n_threads), n_threads, &units);
+        assert_eq!(
+            ids(&decoded),
+            [0, 1, 2, 3, 8, 9, 10, 11],
+            "{n_threads} threads"
+        );
+        let expected = whole.pictures[..4].iter().chain(&whole.pictures[8..]);
+        assert_eq!(md5(&decoded.pictures), md5(expected));
+        let broken = decoded
+            .damaged
+            .iter()
+            .filter(|damage| damage.cause == DamageCause::Bitstream);
+        assert_eq!(broken.map(|damage| damage.id).collect::<Vec<_>>(), [4]);
+    }
+}
+
+#[test]
+fn a_stream_without_a_key_frame_gives_nothing_and_no_error() {
+    let Some(units) = encoded(&SMALL, &["--lag-in-frames=0"]) else {
+        return;
+    };
+    for n_threads in THREADS {
+        let decoded = decode_with(&threads(n_threads), n_threads, &units[1..]);
+        assert!(decoded.pictures.is_empty());
+        let unreferenced = |damage: &Damage| damage.cause == DamageCause::Unreferenced;
+        assert_eq!(decoded.damaged.len(), 11);
+        assert!(decoded.damaged.iter().all(unreferenced));
+    }
+}
+
+#[test]
+fn a_sequence_header_that_came_once_is_enough_to_recover() {
+    let Some(units) = encoded(&SMALL, KEY_EVERY_4) else {
+        return;
+    };
+    let whole = decode_with(&threads(1), 1, &units);
+    let (header, mut units) = surgery::strip_headers(&units);
+    units[0] = surgery::insert(&units[0], &header);
+    units[5].truncate(9);
+    for n_threads in THREADS {
+        let decoded = decode_with(&threads(n_threads), n_threads, &units);
+        assert_eq!(
+            ids(&decoded),
+            [0, 1, 2, 3, 4, 8, 9, 10, 11],
+            "{n_threads} threads"
+        );
+        assert_eq!(md5(&decoded.pictures[5..]), md5(&whole.pictures[8..]));
+    }
+}
+
+/// A hidden key frame, with frames before it in display order that refer to
+/// what came before: where many streams can be entered.
+#[test]
+fn a_stream_can_be_entered_at_a_key_frame_that_is_shown_later() {
+    let arguments = [
+        "--lag-in-frames=19",
+        "--enable-fwd-kf=1",
+        "--kf-max-dist=16",
+        "--kf-min-dist=16",
+    ];
+    let Some(units) = encoded(&Source::new(160, 96, 60), &arguments) else {
+        return;
+    };
+    let whole = decode_with(&threads(1), 1, &units);
+    let starts = |unit: &Vec<u8>| summarize(unit, &[]).start == Some(Start::Later);
+    let Some(entry) = units.iter().position(starts) else {
+        return skip("forward key frames", "such stream");
+    };
+    for n_threads in THREADS {
+        let decoded = decode_with(&threads(n_threads), n_threads, &units[entry..]);
+        assert!(
+            decoded
+                .damaged
+                .iter()
+                .all(|damage| damage.cause == DamageCause::Unreferenced)
+        );
+        let first = decoded.pictures[0].id;
+        assert!(first > 0, "the key frame is shown later");
+        let expected = whole
+            .pictures
+            .iter()
+            .filter(|picture| picture.id >= first + entry as u64);
+        assert_eq!(md5(&decoded.pictures), md5(expected), "{n_threads} threads");
+    }
+}
+
+#[test]
+fn pictures_beyond_the_size_limit_are_refused_before_memory_is_asked_for() {
+    let Some(units) = encoded(&SMALL, KEY_EVERY_4) else {
+        return;
+    };
+    let area = 160 * 96;
+    for n_threads in THREADS {
+        let limited = |limit| Settings {
+            frame_size_limit: limit,
+            ..threads(n_threads)
+        };
+        let refused = decode(Dav1d::new(limited(area - 1)), &units).unwrap();
+        assert!(refused.pictures.is_empty());
+        let large = refused
+            .damaged
+            .iter()
+            .filter(|damage| damage.cause == DamageCause::TooLarge);
+        assert_eq!(large.map(|damage| damage.id).collect::<Vec<_>>(), [0, 4, 8]);
+        assert_eq!(
+            decode(Dav1d::new(limited(area)), &units)
+                .unwrap()
+                .pictures
+                .len(),
+            12
+        );
+    }
+}
+
+/// The quick sibling of `examples/damage.rs`, which says what it looks for.
+#[test]
+fn damage_at_random_never_reaches_a_whole_stream_behind_it() {
+    const BASE: u64 = 1000;
+    let streams = generate(SET);
+    if streams.is_empty() {
+        return;
+    }
+    let wholes: Vec<_> = streams
+        .iter()
+        .map(|(_, units)| decode_with(&threads(1), 1, units))
+        .collect();
+    let mut random = Random(20_261_122);
+    for _ in 0..300 {
+        let chosen = random.below(streams.len());
+        let (name, units) = &streams[chosen];
+        let other = &streams[random.below(streams.len())].1;
+        let mut broken = units.clone();
+        damage(&mut broken, other, &mut random);
+        let n_threads = THREADS[random.below(THREADS.len())];
+
+        let (lane, outputs) = Lane::detached();
+        let mut session = Dav1d::new(threads(n_threads)).open(&lane).unwrap();
+        let numbered = (0..).zip(&broken).chain((BASE..).zip(units));
+        let mut sent = Vec::new();
+        for (id, unit) in numbered {
+            sent.push(id);
+            session.send(&lane, Chunk::new(id, unit.clone())).unwrap();
+        }
+        session.drain(&lane).unwrap();
+        session.close(&lane).unwrap();
+
+        let mut settled = Vec::new();
+        let mut after = Vec::new();
+        for output in outputs.try_iter() {
+            let id = match output {
+                Decoded::Opened { .. } => continue,
+                Decoded::NoPicture { id } | Decoded::Damaged(Damage { id, .. }) => id,
+                Decoded::Picture(picture) => {
+                    let id = picture.id;
+                    if id >= BASE {
+                        after.push(*picture);
+                    }
+                    id
+                }
+            };
+            settled.push(id);
+        }
+        assert_eq!(
+            md5(&after),
+            md5(&wholes[chosen].pictures),
+            "{name}, {n_threads} threads"
+        );
+        settled.sort_unstable();
+        settled.dedup();
+        assert_eq!(
+            settled, sent,
+            "{name}, {n_threads} threads: every input is settled"
+        );
+    }
+}
