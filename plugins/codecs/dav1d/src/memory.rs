@@ -20,7 +20,7 @@ use crate::{PictureLayout, PictureShape, Plane};
 pub trait PictureAllocator: Send + Sync + 'static {
     /// Memory for one picture; `None` when there is none, which ends the run
     /// with [`CodecError::Resource`](codecwatch_supervisor::CodecError::Resource).
-    /// Memory that does not satisfy [`PictureShape`] ends it too.
+    /// Memory that [`PictureShape::check`] refuses ends it too.
     fn allocate(&self, shape: &PictureShape) -> Option<Allocation>;
 }
 
@@ -79,7 +79,7 @@ impl Lent {
         let mut owner = NonNull::from(Box::leak(memory));
         // SAFETY: leaked just now, so valid, and reached by nobody else.
         let bytes = unsafe { owner.as_mut() }.bytes();
-        let checked = shape.check(&layout, bytes.as_ptr(), bytes.len());
+        let checked = shape.check(&layout, bytes);
         let base = NonNull::from(bytes).cast();
         let lent = Self {
             base,
