@@ -204,6 +204,11 @@ struct Call {
     since: Instant,
 }
 
+/// How often in a row the watchdog may come late and begin again. A machine that
+/// always wakes it late shall not hide a wedge for ever; from then on it judges
+/// by what it sees, and threads that are starved themselves still excuse.
+const LATE_IN_A_ROW: u32 = 3;
+
 /// What is owed and since when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Debt {
@@ -248,6 +253,7 @@ pub struct Machine {
     slow_reported: bool,
     abandoned: bool,
     late: u64,
+    late_in_a_row: u32,
     worst_calls: Vec<(&'static str, Duration)>,
     actions: VecDeque<Action>,
 }
@@ -276,6 +282,7 @@ impl Machine {
             slow_reported: false,
             abandoned: false,
             late: 0,
+            late_in_a_row: 0,
             worst_calls: Vec::new(),
             actions: VecDeque::new(),
         }
@@ -596,9 +603,12 @@ impl Machine {
             return self.abandon(debt.reason);
         }
         let observation = Budgets::observation(budget);
-        if now.saturating_duration_since(at) > observation {
+        if now.saturating_duration_since(at) <= observation {
+            self.late_in_a_row = 0;
+        } else if self.late_in_a_row < LATE_IN_A_ROW {
             // The watchdog itself was stopped, suspended or starved: what it
             // missed cannot be held against the codec.
+            self.late_in_a_row += 1;
             self.late += 1;
             self.progress = now;
             self.judgement = None;

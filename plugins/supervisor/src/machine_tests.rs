@@ -324,6 +324,22 @@ fn a_stop_costs_a_sleeping_codec_nothing_of_its_budget() {
 }
 
 #[test]
+fn a_watchdog_that_is_starved_for_good_finds_a_wedge_all_the_same() {
+    let mut world = World::running(None);
+    world.tell(Event::CallBegan {
+        lane: 0,
+        name: "send",
+        kind: CallKind::Owed,
+    });
+    for _ in 0..5 {
+        assert_eq!(world.abandoned, None);
+        world.stop(1300 * MS);
+        world.tell(Event::Tick);
+    }
+    assert_eq!(world.abandoned, Some((Reason::Call, 5 * 1300 * MS)));
+}
+
+#[test]
 fn a_wedge_is_found_also_after_a_stop() {
     let mut world = World::running(None);
     world.tell(Event::CallBegan {
