@@ -42,6 +42,7 @@ fn a_session_that_cannot_be_flushed_gives_nothing_more_and_closes() {
     let sink = Sink::blocked_after(0, &gate, &run);
     assert_eq!(feed(&run, 0..14), Waited::Ready);
     eventually("everything is full", || run.stats().session.outbox == 4);
+    eventually("the first is pushed", || sink.frames() == [0]);
     run.flush();
     assert_eq!(feed(&run, 100..101), Waited::Spent);
     gate.open();

@@ -174,7 +174,6 @@ fn a_spin_is_slow_and_ends_at_the_limit() {
     };
     let evidence = fault.at.evidence.unwrap();
     assert!(evidence.activity.excuses(), "{evidence:?}");
-    assert!(evidence.cpu > Duration::ZERO);
 }
 
 #[test]
