@@ -83,11 +83,12 @@ fn end<T: Supervised>(imp: &T, run: &Run<T::Input, T::Output>) {
     match run.outcome() {
         None | Some(Outcome::Completed) => {
             let mut inner = supervision.lock();
-            if inner.runs.len() > 1 && inner.runs.front().is_some_and(|front| front.is(run)) {
-                // Its successor waits in line.
-                inner.leave_front();
-            } else {
-                pause(imp);
+            let successors = inner.runs.len() > 1;
+            match inner.runs.front() {
+                // It has left the line already, and another has begun.
+                Some(front) if !front.is(run) => {}
+                Some(_) if successors => inner.leave_front(),
+                _ => pause(imp),
             }
         }
         Some(_) => {

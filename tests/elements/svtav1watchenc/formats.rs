@@ -162,7 +162,7 @@ fn what_is_refused_in_mid_stream_does_not_end_like_a_complete_stream() {
         let mut harness = encoder("");
         push(&mut harness, 0, 10);
         refuse(&mut harness);
-        assert_eq!(harness.push(frame(CAPS, 10)), Err(gst::FlowError::Error));
+        assert!(harness.push(frame(CAPS, 10)).is_err());
         harness.push_event(gst::event::Eos::new());
         let events: Vec<_> = std::iter::from_fn(|| harness.try_pull_event()).collect();
         assert!(
