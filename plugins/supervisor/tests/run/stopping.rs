@@ -17,13 +17,19 @@ const BUDGETS: Budgets = Budgets {
     ..AMPLE
 };
 
+/// Set in the child process.
+const CHILD: &str = "CODECWATCH_TEST_STOPPED";
+
 #[test]
-#[cfg(target_os = "linux")]
 fn a_stop_just_before_a_call_returns_is_not_taken_for_a_wedge() {
+    if std::env::var_os(CHILD).is_some() {
+        return run_with_a_call_of_1700_ms();
+    }
+    let this = "stopping::a_stop_just_before_a_call_returns_is_not_taken_for_a_wedge";
     for stopped_after in [800, 1600] {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "--nocapture"])
-            .arg("stopping::a_run_with_a_call_of_1700_ms")
+            .args([this, "--exact", "--nocapture"])
+            .env(CHILD, "1")
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -40,17 +46,7 @@ fn a_stop_just_before_a_call_returns_is_not_taken_for_a_wedge() {
     }
 }
 
-fn signal(child: &Child, name: &str) {
-    let sent = Command::new("sh")
-        .arg("-c")
-        .arg(format!("kill -{name} {}", child.id()))
-        .status();
-    assert!(sent.unwrap().success());
-}
-
-#[test]
-#[ignore = "a part of the test above, which runs it in a process of its own"]
-fn a_run_with_a_call_of_1700_ms() {
+fn run_with_a_call_of_1700_ms() {
     let fake = Fake::new("stopped").with(Call::Send, 1, Fault::Slow(1700 * MS));
     let run = start(&fake, BUDGETS);
     let _sink = Sink::of(&run);
@@ -60,4 +56,12 @@ fn a_run_with_a_call_of_1700_ms() {
     assert_eq!(drain(&run, true), Settled::Complete);
     assert_eq!(outcome(&run), Some("Completed"));
     let _ = close(&run);
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("sh")
+        .arg("-c")
+        .arg(format!("kill -{name} {}", child.id()))
+        .status();
+    assert!(sent.unwrap().success());
 }
