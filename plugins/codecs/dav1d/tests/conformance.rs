@@ -47,11 +47,7 @@ fn same_as_dav1d(case: &str, units: &[Vec<u8>], settings: &Settings, arguments: 
 }
 
 fn encoded(case: &str, source: &Source, arguments: &[&str]) -> Option<Vec<Vec<u8>>> {
-    let units = Encoder::Aomenc.encode(source, arguments);
-    if units.is_none() {
-        skip(case, Encoder::Aomenc.program());
-    }
-    units
+    Encoder::Aomenc.encode(case, source, arguments)
 }
 
 #[test]
@@ -65,7 +61,7 @@ fn every_generated_stream_decodes_as_with_dav1ds_tool() {
 fn formats_come_out_as_they_were_encoded() {
     let shape = |name: &str| {
         let case = SET.iter().find(|case| case.name == name).unwrap();
-        let units = case.encoder.encode(&case.source, case.arguments)?;
+        let units = case.encode()?;
         Some(*decode_with(&Settings::default(), 1, &units).pictures[0].shape())
     };
     let expected = [
@@ -76,9 +72,7 @@ fn formats_come_out_as_they_were_encoded() {
         ("gbr-8", Chroma::Yuv444, 8, true),
     ];
     for (name, chroma, bit_depth, gbr) in expected {
-        let Some(shape) = shape(name) else {
-            return skip(name, "aomenc");
-        };
+        let Some(shape) = shape(name) else { continue };
         assert_eq!(
             (shape.chroma, shape.bit_depth, shape.is_gbr()),
             (chroma, bit_depth, gbr),

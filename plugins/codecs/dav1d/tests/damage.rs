@@ -34,11 +34,7 @@ const KEY_EVERY_4: &[&str] = &["--kf-max-dist=4", "--kf-min-dist=4", "--lag-in-f
 const THREADS: [u32; 4] = [1, 2, 5, 16];
 
 fn encoded(source: &Source, arguments: &[&str]) -> Option<Vec<Vec<u8>>> {
-    let units = Encoder::Aomenc.encode(source, arguments);
-    if units.is_none() {
-        skip("damage", Encoder::Aomenc.program());
-    }
-    units
+    Encoder::Aomenc.encode("damage", source, arguments)
 }
 
 fn threads(n_threads: u32) -> Settings {
