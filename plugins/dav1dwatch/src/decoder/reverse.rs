@@ -23,17 +23,19 @@ impl Dav1dWatchDec {
         &self,
         output: dav1d::Decoded,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        match (&mut self.state().reverse, output) {
-            // Nothing that the base class has to know of.
-            (_, output @ dav1d::Decoded::Opened { .. }) | (None, output) => Some(output),
-            (Some(put_by), output) => {
+        // Of the opening the base class has nothing to know.
+        let is_opening = matches!(output, dav1d::Decoded::Opened { .. });
+        let mut state = self.state();
+        match &mut state.reverse {
+            Some(put_by) if !is_opening => {
                 put_by.push(output);
-                None
+                Ok(gst::FlowSuccess::Ok)
+            }
+            _ => {
+                drop(state);
+                self.finish_output(output)
             }
         }
-        .map_or(Ok(gst::FlowSuccess::Ok), |output| {
-            self.finish_output(output)
-        })
     }
 
     /// Finishes the frames of the group that the base class has handed over.
