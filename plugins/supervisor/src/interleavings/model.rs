@@ -109,7 +109,6 @@ impl Condvar {
         }
         let (mutex, until) = (guard.mutex, ELAPSED.get() + left);
         drop(guard);
-        thread::yield_now();
         if shuttle::rand::thread_rng().gen_bool(0.5) {
             ELAPSED.set(until.max(ELAPSED.get()));
         }
