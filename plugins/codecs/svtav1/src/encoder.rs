@@ -6,6 +6,7 @@ use std::ptr::{self, NonNull};
 use codecwatch_supervisor::{CodecError, Lane};
 
 use crate::config::Config;
+use crate::neighbours::Place;
 use crate::packet::FrameKind;
 use crate::turn::{self, Opening};
 use crate::version::Version;
@@ -60,7 +61,11 @@ pub(crate) struct Packet {
 /// An open encoder. It is freed by [`destroy`](Self::destroy) only: dropping it
 /// leaks it, because a call of the other lane may still be inside.
 #[derive(Debug)]
-pub(crate) struct Encoder(NonNull<sys::EbComponentType>);
+pub(crate) struct Encoder {
+    handle: NonNull<sys::EbComponentType>,
+    /// Taken when the encoder starts to run.
+    place: Option<Place>,
+}
 
 // SAFETY: the handle is not tied to a thread.
 unsafe impl Send for Encoder {}
@@ -78,7 +83,15 @@ impl Encoder {
         lane: &Lane<O>,
         config: &Config,
     ) -> Result<Self, CodecError> {
-        let (encoder, opening) = Self::configured(lane, config)?;
+        let place = Place::take(config)?;
+        let (mut encoder, opening) = match Self::configured(lane, config) {
+            Ok(configured) => configured,
+            Err(error) => {
+                place.leave();
+                return Err(error);
+            }
+        };
+        encoder.place = Some(place);
         let started = encoder.init(lane);
         drop(opening);
         if let Err(error) = started {
@@ -136,7 +149,10 @@ impl Encoder {
         });
         check(call, code)?;
         NonNull::new(handle)
-            .map(Self)
+            .map(|handle| Self {
+                handle,
+                place: None,
+            })
             .ok_or_else(|| CodecError::Resource(format!("{call}: no handle")))
     }
 
@@ -148,7 +164,7 @@ impl Encoder {
         let call = "svt_av1_enc_set_parameter";
         let code = lane.call(call, || {
             // SAFETY: the handle is open; the library copies the settings.
-            unsafe { sys::svt_av1_enc_set_parameter(self.0.as_ptr(), settings) }
+            unsafe { sys::svt_av1_enc_set_parameter(self.handle.as_ptr(), settings) }
         });
         check(call, code).map_err(|error| match error {
             CodecError::Native { reason, .. } if code == sys::EbErrorType_EB_ErrorBadParameter => {
@@ -165,7 +181,7 @@ impl Encoder {
         let call = "svt_av1_enc_init";
         let code = lane.call(call, || {
             // SAFETY: the handle is open and has its settings.
-            unsafe { sys::svt_av1_enc_init(self.0.as_ptr()) }
+            unsafe { sys::svt_av1_enc_init(self.handle.as_ptr()) }
         });
         check(call, code)
     }
@@ -188,7 +204,7 @@ impl Encoder {
         let code = lane.call(call, || {
             // SAFETY: the handle is initialised; the buffer is as the caller
             // promises.
-            unsafe { sys::svt_av1_enc_send_picture(self.0.as_ptr(), buffer) }
+            unsafe { sys::svt_av1_enc_send_picture(self.handle.as_ptr(), buffer) }
         });
         check(call, code)
     }
@@ -220,7 +236,7 @@ impl Encoder {
         let mut buffer = ptr::null_mut();
         let code = lane.wait(call, || {
             // SAFETY: the handle is initialised; the place can be written to.
-            unsafe { sys::svt_av1_enc_get_packet(self.0.as_ptr(), &mut buffer, 1) }
+            unsafe { sys::svt_av1_enc_get_packet(self.handle.as_ptr(), &mut buffer, 1) }
         });
         // SAFETY: points to nothing, or to a packet that is ours until released.
         let packet = unsafe { buffer.as_ref() }.map(|header| Packet {
@@ -257,13 +273,16 @@ impl Encoder {
     ///
     /// # Errors
     /// What the library answered first. The encoder is gone all the same.
-    pub(crate) fn destroy<O: Send + 'static>(self, lane: &Lane<O>) -> Result<(), CodecError> {
+    pub(crate) fn destroy<O: Send + 'static>(mut self, lane: &Lane<O>) -> Result<(), CodecError> {
         let call = "svt_av1_enc_deinit";
         let code = lane.call(call, || {
             // SAFETY: the handle is open.
-            unsafe { sys::svt_av1_enc_deinit(self.0.as_ptr()) }
+            unsafe { sys::svt_av1_enc_deinit(self.handle.as_ptr()) }
         });
         let stopped = check(call, code);
+        if let Some(place) = self.place.take() {
+            place.leave();
+        }
         let freed = turn::free(self, |encoder| encoder.deinit_handle(lane));
         stopped.and(freed)
     }
@@ -272,7 +291,7 @@ impl Encoder {
         let call = "svt_av1_enc_deinit_handle";
         let code = lane.call(call, || {
             // SAFETY: the handle is open and is not used again.
-            unsafe { sys::svt_av1_enc_deinit_handle(self.0.as_ptr()) }
+            unsafe { sys::svt_av1_enc_deinit_handle(self.handle.as_ptr()) }
         });
         check(call, code)
     }

@@ -20,6 +20,7 @@ mod encoder;
 mod latency;
 mod log;
 mod native;
+mod neighbours;
 mod packet;
 mod parameters;
 mod picture;

@@ -278,3 +278,7 @@ fn color_config(bits: &mut Bits<'_>, profile: u8) -> Option<SequenceHeader> {
         payload: Vec::new(),
     })
 }
+
+#[cfg(test)]
+#[path = "sequence_header_tests.rs"]
+mod tests;

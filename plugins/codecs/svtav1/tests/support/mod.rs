@@ -4,6 +4,8 @@
     dead_code,
     unreachable_pub,
     missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
     reason = "each test uses a part"
 )]
 

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What the library says goes where it should. Each case is a process of its
+//! own, because the library decides once for the whole process.
+
+mod support;
+
+use std::process::{Command, Output};
+use std::sync::Mutex;
+
+use codecwatch_svtav1::{Config, LogLevel, Version, set_log};
+use support::{RATE, encode, one_at_a_time, open};
+
+/// Runs one of the children below; its stderr is the library's.
+fn child(name: &str, svt_log: Option<&str>) -> Output {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([
+        "--exact",
+        name,
+        "--ignored",
+        "--nocapture",
+        "--test-threads=1",
+    ]);
+    command.env_remove("SVT_LOG").env_remove("SVT_LOG_FILE");
+    if let Some(level) = svt_log {
+        command.env("SVT_LOG", level);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output
+}
+
+fn says(output: &Output, words: &str) -> bool {
+    String::from_utf8_lossy(&output.stderr).contains(words)
+        || String::from_utf8_lossy(&output.stdout).contains(words)
+}
+
+#[test]
+#[ignore = "a child of the others"]
+fn child_encodes() {
+    let _turn = one_at_a_time();
+    speak();
+}
+
+/// Makes the library talk and complain.
+fn speak() {
+    let config = Config::new(64, 64, RATE);
+    assert_eq!(encode(&config, 2).len(), 2);
+    let config = Config {
+        parameters: vec![("tile-rows".to_owned(), "7".to_owned())],
+        ..config
+    };
+    assert!(open(&config).is_err());
+}
+
+static HEARD: Mutex<Vec<(LogLevel, String)>> = Mutex::new(Vec::new());
+
+#[test]
+#[ignore = "a child of the others"]
+fn child_listens() {
+    let _turn = one_at_a_time();
+    let delivers = set_log(|level, text| HEARD.lock().unwrap().push((level, text.to_owned())));
+    speak();
+    let heard = HEARD.lock().unwrap();
+    assert_eq!(!heard.is_empty(), delivers);
+    if delivers {
+        let has = |level, text: &str| {
+            heard
+                .iter()
+                .any(|(at, said)| *at == level && said.contains(text))
+        };
+        assert!(has(LogLevel::Info, "SVT [version]"), "{heard:?}");
+        assert!(has(LogLevel::Error, "Log2Tile"), "{heard:?}");
+        assert!(heard.iter().all(|(_, said)| !said.ends_with('\n')));
+    }
+    println!("delivers: {delivers}");
+}
+
+#[test]
+fn the_library_is_kept_off_stderr() {
+    for child_name in ["child_encodes", "child_listens"] {
+        let output = child(child_name, None);
+        assert!(!says(&output, "Svt["), "{output:?}");
+        assert!(!says(&output, "SVT [version]"), "{output:?}");
+        assert!(!says(&output, "Log2Tile"), "{output:?}");
+    }
+}
+
+#[test]
+fn whoever_asks_for_it_gets_it_on_stderr() {
+    for child_name in ["child_encodes", "child_listens"] {
+        let output = child(child_name, Some("3"));
+        assert!(says(&output, "SVT [version]"), "{output:?}");
+        assert!(!says(&output, "delivers: true"), "{output:?}");
+    }
+}
+
+#[test]
+fn messages_are_delivered_from_4_0_on() {
+    let output = child("child_listens", None);
+    let expected = Version::installed().at_least(4, 0);
+    assert!(
+        says(&output, &format!("delivers: {expected}")),
+        "{output:?}"
+    );
+}
