@@ -4,6 +4,12 @@
 //! Frames go in one by one, each when everything in the process has come to
 //! rest, so the figures do not depend on the speed of the machine. Every
 //! combination: `cargo test -p codecwatch-svtav1 --test latency -- --include-ignored`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    missing_docs,
+    reason = "tests fail by panicking"
+)]
 
 mod support;
 

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Compares with the library's own tool: at equal settings, the same pictures.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    missing_docs,
+    reason = "tests fail by panicking"
+)]
 
 mod support;
 
