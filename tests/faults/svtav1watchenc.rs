@@ -64,7 +64,7 @@ fn a_failing_call_ends_in_an_error_and_no_finalized_file() {
     let sink = format!("matroskamux ! filesink location={}", path.display());
     let subject = Subject {
         sink: sink.leak(),
-        ..LIVE
+        ..LOW_LATENCY
     };
     subject.survives_a_failure("svt_av1_enc_get_packet:fail@flush");
     assert!(
@@ -177,4 +177,73 @@ fn an_input_that_stops_trips_nothing() {
     .run();
     assert_eq!(run.code(), 0, "{}", run.text());
     assert!(run.says("(eos)"), "{}", run.text());
+}
+
+/// Frames that come at their time, one out for each one in.
+const LOW_LATENCY: Subject = Subject {
+    source: "videotestsrc num-buffers=150 is-live=true pattern=ball \
+             ! video/x-raw,width=320,height=240,framerate=30/1",
+    element: "svtav1watchenc name=codec preset=12 low-latency=true",
+    ..ENCODER
+};
+
+#[test]
+fn within_the_restart_limit_a_wedge_costs_frames_and_not_the_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("restarted.mkv");
+    let sink = format!("matroskamux ! filesink location={}", path.display());
+    let subject = Subject {
+        sink: sink.leak(),
+        ..LOW_LATENCY
+    };
+    let run = subject
+        .launch("watchdog-timeout=500000000 restart-limit=3")
+        .rehearse("svt_av1_enc_get_packet:hang@20,svt_av1_enc_get_packet:hang@40")
+        .run();
+    assert_eq!(run.code(), 0, "{}", run.text());
+    assert!(run.says("(eos)"), "{}", run.text());
+    let restarts = run
+        .lines
+        .iter()
+        .filter(|line| line.text.contains("codecwatch-restarted"))
+        .count();
+    assert_eq!(restarts, 2, "{}", run.text());
+    assert!(run.says("frames-lost=(guint64)"), "{}", run.text());
+    assert!(is_finalized(&path));
+    // It plays: every frame in the file can be decoded.
+    let run = support::Launch::pipeline(&format!(
+        "filesrc location={} ! matroskademux ! av1parse ! av1dec ! fakesink",
+        path.display()
+    ))
+    .run();
+    assert_eq!(run.code(), 0, "{}", run.text());
+}
+
+#[test]
+fn over_the_restart_limit_a_wedge_is_an_error() {
+    let run = LOW_LATENCY
+        .launch("watchdog-timeout=500000000 restart-limit=1")
+        .rehearse("svt_av1_enc_get_packet:hang@20,svt_av1_enc_get_packet:hang@40")
+        .run();
+    assert_eq!(run.code(), 1, "{}", run.text());
+    assert!(run.says("codecwatch-restarted"), "{}", run.text());
+    assert!(run.says("WatchdogAbandoned: "), "{}", run.text());
+    assert!(!run.says("(eos)"), "{}", run.text());
+}
+
+#[test]
+fn a_call_that_spins_is_slow_and_ends_at_the_slow_limit() {
+    let run = LOW_LATENCY
+        .launch("watchdog-timeout=500000000 slow-limit=3000000000")
+        .rehearse("svt_av1_enc_send_picture:spin@20")
+        .run();
+    assert_eq!(run.code(), 1, "{}", run.text());
+    assert!(run.says("codecwatch-slow"), "{}", run.text());
+    let struck = run.when("rehearse: ");
+    let ended = run.when("WatchdogAbandoned: ");
+    assert!(
+        ended - struck >= std::time::Duration::from_millis(2500),
+        "{}",
+        run.text()
+    );
 }

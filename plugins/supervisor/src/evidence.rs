@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-/// The share of an observation that the threads must have run, or waited for
-/// a processor, to count as working: 5 %. A blocked thread shows zero; one that
-/// is starved on an overloaded machine shows close to 100 % of run delay.
-const WORKING_SHARE: u32 = 20;
+/// The part of an observation for which a session's threads, taken together,
+/// must have run or waited for a processor to count as working: half. A codec
+/// that owes progress and works has a thread that runs all the time, or wants
+/// to; one whose output is stuck may still busy itself with what comes in.
+const WORKING_SHARE: u32 = 2;
 
 /// Cumulative times of one thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,23 +111,29 @@ impl Evidence {
         let mut run_delay = Duration::ZERO;
         let mut runnable = false;
         for thread in &after.threads {
-            let (cpu_before, delay_before) = before
+            let earlier = before
                 .threads
                 .iter()
                 .find(|earlier| earlier.tid == thread.tid)
-                .map_or((Duration::ZERO, Duration::ZERO), |earlier| {
-                    (earlier.cpu, earlier.run_delay)
+                .copied()
+                .unwrap_or(ThreadTimes {
+                    cpu: Duration::ZERO,
+                    run_delay: Duration::ZERO,
+                    runnable: false,
+                    ..*thread
                 });
-            cpu += thread.cpu.saturating_sub(cpu_before);
-            run_delay += thread.run_delay.saturating_sub(delay_before);
-            runnable |= thread.runnable;
+            cpu += thread.cpu.saturating_sub(earlier.cpu);
+            run_delay += thread.run_delay.saturating_sub(earlier.run_delay);
+            // Both times: it may have been so all the while, and then nothing of
+            // it is in the figures yet.
+            runnable |= earlier.runnable && thread.runnable;
         }
         let enough = observed / WORKING_SHARE;
         let activity = if after.source == Source::Unavailable || after.threads.is_empty() {
             Activity::Unknown
         } else if cpu >= enough && !cpu.is_zero() {
             Activity::Busy
-        } else if runnable || (run_delay >= enough && !run_delay.is_zero()) {
+        } else if runnable || (cpu + run_delay >= enough && !run_delay.is_zero()) {
             Activity::Starved
         } else {
             Activity::Asleep
@@ -168,11 +175,21 @@ mod tests {
     fn threads_that_ran_are_busy() {
         let evidence = Evidence::between(
             &sample(&[(1, 100, 0, false), (2, 5, 0, false)]),
-            &sample(&[(1, 130, 0, false), (2, 45, 0, false)]),
+            &sample(&[(1, 500, 0, false), (2, 205, 0, false)]),
             SECOND,
         );
         assert_eq!(evidence.activity, Activity::Busy);
-        assert_eq!(evidence.cpu, Duration::from_millis(70));
+        assert_eq!(evidence.cpu, Duration::from_millis(600));
+    }
+
+    #[test]
+    fn threads_that_are_busy_with_what_comes_in_do_not_excuse_what_does_not_come_out() {
+        let evidence = Evidence::between(
+            &sample(&[(1, 100, 0, false), (2, 5, 0, false)]),
+            &sample(&[(1, 300, 20, true), (2, 105, 10, false)]),
+            SECOND,
+        );
+        assert_eq!(evidence.activity, Activity::Asleep);
     }
 
     #[test]
