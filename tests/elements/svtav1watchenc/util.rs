@@ -6,24 +6,24 @@ use gst_check::Harness;
 use gst_video::VideoInfo;
 
 /// Small enough for a test, large enough for every version of the library.
-pub const CAPS: &str =
+pub(crate) const CAPS: &str =
     "video/x-raw,format=I420,width=128,height=96,framerate=25/1,colorimetry=bt709";
 
 /// A harness with the element at its fastest.
-pub fn harness(properties: &str) -> Harness {
+pub(crate) fn harness(properties: &str) -> Harness {
     support::init();
     Harness::new_parse(&format!("svtav1watchenc name=codec preset=12 {properties}"))
 }
 
 /// A harness with caps.
-pub fn encoder(properties: &str) -> Harness {
+pub(crate) fn encoder(properties: &str) -> Harness {
     let mut harness = harness(properties);
     harness.set_src_caps_str(CAPS);
     harness
 }
 
 /// The element in a harness.
-pub fn element(harness: &Harness) -> gst::Element {
+pub(crate) fn element(harness: &Harness) -> gst::Element {
     let element = harness.element().unwrap();
     match element.downcast::<gst::Bin>() {
         Ok(bin) => bin.by_name("codec").unwrap(),
@@ -32,7 +32,7 @@ pub fn element(harness: &Harness) -> gst::Element {
 }
 
 /// A frame of these caps: a gradient that moves with `number`.
-pub fn frame(caps: &str, number: u64) -> gst::Buffer {
+pub(crate) fn frame(caps: &str, number: u64) -> gst::Buffer {
     let info = VideoInfo::from_caps(&caps.parse::<gst::Caps>().unwrap()).unwrap();
     let mut buffer = gst::Buffer::with_size(info.size()).unwrap();
     {
@@ -50,19 +50,19 @@ pub fn frame(caps: &str, number: u64) -> gst::Buffer {
 }
 
 /// Pushes frames `from..to`.
-pub fn push(harness: &mut Harness, from: u64, to: u64) {
+pub(crate) fn push(harness: &mut Harness, from: u64, to: u64) {
     for number in from..to {
         assert_eq!(harness.push(frame(CAPS, number)), Ok(gst::FlowSuccess::Ok));
     }
 }
 
 /// Everything that has come out so far.
-pub fn pull_all(harness: &mut Harness) -> Vec<gst::Buffer> {
+pub(crate) fn pull_all(harness: &mut Harness) -> Vec<gst::Buffer> {
     std::iter::from_fn(|| harness.try_pull()).collect()
 }
 
 /// Waits for one buffer, up to ten seconds.
-pub fn pull(harness: &mut Harness) -> gst::Buffer {
+pub(crate) fn pull(harness: &mut Harness) -> gst::Buffer {
     harness
         .pull_until_eos()
         .unwrap()
@@ -70,19 +70,19 @@ pub fn pull(harness: &mut Harness) -> gst::Buffer {
 }
 
 /// Whether a buffer is a key frame.
-pub fn is_key(buffer: &gst::BufferRef) -> bool {
+pub(crate) fn is_key(buffer: &gst::BufferRef) -> bool {
     !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT)
 }
 
 /// The first error on the harness's bus.
-pub fn bus(harness: &Harness) -> gst::Bus {
+pub(crate) fn bus(harness: &Harness) -> gst::Bus {
     let bus = gst::Bus::new();
     element(harness).set_bus(Some(&bus));
     bus
 }
 
 /// The text of the first error on a bus.
-pub fn error(bus: &gst::Bus) -> Option<glib_error::Text> {
+pub(crate) fn error(bus: &gst::Bus) -> Option<glib_error::Text> {
     let message = bus.pop_filtered(&[gst::MessageType::Error])?;
     match message.view() {
         gst::MessageView::Error(error) => Some(glib_error::Text {
@@ -94,10 +94,10 @@ pub fn error(bus: &gst::Bus) -> Option<glib_error::Text> {
 }
 
 /// An error and its text.
-pub mod glib_error {
+pub(crate) mod glib_error {
     #[derive(Debug)]
-    pub struct Text {
-        pub text: String,
-        pub error: gst::glib::Error,
+    pub(crate) struct Text {
+        pub(crate) text: String,
+        pub(crate) error: gst::glib::Error,
     }
 }

@@ -369,12 +369,13 @@ fn a_successor_of_a_run_that_hangs_goes_on_and_only_what_was_opened_is_counted()
             .filter(|closed| matches!(closed, CloseResult::Abandoned(Some(_))))
             .count();
         let abandoned = Account::of("heir").abandoned - before.abandoned;
-        assert!(abandoned <= 1 + heir.opened_and_closed().0);
         assert!(told <= abandoned);
         plan.release();
         while !(first.is_closed() && second.is_closed()) {
             thread::yield_now();
         }
+        // Only now: a session may be given up while it opens.
+        assert!(abandoned <= 1 + heir.opened_and_closed().0);
         assert_eq!(Account::of("heir").outstanding(), 0);
         for plan in [plan, heir] {
             let (opened, closed) = plan.opened_and_closed();
