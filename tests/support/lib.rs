@@ -6,6 +6,7 @@
 pub mod faults;
 mod launch;
 pub mod media;
+pub mod pictures;
 pub mod process;
 pub mod rehearsal;
 
@@ -16,6 +17,7 @@ pub fn init() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         gst::init().unwrap();
+        gstdav1dwatch::plugin_register_static().unwrap();
         gstsvtav1watch::plugin_register_static().unwrap();
     });
 }

@@ -22,6 +22,7 @@ impl Dav1dWatchDec {
             {
                 self.supervision.before_overtaking(self)
             }
+            gst::EventView::Gap(_) => self.before_gap(&event),
             gst::EventView::Eos(_) | gst::EventView::SegmentDone(_) => self.before_end(&event),
             _ => self.supervision.sink_event(self, &event),
         };
@@ -46,10 +47,11 @@ impl Dav1dWatchDec {
         taken
     }
 
-    /// What came before new caps has to come out under the old ones. The session
-    /// goes on, with its references, unless the bitstream is another.
+    /// When the bitstream is another one, what came before has to come out first:
+    /// a session ends and another begins. Otherwise the session goes on; pictures
+    /// find their format by their input (see `State::formats`).
     fn before_caps(&self, caps: &gst::CapsRef) -> Passage {
-        let old = self.state().format.clone();
+        let old = self.state().format().cloned();
         if old
             .as_ref()
             .is_some_and(|old| old.caps.is_strictly_equal(caps))
@@ -60,17 +62,26 @@ impl Dav1dWatchDec {
             return Passage::Refuse;
         }
         let live = self.settings().max_frame_delay < 0 && self.upstream_is_live();
-        let same = {
-            let mut state = self.state();
-            let same = std::mem::replace(&mut state.live, live) == live;
-            same && old
-                .as_ref()
-                .is_some_and(|old| old.bitstream == Bitstream::of(caps))
-        };
+        let as_live = std::mem::replace(&mut self.state().live, live) == live;
         match old {
-            None => Passage::Forward,
-            Some(_) if same => self.supervision.before_overtaking(self),
-            Some(_) => self.supervision.before_new_format(self),
+            Some(old) if !as_live || old.bitstream != Bitstream::of(caps) => {
+                self.supervision.before_new_format(self)
+            }
+            _ => Passage::Forward,
+        }
+    }
+
+    /// A gap waits for what is inside, where that costs nothing. A session that
+    /// holds pictures back cannot give them without being drained, and where a
+    /// drained one cannot go on (dav1d before 1.5.1) everything up to the next
+    /// key frame would be lost: there the gap goes ahead, as it does in the base
+    /// class and with every decoder that works on several frames.
+    fn before_gap(&self, event: &gst::Event) -> Passage {
+        let holds_back = self.state().held_back.is_some_and(|pictures| pictures > 0);
+        if holds_back {
+            Passage::Forward
+        } else {
+            self.supervision.sink_event(self, event)
         }
     }
 

@@ -4,6 +4,7 @@
 //! Lock order: `settings`, then `state`; neither is held while the supervision
 //! or the base class is called. The base class's stream lock comes before both.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use codecwatch_dav1d as dav1d;
@@ -42,7 +43,9 @@ const ASSUMED_FRAME_RATE: u64 = 30;
 /// The stream as the caps describe it, and what was made of it.
 #[derive(Default)]
 pub(super) struct State {
-    pub(super) format: Option<Format>,
+    /// The formats of the inputs that are inside and of the next one, each with
+    /// the first input that has it; the front is that of the last picture.
+    pub(super) formats: VecDeque<(u64, Format)>,
     /// What -1 stands for in `max-frame-delay`.
     pub(super) live: bool,
     /// Inputs since the element left READY.
@@ -61,6 +64,22 @@ pub(super) struct State {
     pub(super) tally: Tally,
     /// In reverse playback: what came out and has not been finished.
     pub(super) reverse: Option<Vec<dav1d::Decoded>>,
+}
+
+impl State {
+    /// The format of the next input.
+    pub(super) fn format(&self) -> Option<&Format> {
+        self.formats.back().map(|(_, format)| format)
+    }
+
+    /// The format that input `id` came with. Whatever came before is out.
+    pub(super) fn format_of(&mut self, id: u64) -> Option<&Format> {
+        while self.formats.get(1).is_some_and(|(first, _)| *first <= id) {
+            self.formats.pop_front();
+            self.latest = None;
+        }
+        self.formats.front().map(|(_, format)| format)
+    }
 }
 
 /// An accepted input format.
@@ -92,7 +111,7 @@ impl Dav1dWatchDec {
     pub(super) fn announce_latency(&self) {
         let (held_back, fps) = {
             let state = self.state();
-            let fps = state.format.as_ref().map(|f| f.input.info().fps());
+            let fps = state.format().map(|format| format.input.info().fps());
             let (Some(held_back), Some(fps)) = (state.held_back, fps) else {
                 return;
             };
@@ -125,9 +144,10 @@ impl Dav1dWatchDec {
             if state.had_enough == Some(state.segment) {
                 return Err(gst::FlowError::Eos);
             }
-            let Some(format) = &state.format else {
+            let Some((first, format)) = state.formats.back_mut() else {
                 return Err(gst::FlowError::NotNegotiated);
             };
+            *first = (*first).min(id.into());
             let bitstream = format.bitstream.clone();
             state.inputs += 1;
             state.tally.inputs += 1;
@@ -312,16 +332,21 @@ impl VideoDecoderImpl for Dav1dWatchDec {
             return Err(gst::loggable_error!(CAT, "{refusal}"));
         }
         let caps = input.caps_owned().unwrap_or_else(gst::Caps::new_empty);
-        {
-            let mut state = self.state();
-            state.format = Some(Format {
-                input: input.clone(),
-                bitstream: Bitstream::of(&caps),
-                caps,
-            });
-            // Upstream's share of the source caps may be another.
-            state.latest = None;
-        }
+        let format = Format {
+            input: input.clone(),
+            bitstream: Bitstream::of(&caps),
+            caps,
+        };
+        // Its first input is still to come.
+        let mut state = self.state();
+        let is_unused = state
+            .formats
+            .back()
+            .is_some_and(|(first, _)| *first == u64::MAX);
+        let unused = is_unused.then(|| state.formats.pop_back());
+        state.formats.push_back((u64::MAX, format));
+        drop(state);
+        drop(unused);
         self.announce_latency();
         Ok(())
     }
@@ -390,7 +415,7 @@ impl Supervised for Dav1dWatchDec {
     fn codec(&self) -> Result<Self::Codec, gst::ErrorMessage> {
         let settings = self.settings().clone();
         let state = self.state();
-        let Some(format) = &state.format else {
+        let Some(format) = state.format() else {
             return Err(gst::error_msg!(
                 gst::CoreError::Negotiation,
                 ["no format yet"]

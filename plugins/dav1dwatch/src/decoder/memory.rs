@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use codecwatch_dav1d as dav1d;
 use codecwatch_supervisor::guard;
-use dav1d::{ALIGNMENT, Allocation, PictureAllocator, PictureLayout, PictureMemory, PictureShape};
+use dav1d::{Allocation, PictureAllocator, PictureLayout, PictureMemory, PictureShape};
 use gst::buffer::{MappedBuffer, Writable};
 use gst::prelude::*;
 use gst_video::{VideoFormat, VideoMeta};
@@ -83,8 +83,8 @@ impl PictureSource {
             return None;
         }
         let map = buffer.into_mapped_buffer_writable().ok()?;
-        if !serves(shape, &layout, &map) {
-            gst::info!(CAT, obj = pool, "its buffers do not serve dav1d");
+        if let Err(flaw) = shape.check(&layout, &map) {
+            gst::info!(CAT, obj = pool, "its buffers do not serve dav1d: {flaw}");
             self.set_pool(None);
             return None;
         }
@@ -140,23 +140,6 @@ fn layout(buffer: &gst::BufferRef, shape: &PictureShape) -> Option<PictureLayout
         layout.strides[plane] = usize::try_from(*meta.stride().get(plane)?).ok()?;
     }
     Some(layout)
-}
-
-/// Whether dav1d can decode into bytes that are laid out so.
-fn serves(shape: &PictureShape, layout: &PictureLayout, bytes: &[u8]) -> bool {
-    let planes = (0..shape.planes()).all(|plane| {
-        let (row, rows) = shape.padded_plane(plane);
-        let (offset, stride) = (layout.offsets[plane], layout.strides[plane]);
-        let end = stride
-            .checked_mul(rows)
-            .and_then(|size| size.checked_add(offset)?.checked_add(ALIGNMENT));
-        let start = bytes.as_ptr().addr().wrapping_add(offset);
-        start.is_multiple_of(ALIGNMENT)
-            && stride.is_multiple_of(ALIGNMENT)
-            && stride >= row
-            && end.is_some_and(|end| end <= bytes.len())
-    });
-    planes && (shape.planes() == 1 || layout.strides[1] == layout.strides[2])
 }
 
 /// Where a lent buffer can be found once dav1d has given it back.

@@ -16,6 +16,8 @@ use super::caps::{self, Description};
 use super::imp::{CAT, Dav1dWatchDec};
 use super::memory::{self, Pool};
 
+type InputState = gst_video::VideoCodecState<'static, gst_video::video_codec_state::Readable>;
+
 /// The format that was negotiated last, and for what.
 #[derive(Clone)]
 pub(super) struct Latest {
@@ -24,19 +26,27 @@ pub(super) struct Latest {
 }
 
 impl Dav1dWatchDec {
-    /// The format for a picture, negotiated with downstream where it is new or
-    /// where downstream asks for it.
-    pub(super) fn negotiated(&self, description: Description) -> Result<VideoInfo, gst::FlowError> {
+    /// The format for the picture of input `id`, negotiated with downstream where
+    /// it is new or where downstream asks for it.
+    pub(super) fn negotiated(
+        &self,
+        id: u64,
+        description: Description,
+    ) -> Result<VideoInfo, gst::FlowError> {
         let element = self.obj();
         let pad = element.src_pad();
-        let latest = self.state().latest.clone();
+        let (input, latest) = {
+            let mut state = self.state();
+            let input = state.format_of(id).map(|format| format.input.clone());
+            (input, state.latest.clone())
+        };
         let reconfigure = pad.check_reconfigure();
         if let Some(latest) = latest.filter(|latest| latest.description == description)
             && !reconfigure
         {
             return Ok(latest.info);
         }
-        let negotiated = self.negotiate_for(&description);
+        let negotiated = self.negotiate(&description, input.as_ref());
         if negotiated.is_err() {
             pad.mark_reconfigure();
             if pad.pad_flags().contains(gst::PadFlags::FLUSHING) {
@@ -51,7 +61,12 @@ impl Dav1dWatchDec {
         Ok(info)
     }
 
-    fn negotiate_for(&self, description: &Description) -> Result<VideoInfo, gst::FlowError> {
+    /// `input`: what upstream said of the stream.
+    fn negotiate(
+        &self,
+        description: &Description,
+        input: Option<&InputState>,
+    ) -> Result<VideoInfo, gst::FlowError> {
         let element = self.obj();
         let shape = description.shape;
         let refused = |error| {
@@ -59,9 +74,7 @@ impl Dav1dWatchDec {
             gst::FlowError::NotNegotiated
         };
         let format = caps::video_format(&shape).ok_or(gst::FlowError::NotNegotiated)?;
-        let input = self.state().format.as_ref().map(|f| f.input.clone());
-        let mut output =
-            element.set_output_state(format, shape.width, shape.height, input.as_ref())?;
+        let mut output = element.set_output_state(format, shape.width, shape.height, input)?;
         let info = description.info(output.info()).map_err(refused)?;
         let mut caps = info.to_caps().map_err(refused)?;
         description.add_hdr(caps.make_mut());

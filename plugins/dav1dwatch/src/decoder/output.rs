@@ -48,6 +48,11 @@ impl State {
         };
         self.had_enough = None;
         self.reverse = None;
+        // No input of the earlier formats is inside any more.
+        if let Some(format) = self.formats.pop_back() {
+            self.formats = [format].into();
+            self.latest = None;
+        }
     }
 }
 
@@ -90,7 +95,7 @@ impl Dav1dWatchDec {
             self.state().tally.discont |= discont;
             return element.drop_frame(frame);
         }
-        let info = self.negotiated(Description::of(&picture))?;
+        let info = self.negotiated(picture.id, Description::of(&picture))?;
         let messages = std::mem::take(&mut picture.t35);
         let mut buffer = self.buffer(picture, &info)?;
         let shown = buffer.make_mut();

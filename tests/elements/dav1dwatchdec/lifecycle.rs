@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MPL-2.0
+use std::time::Duration;
+
+use gst::prelude::*;
+use support::pictures::{Downstream, collect};
+
+use crate::streams::ivf;
+use crate::util::{bus, clip, clip_start, decoder, element, error, pull_all, push};
+
+/// Plays the clip. It comes as IVF: a demuxer's pads would have to be linked anew
+/// in each life.
+fn pipeline(properties: &str) -> (tempfile::TempPath, gst::Pipeline) {
+    support::init();
+    let file = tempfile::NamedTempFile::with_suffix(".ivf").unwrap();
+    std::fs::write(file.path(), ivf::write(&clip())).unwrap();
+    let description = format!(
+        "filesrc location={} ! ivfparse ! av1parse ! dav1dwatchdec name=codec {properties} \
+         ! appsink name=out sync=false",
+        file.path().display()
+    );
+    let pipeline = gst::parse::launch(&description).unwrap();
+    (file.into_temp_path(), pipeline.downcast().unwrap())
+}
+
+fn wait_for_eos(pipeline: &gst::Pipeline) {
+    let message = pipeline.bus().unwrap().timed_pop_filtered(
+        gst::ClockTime::from_seconds(60),
+        &[gst::MessageType::Eos, gst::MessageType::Error],
+    );
+    let message = message.expect("the pipeline hangs");
+    assert_eq!(message.type_(), gst::MessageType::Eos, "{message:?}");
+}
+
+#[test]
+fn pause_and_play_lose_nothing() {
+    let (_file, pipeline) = pipeline("");
+    let samples = collect(&pipeline, Downstream::TakesVideoMeta);
+    pipeline.set_state(gst::State::Playing).unwrap();
+    for _ in 0..5 {
+        pipeline.set_state(gst::State::Paused).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        pipeline.set_state(gst::State::Playing).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    wait_for_eos(&pipeline);
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert_eq!(samples.lock().unwrap().len(), 132);
+}
+
+#[test]
+fn it_works_again_after_ready() {
+    let (_file, pipeline) = pipeline("");
+    let samples = collect(&pipeline, Downstream::TakesVideoMeta);
+    for life in 1..=3 {
+        pipeline.set_state(gst::State::Playing).unwrap();
+        wait_for_eos(&pipeline);
+        pipeline.set_state(gst::State::Ready).unwrap();
+        assert_eq!(samples.lock().unwrap().len(), life * 132);
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+}
+
+#[test]
+fn a_paused_sink_trips_nothing() {
+    let (_file, pipeline) = pipeline("watchdog-timeout=500000000 drain-timeout=500000000");
+    let codec = pipeline.by_name("codec").unwrap();
+    pipeline.set_state(gst::State::Paused).unwrap();
+    pipeline.state(gst::ClockTime::from_seconds(20)).0.unwrap();
+    let bus = pipeline.bus().unwrap();
+    let tripped = bus.timed_pop_filtered(
+        gst::ClockTime::from_seconds(3),
+        &[gst::MessageType::Error, gst::MessageType::Warning],
+    );
+    assert!(tripped.is_none(), "{tripped:?}");
+    let stats = codec.property::<gst::Structure>("stats");
+    assert_eq!(stats.get::<&str>("verdict"), Ok("backpressured"), "{stats}");
+    pipeline.set_state(gst::State::Null).unwrap();
+}
+
+#[test]
+fn an_input_that_stops_trips_nothing() {
+    let mut harness = decoder("n-threads=4 max-frame-delay=0 watchdog-timeout=500000000");
+    let bus = bus(&harness);
+    push(&mut harness, &clip_start(8), 0);
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(error(&bus).is_none());
+    let stats = element(&harness).property::<gst::Structure>("stats");
+    assert_eq!(stats.get::<&str>("verdict"), Ok("idle"), "{stats}");
+    assert!(harness.push_event(gst::event::Eos::new()));
+    assert_eq!(pull_all(&mut harness).len(), 8);
+}

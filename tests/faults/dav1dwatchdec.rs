@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MPL-2.0
+//! `dav1dwatchdec` while dav1d hangs, fails, or its worker panics: the real
+//! library's calls, intercepted in a child process.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../../plugins/codecs/dav1d/tests/common/mod.rs"]
+mod streams;
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use gst::prelude::*;
+use support::faults::Subject;
+use support::{Launch, media};
+
+/// The clip: 132 frames, one of them a key frame.
+static CLIP: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "filesrc location={} ! matroskademux ! av1parse",
+        media::clip().display()
+    )
+});
+
+/// One frame at a time, so that a call stands for a frame.
+fn decoder() -> Subject {
+    Subject {
+        source: &CLIP,
+        element: "dav1dwatchdec name=codec n-threads=1",
+        sink: "fakesink",
+    }
+}
+
+/// The same with several frames in work.
+fn threaded() -> Subject {
+    Subject {
+        element: "dav1dwatchdec name=codec n-threads=4",
+        ..decoder()
+    }
+}
+
+#[test]
+fn a_hang_while_opening_is_an_error_of_initialisation() {
+    let run = decoder().survives_a_hang("dav1d_open:hang");
+    assert!(run.says("phase=(string)opening"), "{}", run.text());
+}
+
+#[test]
+fn a_hang_while_sending_ends_in_an_error_that_names_the_call() {
+    decoder().survives_a_hang("dav1d_send_data:hang@20");
+    threaded().survives_a_hang("dav1d_send_data:hang@20");
+}
+
+#[test]
+fn a_hang_while_getting_a_picture_ends_in_an_error_that_names_the_call() {
+    decoder().survives_a_hang("dav1d_get_picture:hang@30");
+    threaded().survives_a_hang("dav1d_get_picture:hang@30");
+}
+
+#[test]
+fn a_hang_at_the_end_of_the_stream_ends_in_an_error_and_not_in_eos() {
+    threaded().survives_a_hang("dav1d_get_picture:hang@eos");
+}
+
+#[test]
+fn a_hang_while_releasing_a_picture_ends_in_an_error() {
+    decoder().survives_a_hang("dav1d_picture_unref:hang@10");
+}
+
+#[test]
+fn a_hang_while_closing_a_complete_stream_is_a_warning() {
+    decoder().warns_of_a_stuck_close("dav1d_close:hang");
+}
+
+#[test]
+fn a_failing_open_ends_in_an_error() {
+    let run = decoder().survives_a_failure("dav1d_open:fail=-12");
+    assert!(run.says("phase=(string)opening"), "{}", run.text());
+}
+
+#[test]
+fn a_send_that_fails_for_want_of_memory_ends_in_an_error() {
+    decoder().survives_a_failure("dav1d_send_data:fail=-12@20+");
+    decoder().survives_a_failure("dav1d_get_picture:fail=-12@20+");
+}
+
+#[test]
+fn calls_that_call_everything_damaged_end_in_an_error_and_not_in_eos() {
+    for script in ["dav1d_send_data:fail@20+", "dav1d_get_picture:fail@20+"] {
+        let run = decoder().launch("").rehearse(script).run();
+        // The clip has one key frame: what comes after it cannot be decoded.
+        assert!(run.says("WARNING"), "{script}: {}", run.text());
+        let run = decoder().launch("max-errors=0").rehearse(script).run();
+        assert_eq!(run.code(), 1, "{script}: {}", run.text());
+        assert!(!run.says("(eos)"), "{script}: {}", run.text());
+        assert!(run.says("codecwatch-fault"), "{script}: {}", run.text());
+    }
+}
+
+#[test]
+fn a_panic_of_the_worker_ends_in_an_error_and_not_in_a_crash() {
+    for script in [
+        "dav1d_open:panic",
+        "dav1d_send_data:panic@20",
+        "dav1d_get_picture:panic@20",
+    ] {
+        decoder().survives_a_panic(script);
+        threaded().survives_a_panic(script);
+    }
+}
+
+#[test]
+fn ctrl_c_works_whatever_hangs() {
+    for script in [
+        "dav1d_open:hang",
+        "dav1d_send_data:hang@20",
+        "dav1d_get_picture:hang@30",
+        "dav1d_get_picture:hang@eos",
+    ] {
+        threaded().can_be_interrupted(script);
+    }
+}
+
+/// A stream with a key frame every eight frames, some of them damaged.
+fn keyed(damaged: &[usize]) -> Option<(tempfile::TempPath, Subject)> {
+    let source = streams::sources::Source::new(160, 96, 48);
+    let arguments = ["--kf-max-dist=8", "--kf-min-dist=8", "--lag-in-frames=0"];
+    let Some(mut units) = streams::Encoder::Aomenc.encode("key frames", &source, &arguments) else {
+        support::skip("dav1dwatchdec_faults", "there is no aomenc");
+        return None;
+    };
+    for &unit in damaged {
+        let half = units[unit].len() / 2;
+        units[unit].truncate(half);
+    }
+    let file = tempfile::NamedTempFile::with_suffix(".ivf").unwrap();
+    std::fs::write(file.path(), streams::ivf::write(&units)).unwrap();
+    let path = file.into_temp_path();
+    let source = format!(
+        "filesrc location={} ! ivfparse ! video/x-av1,stream-format=obu-stream,alignment=tu",
+        path.display()
+    );
+    let subject = Subject {
+        source: source.leak(),
+        ..decoder()
+    };
+    Some((path, subject))
+}
+
+#[test]
+fn a_hang_of_the_flush_after_damage_ends_in_an_error() {
+    let Some((_file, subject)) = keyed(&[11]) else {
+        return;
+    };
+    subject.survives_a_hang("dav1d_flush:hang");
+}
+
+#[test]
+fn within_its_limit_a_restart_begins_at_a_key_frame_and_says_what_was_lost() {
+    let Some((_file, subject)) = keyed(&[]) else {
+        return;
+    };
+    for script in ["dav1d_send_data:panic@20", "dav1d_send_data:fail=-12@20"] {
+        let run = subject.launch("restart-limit=1").rehearse(script).run();
+        assert_eq!(run.code(), 0, "{}", run.text());
+        assert!(run.says("(eos)"), "{}", run.text());
+        assert!(run.says("codecwatch-restarted"), "{}", run.text());
+    }
+    let run = subject
+        .launch("restart-limit=1")
+        .rehearse("dav1d_send_data:panic@20,dav1d_send_data:panic@30")
+        .run();
+    assert_eq!(run.code(), 1, "{}", run.text());
+    assert!(!run.says("(eos)"), "{}", run.text());
+}
+
+#[test]
+fn a_flush_that_hangs_does_not_hold_up_a_seek_or_the_state_change_after_it() {
+    let run = Launch::program(std::env::current_exe().unwrap())
+        .args(["--exact", "a_seek", "--ignored", "--nocapture"])
+        .rehearse("dav1d_flush:hang")
+        .bound(Duration::from_secs(60))
+        .run();
+    assert_eq!(run.code(), 0, "{}", run.text());
+    assert!(run.says("dav1d_flush hangs"), "{}", run.text());
+}
+
+#[test]
+#[ignore = "a child process's part of the test above"]
+fn a_seek() {
+    gst::init().unwrap();
+    let description = format!(
+        "{} ! dav1dwatchdec watchdog-timeout=2000000000 close-timeout=1000000000 ! fakesink sync=true",
+        *CLIP
+    );
+    let pipeline = gst::parse::launch(&description).unwrap();
+    pipeline.set_state(gst::State::Paused).unwrap();
+    pipeline.state(gst::ClockTime::from_seconds(20)).0.unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let began = std::time::Instant::now();
+    pipeline
+        .seek_simple(gst::SeekFlags::FLUSH, gst::ClockTime::from_seconds(1))
+        .unwrap();
+    let bus = pipeline.bus().unwrap();
+    let message = bus
+        .timed_pop_filtered(
+            gst::ClockTime::from_seconds(20),
+            &[gst::MessageType::Error, gst::MessageType::Eos],
+        )
+        .expect("nobody noticed");
+    assert_eq!(message.type_(), gst::MessageType::Error, "{message:?}");
+    let message = message.structure().unwrap().to_string();
+    assert!(message.contains("dav1d_flush"), "{message}");
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert!(began.elapsed() < Duration::from_secs(15));
+}
+
+#[test]
+fn a_file_of_a_failed_decode_is_not_finalized() {
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join("cut.mkv");
+    let sink = format!("matroskamux ! filesink location={}", path.display());
+    let subject = Subject {
+        sink: sink.leak(),
+        ..threaded()
+    };
+    subject.survives_a_failure("dav1d_get_picture:fail=-12@60+");
+    let file = std::fs::read(&path).unwrap();
+    // EBML id of the duration; the muxer fills it in at EOS.
+    let at = file
+        .windows(3)
+        .position(|bytes| bytes == [0x44, 0x89, 0x88]);
+    let finalized = at.is_some_and(|at| file[at + 3..at + 11].iter().any(|&byte| byte != 0));
+    assert!(!finalized, "the muxer closed a file that is cut short");
+}
