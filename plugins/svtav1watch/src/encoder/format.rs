@@ -58,8 +58,9 @@ fn rate_of_duration(duration: gst::ClockTime) -> Option<(u32, u32)> {
         exact.abs_diff(nanoseconds) <= 1_000
     };
     USUAL.iter().find(near).copied().or_else(|| {
-        let milli = u32::try_from(1_000_000_000_000 / nanoseconds).ok()?;
-        (milli > 0).then_some((milli, 1000))
+        // A frame of a thousand seconds or more has a rate, too, if a small one.
+        let per_thousand_seconds = u32::try_from(1_000_000_000_000 / nanoseconds).ok()?;
+        Some((per_thousand_seconds.max(1), 1000))
     })
 }
 
