@@ -58,3 +58,63 @@ fn two_hundred_lives_leave_no_thread_and_no_descriptor_behind() {
         settled.1
     );
 }
+
+/// In a process of its own, under the fault shim.
+#[test]
+fn lives_after_a_trip_leave_nothing_behind_either() {
+    let run = support::Launch::program(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "child_of_lives_after_a_trip",
+            "--ignored",
+            "--nocapture",
+        ])
+        .rehearse("svt_av1_enc_send_picture:hang=3s@3")
+        .run();
+    assert_eq!(run.code(), 0, "{}", run.text());
+    assert!(run.says("rehearse: "), "nothing tripped: {}", run.text());
+}
+
+#[test]
+#[ignore = "run by lives_after_a_trip_leave_nothing_behind_either"]
+fn child_of_lives_after_a_trip() {
+    support::init();
+    let pipeline = gst::parse::launch(
+        "videotestsrc num-buffers=10 ! video/x-raw,width=64,height=64,framerate=30/1 \
+         ! svtav1watchenc name=codec preset=12 watchdog-timeout=1000000000 \
+         drain-timeout=1000000000 close-timeout=500000000 ! fakesink",
+    )
+    .unwrap()
+    .downcast::<gst::Pipeline>()
+    .unwrap();
+    let bus = pipeline.bus().unwrap();
+    let idle = threads();
+    for life in 0..40 {
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let message = bus
+            .timed_pop_filtered(
+                gst::ClockTime::from_seconds(20),
+                &[gst::MessageType::Eos, gst::MessageType::Error],
+            )
+            .expect("the pipeline hangs");
+        let expected = if life == 0 {
+            gst::MessageType::Error
+        } else {
+            gst::MessageType::Eos
+        };
+        assert_eq!(message.type_(), expected, "life {life}: {message:?}");
+        pipeline.set_state(gst::State::Null).unwrap();
+    }
+    // The call returns after all, and its worker gives everything back.
+    for _ in 0..200 {
+        if threads() <= idle + 2 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(
+        threads() <= idle + 2,
+        "{} threads, at first {idle}",
+        threads()
+    );
+}
