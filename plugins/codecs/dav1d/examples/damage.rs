@@ -31,7 +31,7 @@ use codecwatch_supervisor::{Codec, CodecError, Drained, Lane, Session};
 use common::{Random, ivf, mutate::damage, set};
 
 /// An input takes milliseconds; whatever takes this long does not end.
-const HANG: Duration = Duration::from_secs(20);
+const HANG: Duration = Duration::from_secs(60);
 
 /// Memory that is no growth: heap that the allocator keeps, in kB.
 const SLACK_KB: u64 = 64 << 10;

@@ -6,6 +6,11 @@
 
 use std::collections::VecDeque;
 
+/// Inputs that are remembered. dav1d works on 256 frames at most, and a frame has
+/// at most 4096 tiles, which may come one to an input: an input that is further
+/// back than this leads to no picture any more.
+const MOST: usize = 8192;
+
 /// Inputs that may still lead to a picture, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Inside {
@@ -47,10 +52,14 @@ impl Inside {
         });
     }
 
-    /// The oldest input, if it is before `mark`, leaves: later ones have led to
-    /// pictures, or all has come out. Its name, unless it was settled.
+    /// The oldest input leaves if it is before `mark`, because later ones have
+    /// led to pictures or all has come out, or if there are too many. Its name,
+    /// unless it was settled.
     pub(crate) fn leave_before(&mut self, mark: i64) -> Option<Option<u64>> {
-        self.inputs.front().filter(|input| input.mark < mark)?;
+        let too_many = self.inputs.len() > MOST;
+        self.inputs
+            .front()
+            .filter(|input| input.mark < mark || too_many)?;
         let input = self.inputs.pop_front()?;
         Some((!input.settled).then_some(input.id))
     }
@@ -105,6 +114,13 @@ mod tests {
         inside.enter(7, false);
         assert_eq!(inside.settle(2), None);
         assert_eq!(inside.settle(3), Some((7, true)));
+    }
+
+    #[test]
+    fn inputs_that_lead_to_nothing_do_not_pile_up() {
+        let mut inside = inside(&[false; MOST + 3]);
+        let left = std::iter::from_fn(|| inside.leave_before(0));
+        assert_eq!(left.collect::<Vec<_>>(), [Some(100), Some(101), Some(102)]);
     }
 
     #[test]

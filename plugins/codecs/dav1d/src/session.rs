@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
-//! dav1d as a supervised session.
+//! dav1d as a supervised session: what goes in and comes out. How it goes on
+//! after damage is in `recovery.rs`.
+
+mod recovery;
 
 use codecwatch_supervisor::{CodecError, Drained, Flush, Lane, Session};
 
@@ -15,12 +18,6 @@ use crate::{
 /// A padding OBU of no bytes.
 const PADDING: &[u8] = &[0x7a, 0];
 
-/// A frame header OBU of no bytes.
-const EMPTY_HEADER: &[u8] = &[0x1a, 0];
-
-/// The mark of [`EMPTY_HEADER`]; inputs count from 1.
-const FORGET: i64 = -1;
-
 /// An open decoder.
 ///
 /// # After damage
@@ -35,10 +32,17 @@ const FORGET: i64 = -1;
 /// is shown later ("forward key frame"), pictures come out from the moment it
 /// is shown.
 ///
+/// # Spatial layers
+/// For the highest layer alone to come out, each input has to be a whole
+/// temporal unit: while dav1d works on one frame at a time, it takes the end of
+/// an input for the end of its unit.
+///
+/// # What goes unnoticed
 /// Damage that dav1d does not notice, such as samples that decode to something
 /// else or a frame that is missing altogether, goes unnoticed here too, up to
 /// the next key frame.
 ///
+/// # Errors
 /// Only what ends the session is a [`CodecError`]: no memory, no threads, a bit
 /// depth that the library was built without.
 pub struct Dav1dSession {
@@ -89,6 +93,8 @@ impl Session for Dav1dSession {
             return Ok(());
         }
         self.inside.enter(id, summary.start == Some(Start::Here));
+        // None but those that are too far back.
+        self.settle_before(lane, 0);
         let header = summary.sequence_header.map(<[u8]>::to_vec);
         if admission == Admission::Restart && header.is_none() {
             let headers = self.headers.clone();
@@ -264,81 +270,6 @@ impl Dav1dSession {
         }
     }
 
-    /// dav1d reported an error.
-    fn damage(&mut self, lane: &Lane<Decoded>, cause: DamageCause) -> Result<Fetched, CodecError> {
-        let mark = self.decoder.damaged_mark(lane);
-        self.damage_in(lane, mark.unwrap_or(self.inside.newest()), cause)
-    }
-
-    /// There was an error in the input with this mark.
-    fn damage_in(
-        &mut self,
-        lane: &Lane<Decoded>,
-        mark: i64,
-        cause: DamageCause,
-    ) -> Result<Fetched, CodecError> {
-        if mark == FORGET {
-            return Ok(Fetched::Something);
-        }
-        self.spoiled |= self.holds_back;
-        if !self.sync.is_good(mark) {
-            self.give_up(lane, mark, DamageCause::Unreferenced);
-            return self.forget_header(lane);
-        }
-        if let Some(start) = self.inside.start_after(mark) {
-            // Already inside is a key frame that makes good all that follows.
-            self.sync = Sync::Good(start);
-            self.give_up(lane, mark, cause);
-            return self.forget_header(lane);
-        }
-        let (mark, cause) = self.drain_before(lane, mark, cause)?;
-        self.settle_before(lane, mark);
-        self.give_up(lane, mark, cause);
-        while let Some(owed) = self.inside.leave_before(i64::MAX) {
-            if let Some(id) = owed {
-                let cause = DamageCause::Unreferenced;
-                emit(lane, Decoded::Damaged(Damage { id, cause }), 1);
-            }
-        }
-        self.forget(lane)?;
-        Ok(Fetched::Dropped)
-    }
-
-    /// Lets out the pictures of inputs before the damaged one: frames that were
-    /// in work beside it, and whole. Ends with where the first damage is: more
-    /// may come to light, in frames that were in work for longer.
-    fn drain_before(
-        &mut self,
-        lane: &Lane<Decoded>,
-        mut mark: i64,
-        mut cause: DamageCause,
-    ) -> Result<(i64, DamageCause), CodecError> {
-        let mut in_vain = 0;
-        while in_vain < 2 {
-            let found = self.decoder.picture(lane);
-            in_vain = if matches!(found, Err(Answer::Again)) {
-                in_vain + 1
-            } else {
-                0
-            };
-            match found {
-                Ok(delivered) if delivered.mark() < mark && self.sync.is_good(delivered.mark()) => {
-                    self.deliver(lane, delivered);
-                }
-                Ok(delivered) => delivered.release(lane),
-                Err(Answer::Again) => {}
-                Err(Answer::Damage(another)) => {
-                    let found = self.decoder.damaged_mark(lane);
-                    if let Some(earlier) = found.filter(|found| *found < mark) {
-                        (mark, cause) = (earlier, another);
-                    }
-                }
-                Err(Answer::Fatal(error)) => return Err(error),
-            }
-        }
-        Ok((mark, cause))
-    }
-
     /// Settles an input as damaged, unless it has been settled.
     fn give_up(&mut self, lane: &Lane<Decoded>, mark: i64, cause: DamageCause) {
         if let Some((id, true)) = self.inside.settle(mark) {
@@ -356,19 +287,6 @@ impl Dav1dSession {
         }
     }
 
-    /// Makes dav1d forget a frame header that it could not use: as long as it
-    /// is there, dav1d tries it again with whatever OBU it gets, and fails
-    /// again. Another frame header takes its place; one that is cut short
-    /// leaves none.
-    fn forget_header(&mut self, lane: &Lane<Decoded>) -> Result<Fetched, CodecError> {
-        match self.send_obu(lane, EMPTY_HEADER, FORGET) {
-            Ok(()) | Err(Answer::Again) => {}
-            Err(Answer::Damage(_)) => _ = self.decoder.damaged_mark(lane),
-            Err(Answer::Fatal(error)) => return Err(error),
-        }
-        Ok(Fetched::Something)
-    }
-
     fn send_obu(
         &mut self,
         lane: &Lane<Decoded>,
@@ -380,18 +298,6 @@ impl Dav1dSession {
             Ok(None) => Ok(()),
             Err(error) => Err(Answer::Fatal(error)),
         }
-    }
-
-    /// Makes dav1d forget everything. After an error in one of several frames
-    /// in work it is closed and opened again: see [`Self::spoiled`].
-    fn forget(&mut self, lane: &Lane<Decoded>) -> Result<(), CodecError> {
-        if std::mem::take(&mut self.spoiled) {
-            self.decoder.reopen(lane)?;
-        } else {
-            self.decoder.flush(lane);
-        }
-        self.sync = Sync::Lost;
-        Ok(())
     }
 }
 
