@@ -155,14 +155,14 @@ fn decodebin_takes_it_by_rank_for_every_container() {
     let folder = tempfile::tempdir().unwrap();
     let raw = folder.path().join("out.yuv");
     for (kind, file) in containers(folder.path()) {
-        // GStreamer before 1.26 does not recognise raw OBUs.
-        let typed = if kind == "obu" {
-            "! video/x-av1,stream-format=obu-stream,alignment=none"
+        // GStreamer before 1.26 does not recognise raw OBUs by themselves.
+        let decodebin = if kind == "obu" {
+            "av1parse ! video/x-av1,stream-format=obu-stream,alignment=tu ! decodebin"
         } else {
-            ""
+            "decodebin"
         };
         let run = Launch::pipeline(&format!(
-            "-v filesrc location={} {typed} ! decodebin ! filesink location={}",
+            "-v filesrc location={} ! {decodebin} ! filesink location={}",
             file.display(),
             raw.display()
         ))

@@ -6,7 +6,7 @@
 #[path = "../../plugins/codecs/dav1d/tests/common/mod.rs"]
 mod streams;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ fn threaded() -> Subject {
 #[test]
 fn a_hang_while_opening_is_an_error_of_initialisation() {
     let run = decoder().survives_a_hang("dav1d_open:hang");
-    assert!(run.says("phase=(string)opening"), "{}", run.text());
+    assert!(run.says("(while opening"), "{}", run.text());
 }
 
 #[test]
@@ -63,11 +63,6 @@ fn a_hang_at_the_end_of_the_stream_ends_in_an_error_and_not_in_eos() {
 }
 
 #[test]
-fn a_hang_while_releasing_a_picture_ends_in_an_error() {
-    decoder().survives_a_hang("dav1d_picture_unref:hang@10");
-}
-
-#[test]
 fn a_hang_while_closing_a_complete_stream_is_a_warning() {
     decoder().warns_of_a_stuck_close("dav1d_close:hang");
 }
@@ -75,26 +70,13 @@ fn a_hang_while_closing_a_complete_stream_is_a_warning() {
 #[test]
 fn a_failing_open_ends_in_an_error() {
     let run = decoder().survives_a_failure("dav1d_open:fail=-12");
-    assert!(run.says("phase=(string)opening"), "{}", run.text());
+    assert!(run.says("(while opening"), "{}", run.text());
 }
 
 #[test]
 fn a_send_that_fails_for_want_of_memory_ends_in_an_error() {
     decoder().survives_a_failure("dav1d_send_data:fail=-12@20+");
     decoder().survives_a_failure("dav1d_get_picture:fail=-12@20+");
-}
-
-#[test]
-fn calls_that_call_everything_damaged_end_in_an_error_and_not_in_eos() {
-    for script in ["dav1d_send_data:fail@20+", "dav1d_get_picture:fail@20+"] {
-        let run = decoder().launch("").rehearse(script).run();
-        // The clip has one key frame: what comes after it cannot be decoded.
-        assert!(run.says("WARNING"), "{script}: {}", run.text());
-        let run = decoder().launch("max-errors=0").rehearse(script).run();
-        assert_eq!(run.code(), 1, "{script}: {}", run.text());
-        assert!(!run.says("(eos)"), "{script}: {}", run.text());
-        assert!(run.says("codecwatch-fault"), "{script}: {}", run.text());
-    }
 }
 
 #[test]
@@ -215,21 +197,33 @@ fn a_seek() {
     assert!(began.elapsed() < Duration::from_secs(15));
 }
 
+/// Whether a Matroska file has an index, which the muxer writes at EOS.
+fn has_index(path: &Path) -> bool {
+    const CUES: [u8; 4] = [0x1c, 0x53, 0xbb, 0x6b];
+    let file = std::fs::read(path).unwrap();
+    // The first mention is in the list of contents, which has room for it.
+    let found = file.windows(4).filter(|bytes| *bytes == CUES);
+    found.count() > 1
+}
+
 #[test]
-fn a_file_of_a_failed_decode_is_not_finalized() {
+fn a_file_of_a_failed_decode_is_not_closed() {
     let folder = tempfile::tempdir().unwrap();
-    let path: PathBuf = folder.path().join("cut.mkv");
-    let sink = format!("matroskamux ! filesink location={}", path.display());
+    let path = folder.path().join("raw.mkv");
+    let sink = format!(
+        "videoscale ! video/x-raw,width=64,height=36 ! matroskamux ! filesink location={}",
+        path.display()
+    );
     let subject = Subject {
         sink: sink.leak(),
         ..threaded()
     };
+    let run = subject.launch("").run();
+    assert_eq!(run.code(), 0, "{}", run.text());
+    assert!(has_index(&path), "a complete file has no index");
     subject.survives_a_failure("dav1d_get_picture:fail=-12@60+");
-    let file = std::fs::read(&path).unwrap();
-    // EBML id of the duration; the muxer fills it in at EOS.
-    let at = file
-        .windows(3)
-        .position(|bytes| bytes == [0x44, 0x89, 0x88]);
-    let finalized = at.is_some_and(|at| file[at + 3..at + 11].iter().any(|&byte| byte != 0));
-    assert!(!finalized, "the muxer closed a file that is cut short");
+    assert!(
+        !has_index(&path),
+        "the muxer closed a file that is cut short"
+    );
 }
