@@ -174,6 +174,7 @@ fn of_a_live_stream_nothing_is_held_back_unless_asked_for() {
 
 #[test]
 fn nothing_overtakes_the_frames_that_are_inside() {
+    support::init();
     let gap = gst::event::Gap::builder(FRAME * 10).duration(FRAME).build();
     let mut structure = gst::Structure::new_empty("GstEventStillFrame");
     structure.set("still-state", true);
