@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 use std::ptr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use codecwatch_supervisor::{Codec, CodecError, Drained, Flush, Lane, Library, Session, Sibling};
 
@@ -82,6 +82,7 @@ impl Codec for SvtAv1 {
             encoder: Arc::new(encoder),
             pending: Arc::default(),
             receiver: None,
+            discarder: Arc::default(),
             ended: false,
             sent: 0,
             format: Format::new(&self.config, Version::installed()),
@@ -96,6 +97,13 @@ impl Codec for SvtAv1 {
 /// Pictures inside: the library's timestamp and the caller's id, oldest first.
 type Pending = Mutex<VecDeque<(i64, u64)>>;
 
+/// The lane that goes on receiving after the receive lane has failed.
+type Discarder = Mutex<Option<Sibling>>;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// An open encoder. Dropped without [`close`](Session::close), it leaks: its
 /// receive lane may be inside the library.
 #[derive(Debug)]
@@ -105,6 +113,8 @@ pub struct SvtAv1Session {
     /// Started with the first picture: without one, some libraries would never
     /// let it go again.
     receiver: Option<Sibling>,
+    /// Started when the receiver fails.
+    discarder: Arc<Discarder>,
     /// The end of the stream was sent.
     ended: bool,
     /// Pictures sent: the timestamp of the next.
@@ -138,10 +148,7 @@ impl Session for SvtAv1Session {
         }
         let pts = self.sent;
         self.sent += 1;
-        self.pending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back((pts, picture.id));
+        lock(&self.pending).push_back((pts, picture.id));
         self.encode(lane, readable, pts, picture.force_key, picture.bitrate)
     }
 
@@ -170,7 +177,17 @@ impl SvtAv1Session {
     fn receive(&self, lane: &Lane<Output>) -> Result<Sibling, CodecError> {
         let encoder = self.encoder.clone();
         let pending = self.pending.clone();
-        lane.spawn("receive", move |lane| receive(lane, &encoder, &pending))
+        let discarder = self.discarder.clone();
+        lane.spawn("receive", move |lane| {
+            let relief = Relief {
+                lane,
+                encoder: &encoder,
+                discarder: &discarder,
+            };
+            receive(lane, &encoder, &pending)?;
+            std::mem::forget(relief);
+            Ok(())
+        })
     }
 
     fn encode(
@@ -232,6 +249,10 @@ impl SvtAv1Session {
         if let Some(receiver) = &self.receiver {
             receiver.finished();
         }
+        let discarder = lock(&self.discarder).clone();
+        if let Some(discarder) = discarder {
+            discarder.finished();
+        }
     }
 
     /// The end of a stream that had no picture. Before 2.0 the end comes out
@@ -250,6 +271,32 @@ impl SvtAv1Session {
         self.encode(lane, readable, 0, false, None)?;
         // `svt_av1_enc_deinit` takes it out again.
         self.encoder.send_end(lane)
+    }
+}
+
+/// Takes over from a receive lane that fails or panics: when nobody receives, the
+/// other lane stays in `svt_av1_enc_send_picture`, and the session cannot close.
+struct Relief<'a> {
+    lane: &'a Lane<Output>,
+    encoder: &'a Arc<Encoder>,
+    discarder: &'a Discarder,
+}
+
+impl Drop for Relief<'_> {
+    fn drop(&mut self) {
+        let encoder = self.encoder.clone();
+        // Without a thread to be had, the session will be abandoned.
+        *lock(self.discarder) = self
+            .lane
+            .spawn("discard", move |lane| {
+                while let Ok(Received::Packet(packet)) = encoder.get_packet(lane) {
+                    if packet.last {
+                        break;
+                    }
+                }
+                Ok(())
+            })
+            .ok();
     }
 }
 
@@ -300,7 +347,7 @@ fn header(first: &[u8]) -> Result<Vec<u8>, CodecError> {
 
 /// Takes the picture with this timestamp out of those inside.
 fn settle(pending: &Pending, pts: i64) -> Option<u64> {
-    let mut pending = pending.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut pending = lock(pending);
     let index = pending.iter().position(|&(sent, _)| sent == pts)?;
     pending.remove(index).map(|(_, id)| id)
 }
