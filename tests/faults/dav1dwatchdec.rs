@@ -80,6 +80,21 @@ fn a_send_that_fails_for_want_of_memory_ends_in_an_error() {
 }
 
 #[test]
+fn a_call_that_says_that_the_stream_is_damaged_costs_pictures_and_is_an_error_where_none_is_allowed()
+ {
+    for script in ["dav1d_send_data:fail@20", "dav1d_get_picture:fail@20"] {
+        let run = decoder().launch("").rehearse(script).run();
+        // The clip has one key frame: what comes after it cannot be decoded.
+        assert!(run.says("is left out"), "{script}: {}", run.text());
+        assert_eq!(run.code(), 0, "{script}: {}", run.text());
+        let run = decoder().launch("max-errors=0").rehearse(script).run();
+        assert_eq!(run.code(), 1, "{script}: {}", run.text());
+        assert!(!run.says("(eos)"), "{script}: {}", run.text());
+        assert!(run.says("max-errors allows 0"), "{script}: {}", run.text());
+    }
+}
+
+#[test]
 fn a_panic_of_the_worker_ends_in_an_error_and_not_in_a_crash() {
     for script in [
         "dav1d_open:panic",

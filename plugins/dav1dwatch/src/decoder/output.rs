@@ -26,6 +26,8 @@ pub(super) struct Tally {
     unreferenced: u64,
     /// Errors since the last picture.
     errors: u32,
+    /// The last input led to a picture, or to none rightly.
+    in_sync: bool,
     /// Something was lost since the last picture.
     discont: bool,
 }
@@ -80,6 +82,7 @@ impl Dav1dWatchDec {
             let mut state = self.state();
             state.tally.pictures += 1;
             state.tally.errors = 0;
+            state.tally.in_sync = true;
             let lost = std::mem::take(&mut state.tally.discont);
             (state.segment, lost)
         };
@@ -123,17 +126,19 @@ impl Dav1dWatchDec {
     pub(super) fn note_damage(&self, damage: dav1d::Damage) -> Flow {
         let dav1d::Damage { id, cause } = damage;
         let element = self.obj();
-        let is_error = cause != dav1d::DamageCause::Unreferenced;
-        let errors = {
-            let mut state = self.state();
-            state.tally.discont = true;
-            if is_error {
-                state.tally.damaged += 1;
-                state.tally.errors = state.tally.errors.saturating_add(1);
-            } else {
-                state.tally.unreferenced += 1;
+        let (is_error, errors) = {
+            let tally = &mut self.state().tally;
+            let was_in_sync = std::mem::replace(&mut tally.in_sync, false);
+            tally.discont = true;
+            match cause {
+                dav1d::DamageCause::Unreferenced => tally.unreferenced += 1,
+                _ => tally.damaged += 1,
             }
-            state.tally.errors
+            // What follows an error is none by itself. But a picture that is lost
+            // after one that was not is an error, whoever made it.
+            let is_error = cause != dav1d::DamageCause::Unreferenced || was_in_sync;
+            tally.errors = tally.errors.saturating_add(is_error.into());
+            (is_error, tally.errors)
         };
         let mut pts = None;
         if let Some(frame) = element.frame(frame_number(id)) {
@@ -185,6 +190,8 @@ impl Dav1dWatchDec {
             if let Some(put_by) = &mut state.reverse {
                 put_by.clear();
             }
+            // What the next session cannot decode is told as lost with this one.
+            state.tally.in_sync = false;
             state.submitting
         };
         let lost: Vec<_> = element
