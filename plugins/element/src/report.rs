@@ -128,15 +128,16 @@ pub(crate) fn post_slow(element: &gst::Element, slow: &Slow) {
     let _ = element.post_message(message);
 }
 
-/// Says that a new session has taken over, and what was lost with the old one.
+/// Says that a new session has taken over, and how many frames were lost with the
+/// old one and those in line behind it.
 pub(crate) fn post_restarted(
     element: &gst::Element,
     outcome: &Outcome,
     restarts: u32,
+    frames: u64,
     lost: Option<(gst::ClockTime, gst::ClockTime)>,
 ) {
     let Some(fault) = outcome.fault() else { return };
-    let frames = fault.at.frames_in.saturating_sub(fault.at.frames_out);
     gst::warning!(
         CAT,
         obj = element,

@@ -271,7 +271,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             return Aftermath::Fatal;
         };
         let settings = self.settings();
-        let (aftermath, restarts) = {
+        let (aftermath, restarts, given_up) = {
             let mut inner = self.lock();
             if inner.failed {
                 return Aftermath::Fatal;
@@ -283,20 +283,26 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                 inner.restarts_total += 1;
                 inner.discont = true;
                 let runs = std::mem::take(&mut inner.runs);
-                inner.leaving.extend(runs);
-                (Aftermath::Restarted, inner.restarts_total)
+                inner.leaving.extend(runs.iter().cloned());
+                (Aftermath::Restarted, inner.restarts_total, runs)
             } else if settings.eos_after_failure && observer == Observer::Stream {
                 return Aftermath::Pending;
             } else {
                 inner.failed = true;
-                (Aftermath::Fatal, 0)
+                (Aftermath::Fatal, 0, VecDeque::new())
             }
         };
+        // Those in line behind it, too: the next session waits for their end, and
+        // nobody would tell them that theirs has come.
+        for run in &given_up {
+            run.request_close();
+        }
         let element = imp.obj();
         let element = element.upcast_ref::<gst::Element>();
         if aftermath == Aftermath::Restarted {
+            let frames = given_up.iter().map(frames_inside).sum();
             let lost = imp.forget_frames();
-            report::post_restarted(element, &outcome, restarts, lost);
+            report::post_restarted(element, &outcome, restarts, frames, lost);
         } else if settings.eos_after_failure {
             ending::eos_then(element, || report::post_outcome(element, T::ROLE, &outcome));
         } else {
@@ -399,6 +405,12 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             self.close(imp, run);
         }
     }
+}
+
+/// Frames that went in and never came out.
+fn frames_inside<I: Send + 'static, O: Send + 'static>(run: &Run<I, O>) -> u64 {
+    let session = run.stats().session;
+    session.frames_in.saturating_sub(session.frames_out)
 }
 
 impl<I, O> Inner<I, O> {

@@ -201,3 +201,16 @@ fn closes_from_several_threads_agree_and_count_once() {
     fake.gate.open();
     eventually("reclaimed", || account("c-many") == (1, 1));
 }
+
+#[test]
+fn what_fails_while_it_is_told_to_close_is_no_outcome() {
+    let fake = Fake::new("c-fails").with(Call::Close, 1, Fault::Fail);
+    let run = start(&fake, AMPLE);
+    let sink = Sink::of(&run);
+    assert_eq!(feed(&run, 0..1), Waited::Ready);
+    eventually("it is open", || fake.count(Call::Open) == 1);
+    let (closed, _) = close(&run);
+    assert!(matches!(closed, CloseResult::Closed));
+    sink.returns();
+    assert_eq!(outcome(&run), None, "it was told to close");
+}
