@@ -9,6 +9,7 @@ pub mod media;
 pub mod pictures;
 pub mod process;
 pub mod rehearsal;
+pub mod stopping;
 
 pub use launch::{Finished, Launch, Line};
 

@@ -28,7 +28,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     {
         match event.view() {
             gst::EventView::FlushStart(_) => {
-                self.cancel();
+                self.prepare_flush();
                 Passage::Forward
             }
             gst::EventView::FlushStop(_) => {

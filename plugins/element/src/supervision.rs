@@ -41,6 +41,11 @@ pub(crate) struct Inner<I, O> {
     restarts_total: u32,
     /// A restart lost frames: the next output is DISCONT.
     discont: bool,
+    /// Between FLUSH_START and FLUSH_STOP: no run begins.
+    flushing: bool,
+    /// From the way to READY until the element has stopped: the same, and no
+    /// flush ends it.
+    stopping: bool,
 }
 
 impl<I, O> Default for Inner<I, O> {
@@ -53,6 +58,8 @@ impl<I, O> Default for Inner<I, O> {
             restarts: VecDeque::new(),
             restarts_total: 0,
             discont: false,
+            flushing: false,
+            stopping: false,
         }
     }
 }
@@ -243,8 +250,15 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             report::post_refused(element, &refused);
             gst::FlowError::Error
         })?;
-        gst::debug!(CAT, imp = imp, "started {run:?}");
         let mut inner = self.lock();
+        if inner.flushing || inner.stopping {
+            // Who made every wait return did not know of this run: it would
+            // wait on, and the output task with it.
+            run.request_close();
+            inner.leaving.push(run);
+            return Err(gst::FlowError::Flushing);
+        }
+        gst::debug!(CAT, imp = imp, "started {run:?}");
         inner.runs.push_back(run.clone());
         output::start(imp, &inner);
         Ok(run)
@@ -355,9 +369,23 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
     }
 
-    /// Makes every wait return: to be called before a state change or FLUSH_START
-    /// is chained up.
-    pub fn cancel(&self) {
+    /// Makes every wait return, and lets nothing begin until [`stop`](Self::stop):
+    /// to be called before the state change from PAUSED to READY is chained up,
+    /// which waits for our threads.
+    pub fn prepare_stop(&self) {
+        self.lock().stopping = true;
+        self.cancel();
+    }
+
+    /// The same until [`flush`](Self::flush): to be called before FLUSH_START is
+    /// chained up.
+    pub(crate) fn prepare_flush(&self) {
+        self.lock().flushing = true;
+        self.cancel();
+    }
+
+    /// Makes every wait return.
+    pub(crate) fn cancel(&self) {
         let runs: Vec<_> = self.lock().runs.iter().cloned().collect();
         for run in runs {
             run.cancel();
@@ -371,6 +399,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     {
         output::stop(imp);
         let mut inner = self.lock();
+        inner.flushing = false;
         while inner.runs.len() > 1 {
             // Draining for a successor: nobody wants the rest any more.
             if let Some(run) = inner.runs.pop_front() {
@@ -380,11 +409,13 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
         if let Some(run) = inner.runs.back() {
             run.flush();
-            run.resume();
+            if !inner.stopping {
+                run.resume();
+            }
         }
         inner.flow = Ok(gst::FlowSuccess::Ok);
         inner.discont = false;
-        if !inner.failed && !inner.runs.is_empty() {
+        if !inner.failed && !inner.stopping && !inner.runs.is_empty() {
             output::start(imp, &inner);
         }
     }

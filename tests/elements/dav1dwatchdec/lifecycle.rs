@@ -5,7 +5,7 @@ use gst::prelude::*;
 use support::pictures::{Downstream, collect};
 
 use crate::streams::ivf;
-use crate::util::{bus, clip, clip_start, decoder, element, error, pull_all, push};
+use crate::util::{CAPS, bus, clip, clip_start, decoder, element, error, pull_all, push};
 
 /// Plays the clip. It comes as IVF: a demuxer's pads would have to be linked anew
 /// in each life.
@@ -88,4 +88,12 @@ fn an_input_that_stops_trips_nothing() {
     assert_eq!(stats.get::<&str>("verdict"), Ok("idle"), "{stats}");
     assert!(harness.push_event(gst::event::Eos::new()));
     assert_eq!(pull_all(&mut harness).len(), 8);
+}
+
+#[test]
+fn a_stop_that_meets_the_first_unit_does_not_wait_for_its_session() {
+    support::init();
+    let codec = gst::ElementFactory::make("dav1dwatchdec").build().unwrap();
+    let unit = gst::Buffer::from_mut_slice(clip_start(1).remove(0));
+    support::stopping::first_buffer_while_stopping(&codec, CAPS, unit);
 }

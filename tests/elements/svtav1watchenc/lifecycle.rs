@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use gst::prelude::*;
 
+use crate::util::{CAPS, frame};
+
 fn pipeline(frames: u32) -> gst::Pipeline {
     support::init();
     gst::parse::launch(&format!(
@@ -51,4 +53,11 @@ fn pause_and_play_lose_nothing() {
     );
     pipeline.set_state(gst::State::Null).unwrap();
     assert_eq!(count.load(std::sync::atomic::Ordering::Relaxed), 120);
+}
+
+#[test]
+fn a_stop_that_meets_the_first_frame_does_not_wait_for_its_session() {
+    support::init();
+    let codec = gst::ElementFactory::make("svtav1watchenc").build().unwrap();
+    support::stopping::first_buffer_while_stopping(&codec, CAPS, frame(CAPS, 0));
 }

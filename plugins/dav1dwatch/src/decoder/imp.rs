@@ -307,7 +307,7 @@ impl ElementImpl for Dav1dWatchDec {
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         if transition == gst::StateChange::PausedToReady {
             // Before the pads are deactivated, which waits for our threads.
-            self.supervision.cancel();
+            self.supervision.prepare_stop();
         }
         self.parent_change_state(transition)
     }
