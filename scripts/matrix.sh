@@ -120,15 +120,22 @@ in_namespaces() {
     return $code
 }
 
+# on_stack STACK ARGUMENT...: ./dev with these arguments
+on_stack() {
+    local into=$roots/$1
+    make_root "$1"
+    shift
+    in_namespaces "$into" "$root" "$roots/vendor" /src/codecwatch/dev "$@"
+}
+
 # test_stack STACK: leaves summary.tsv and versions.tsv in $target/matrix/STACK
 test_stack() {
     local stack=$1 into=$roots/$1 results=$target/matrix/$1 code=0
     rm -rf "$results"
     mkdir -p "$results"
-    make_root "$stack"
     step "Testing on $stack"
     as_root rm -f "$into/var/tmp/codecwatch/target/"{summary,versions}.tsv
-    in_namespaces "$into" "$root" "$roots/vendor" /src/codecwatch/dev test || code=$?
+    on_stack "$stack" test || code=$?
     if ! cp "$into/var/tmp/codecwatch/target/"{summary,versions}.tsv "$results/" 2>/dev/null; then
         printf '\t?\n\t?\n\t?\n\t?\n' >"$results/versions.tsv"
         : >"$results/summary.tsv"
@@ -155,8 +162,13 @@ print_matrix() {
 }
 
 run_matrix() {
-    local stack wanted=()
-    case "${1:-all}" in
+    local stack wanted=() instead
+    while [ $# != 0 ] && [ "$1" != -- ]; do
+        wanted+=("$1")
+        shift
+    done
+    instead=("${@:2}")
+    case "${wanted[*]:-all}" in
     clean)
         for stack in "${stacks[@]}"; do
             remove_root "$roots/$stack"
@@ -166,7 +178,6 @@ run_matrix() {
         return
         ;;
     all) wanted=("${stacks[@]}") ;;
-    *) wanted=("$@") ;;
     esac
     for stack in "${wanted[@]}"; do
         [[ " ${stacks[*]} " == *" $stack "* ]] || die "no stack is named '$stack': there are ${stacks[*]}"
@@ -174,6 +185,13 @@ run_matrix() {
     need debootstrap git
     need_rust
     vendor_crates
+    if [ ${#instead[@]} != 0 ]; then
+        for stack in "${wanted[@]}"; do
+            step "./dev ${instead[*]} on $stack"
+            on_stack "$stack" "${instead[@]}"
+        done
+        return
+    fi
     for stack in "${wanted[@]}"; do
         test_stack "$stack"
     done

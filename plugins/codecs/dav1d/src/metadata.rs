@@ -92,6 +92,10 @@ pub struct Frame {
 }
 
 impl Frame {
+    #[allow(
+        clippy::unnecessary_cast,
+        reason = "dav1d 1.3 changed the types of these fields"
+    )]
     pub(crate) fn from_native(header: &sys::Dav1dFrameHeader) -> Self {
         Self {
             kind: match header.frame_type {
