@@ -26,23 +26,27 @@ pub fn first_buffer_while_stopping(codec: &gst::Element, caps: &str, buffer: gst
     assert!(source.push_event(gst::event::Caps::new(&caps)));
     assert!(source.push_event(gst::event::Segment::new(&segment)));
 
+    // Held from here on: the stop has woken every wait and closed the source pad,
+    // and cannot get any further.
+    let held = src.stream_lock();
     let (arrived, arrival) = channel();
+    let closed = src.clone();
     sink.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
         arrived.send(()).unwrap();
-        // From here on everything that waited has been woken.
-        while !src.pad_flags().contains(gst::PadFlags::FLUSHING) {
+        while !closed.pad_flags().contains(gst::PadFlags::FLUSHING) {
             std::thread::sleep(Duration::from_millis(1));
         }
         gst::PadProbeReturn::Ok
     });
-    std::thread::spawn(move || source.push(buffer));
+    let (pushed, push) = channel();
+    std::thread::spawn(move || pushed.send(source.push(buffer)));
     arrival.recv_timeout(BOUND).expect("the buffer arrives");
-
     let (stopped, stop) = channel();
     let element = codec.clone();
-    std::thread::spawn(move || {
-        stopped.send(element.set_state(gst::State::Null)).unwrap();
-    });
+    std::thread::spawn(move || stopped.send(element.set_state(gst::State::Null)));
+    let flow = push.recv_timeout(BOUND).expect("the push returns");
+    assert_eq!(flow, Err(gst::FlowError::Flushing));
+    drop(held);
     let state = stop.recv_timeout(BOUND).expect("the state change hangs");
     state.unwrap();
 }
