@@ -28,12 +28,17 @@ impl Description {
     }
 
     /// `proposal`: format and size of the picture with what upstream says, as
-    /// the base class puts it together.
-    pub(super) fn info(&self, proposal: &VideoInfo) -> Result<VideoInfo, gst::glib::BoolError> {
+    /// the base class puts it together; `upstream`: the caps in which it says so.
+    pub(super) fn info(
+        &self,
+        proposal: &VideoInfo,
+        upstream: &gst::CapsRef,
+    ) -> Result<VideoInfo, gst::glib::BoolError> {
         let default =
             VideoInfo::builder(proposal.format(), proposal.width(), proposal.height()).build()?;
         let color = &self.shape.color;
-        let site = [chroma_site(color), proposal.chroma_site()]
+        // From 1.24 on a proposal made of encoded caps knows no chroma site.
+        let site = [chroma_site(color), said_chroma_site(upstream)]
             .into_iter()
             .find(|site| *site != VideoChromaSite::empty())
             .unwrap_or(default.chroma_site());
@@ -153,6 +158,13 @@ fn first_known<V: PartialEq + Copy>(values: [V; 2], unknown: V, default: V) -> V
     known.unwrap_or(default)
 }
 
+fn said_chroma_site(caps: &gst::CapsRef) -> VideoChromaSite {
+    caps.structure(0)
+        .and_then(|caps| caps.get::<&str>("chroma-site").ok())
+        .and_then(|site| site.parse().ok())
+        .unwrap_or(VideoChromaSite::empty())
+}
+
 /// GStreamer's names say on which axis chroma is cosited with luma.
 fn chroma_site(color: &dav1d::Color) -> VideoChromaSite {
     match color.chroma_position {
@@ -206,13 +218,14 @@ mod tests {
             content_light: None,
         };
         // As the base class does: upstream's colours, known or not.
-        let upstream = VideoInfo::from_caps(&caps.parse::<gst::Caps>().unwrap()).unwrap();
+        let caps = caps.parse::<gst::Caps>().unwrap();
+        let upstream = VideoInfo::from_caps(&caps).unwrap();
         let proposal = VideoInfo::builder(VideoFormat::I420, 320, 240)
             .colorimetry(&upstream.colorimetry())
             .chroma_site(upstream.chroma_site())
             .build()
             .unwrap();
-        description.info(&proposal).unwrap()
+        description.info(&proposal, &caps).unwrap()
     }
 
     #[test]

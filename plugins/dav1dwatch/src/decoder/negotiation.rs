@@ -75,7 +75,12 @@ impl Dav1dWatchDec {
         };
         let format = caps::video_format(&shape).ok_or(gst::FlowError::NotNegotiated)?;
         let mut output = element.set_output_state(format, shape.width, shape.height, input)?;
-        let info = description.info(output.info()).map_err(refused)?;
+        let upstream = input
+            .and_then(|input| input.caps_owned())
+            .unwrap_or_else(gst::Caps::new_empty);
+        let info = description
+            .info(output.info(), &upstream)
+            .map_err(refused)?;
         let mut caps = info.to_caps().map_err(refused)?;
         description.add_hdr(caps.make_mut());
         gst::debug!(CAT, imp = self, "pictures are now {caps}");
