@@ -44,8 +44,8 @@ pub(super) struct State {
     pub(super) times: Times,
     /// Frames that were lost with a session and wait to be let go of.
     pub(super) lost: Vec<u32>,
-    /// A change of bitrate that the next frame carries to the codec.
-    new_bitrate: Option<u32>,
+    /// A bitrate property was set: the next frame carries the change to the codec.
+    bitrate_was_set: bool,
     /// The frame that is being handed to the codec.
     pub(super) submitting: Option<u32>,
     /// Caps are on their way that only serve to make the base class forget the old ones.
@@ -61,6 +61,8 @@ pub(super) struct Format {
     /// The codec's settings; of a variable frame rate they are made anew with
     /// the first frame.
     pub(super) config: svtav1::Config,
+    /// What the next session has instead of its rate control.
+    next_rate_control: Option<svtav1::RateControl>,
 }
 
 #[derive(Default)]
@@ -113,6 +115,7 @@ impl SvtAv1WatchEnc {
             caps,
             info,
             config,
+            next_rate_control: None,
         });
         Ok(())
     }
@@ -198,32 +201,47 @@ impl SvtAv1WatchEnc {
             })
     }
 
-    /// A change of bitrate while there is a session.
-    fn change_bitrate(&self) {
+    /// The bitrate that the next frame changes to. Asked for only then, because an
+    /// application that keeps a constant bitrate sets two properties, one by one.
+    fn new_bitrate(&self) -> Option<u32> {
         let rate_control = self.settings().rate_control();
-        let config = {
-            let state = self.state();
-            let Some(format) = &state.format else { return };
+        let next = {
+            let mut state = self.state();
+            if !std::mem::take(&mut state.bitrate_was_set) {
+                return None;
+            }
+            let format = state.format.as_mut()?;
+            format.next_rate_control = None;
+            if format.config.rate_control == rate_control {
+                return None;
+            }
+            if let svtav1::RateControl::Cbr { target } = rate_control
+                && format.config.can_change_bitrate()
+            {
+                format.config.rate_control = rate_control;
+                return Some(target);
+            }
             svtav1::Config {
                 rate_control,
                 ..format.config.clone()
             }
         };
-        match (rate_control, config.can_change_bitrate()) {
-            (
-                svtav1::RateControl::Cbr { target } | svtav1::RateControl::Vbr { target, .. },
-                true,
-            ) => self.state().new_bitrate = Some(target),
-            _ => gst::element_imp_warning!(
-                self,
-                gst::LibraryError::Settings,
-                (
-                    "SVT-AV1 {} cannot change the bitrate of a session in this mode: the new \
-                     bitrate holds from the next session on",
-                    svtav1::Version::installed()
-                )
-            ),
-        }
+        let version = svtav1::Version::installed();
+        let consequence = match next.check() {
+            Ok(_) => {
+                if let Some(format) = &mut self.state().format {
+                    format.next_rate_control = Some(rate_control);
+                }
+                "the new bitrate holds from the next session on".to_owned()
+            }
+            Err(error) => format!("and no session could have it ({error})"),
+        };
+        gst::element_imp_warning!(
+            self,
+            gst::LibraryError::Settings,
+            ("SVT-AV1 {version} cannot change to this bitrate in mid-stream: {consequence}")
+        );
+        None
     }
 }
 
@@ -251,7 +269,7 @@ impl ObjectImpl for SvtAv1WatchEnc {
         }
         self.settings().set(name, value);
         if BITRATES.contains(&name) {
-            self.change_bitrate();
+            self.state().bitrate_was_set = true;
         }
     }
 
@@ -352,13 +370,10 @@ impl VideoEncoderImpl for SvtAv1WatchEnc {
         }
         let at = self.running_time(frame.pts());
         self.supervision.check_frame(self, number, at)?;
-        let (info, config, bitrate) = {
-            let mut state = self.state();
-            let bitrate = state.new_bitrate.take();
-            let Some(format) = &state.format else {
-                return Err(gst::FlowError::NotNegotiated);
-            };
-            (format.info.clone(), format.config.clone(), bitrate)
+        let bitrate = self.new_bitrate();
+        let (info, config) = match &self.state().format {
+            Some(format) => (format.info.clone(), format.config.clone()),
+            None => return Err(gst::FlowError::NotNegotiated),
         };
         let force_key = frame.flags().contains(VideoCodecFrameFlags::FORCE_KEYFRAME);
         let id = frame.system_frame_number();
@@ -420,13 +435,23 @@ impl Supervised for SvtAv1WatchEnc {
     }
 
     fn codec(&self) -> Result<Self::Codec, gst::ErrorMessage> {
-        match &self.state().format {
-            Some(format) => Ok(svtav1::SvtAv1::new(format.config.clone())),
-            None => Err(gst::error_msg!(
-                gst::CoreError::Negotiation,
-                ["no format yet"]
-            )),
+        let (config, changed) = match &mut self.state().format {
+            Some(format) => {
+                let next = format.next_rate_control.take();
+                format.config.rate_control = next.unwrap_or(format.config.rate_control);
+                (format.config.clone(), next.is_some())
+            }
+            None => {
+                return Err(gst::error_msg!(
+                    gst::CoreError::Negotiation,
+                    ["no format yet"]
+                ));
+            }
+        };
+        if changed {
+            self.announce_latency(&config);
         }
+        Ok(svtav1::SvtAv1::new(config))
     }
 
     fn deliver(&self, output: Self::Output) -> Result<gst::FlowSuccess, gst::FlowError> {
