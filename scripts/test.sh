@@ -82,7 +82,7 @@ count_nextest() {
 move_skips() {
     awk -F'\t' '
         reading_skips { sub(/:.*/, ""); skipped[$0]++; next }
-        { s = $1 in skipped ? skipped[$1] : 0; print $1 "\t" $2 - s "\t" $3 "\t" $4 + s }
+        { s = $1 in skipped ? skipped[$1] : 0; if (s > $2) s = $2; print $1 "\t" $2 - s "\t" $3 "\t" $4 + s }
     ' reading_skips=1 "$CODECWATCH_SKIPS" reading_skips=0 -
 }
 

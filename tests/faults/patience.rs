@@ -16,7 +16,7 @@ fn pauses(pause: Duration) {
     support::init();
     let pipeline = gst::parse::launch(
         "videotestsrc num-buffers=400 ! video/x-raw,width=128,height=128,framerate=30/1 \
-         ! svtav1watchenc name=codec preset=12 watchdog-timeout=1000000000 \
+         ! svtav1watchenc name=codec preset=10 watchdog-timeout=1000000000 \
          drain-timeout=1000000000 ! queue max-size-buffers=2 ! fakesink sync=true",
     )
     .unwrap()

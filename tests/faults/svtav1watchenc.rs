@@ -63,9 +63,11 @@ fn a_failing_call_ends_in_an_error_and_no_finalized_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cut.mkv");
     let sink = format!("matroskamux ! filesink location={}", path.display());
+    // Not in low delay: there the call that fetches the last packets may have
+    // begun before the stream was ended.
     let subject = Subject {
         sink: sink.leak(),
-        ..LOW_LATENCY
+        ..ENCODER
     };
     subject.survives_a_failure("svt_av1_enc_get_packet:fail@flush");
     assert!(
