@@ -140,3 +140,30 @@ fn an_unknown_parameter_is_an_error_that_names_it() {
         );
     }
 }
+
+#[test]
+fn what_the_library_says_is_in_the_debug_log_and_nowhere_else() {
+    let run = support::Launch::pipeline(
+        "videotestsrc num-buffers=3 ! video/x-raw,width=128,height=128,framerate=25/1 \
+         ! svtav1watchenc preset=10 ! fakesink",
+    )
+    .env("GST_DEBUG", "svtav1watchenc-library:4")
+    .env("GST_DEBUG_NO_COLOR", "1")
+    .run();
+    assert_eq!(run.code(), 0, "{}", run.text());
+    let said = |line: &&support::Line| line.text.contains("SVT [version]");
+    let lines: Vec<_> = run.lines.iter().filter(said).collect();
+    // Libraries before 4.0 cannot deliver; they are silenced.
+    assert_eq!(
+        !lines.is_empty(),
+        support::svtav1_version() >= (4, 0),
+        "{}",
+        run.text()
+    );
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.text.contains("svtav1watchenc-library"))
+    );
+    assert!(!run.says("Svt["), "{}", run.text());
+}

@@ -4,8 +4,9 @@
 //! Left alone, SVT-AV1 writes to stderr. Whoever has set `SVT_LOG` has asked
 //! for that and gets it. Otherwise it is kept off stderr:
 //!
-//! - from 4.0 on by a callback, which also hands every message to the sink that
-//!   [`set_log`] was given and lets errors quote the library's own words;
+//! - from 4.0 on by a callback, set before the first open, which also hands every
+//!   message to the sink that [`set_log`] was given and lets errors quote the
+//!   library's own words;
 //! - before, by `SVT_LOG` itself, the only way that those libraries offer. They
 //!   read it whenever a session is opened. Setting an environment variable is
 //!   not safe while another thread reads the environment without Rust's lock
@@ -37,13 +38,16 @@ pub type LogSink = fn(LogLevel, &str);
 static SINK: OnceLock<LogSink> = OnceLock::new();
 static ROUTED: Once = Once::new();
 
-/// Routes the library's messages to `sink` from now on, for the whole process.
-/// Answers whether this library will deliver any: those before 4.0 are silenced
-/// but cannot deliver, and whoever has set `SVT_LOG` gets them on stderr. Only
-/// the first sink counts.
+/// Has the library's messages go to `sink`, for the whole process. Answers whether
+/// this library will deliver any: those before 4.0 are silenced but cannot deliver,
+/// and whoever has set `SVT_LOG` gets them on stderr. Only the first sink counts.
+///
+/// Enters the library in no version, so any thread may call it.
 pub fn set_log(sink: LogSink) -> bool {
     let first = SINK.set(sink).is_ok();
-    route();
+    if cfg!(not(svt_4_0)) {
+        route();
+    }
     first && cfg!(svt_4_0) && !asked_for()
 }
 

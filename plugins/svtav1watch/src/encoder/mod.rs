@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The element `svtav1watchenc`.
 
+use codecwatch_svtav1 as svtav1;
 use gst::glib;
 use gst::prelude::*;
 
@@ -8,6 +9,7 @@ mod events;
 mod format;
 mod frame;
 mod imp;
+mod log;
 mod output;
 mod settings;
 mod times;
@@ -23,6 +25,7 @@ glib::wrapper! {
 
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     IntraRefreshType::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    svtav1::set_log(log::hear);
     // Above `svtav1enc` (secondary) would change pipelines that did not ask for it.
     gst::Element::register(
         Some(plugin),
