@@ -171,18 +171,13 @@ fn within_its_limit_a_restart_begins_at_a_key_frame_and_says_what_was_lost() {
     assert!(!run.says("(eos)"), "{}", run.text());
 }
 
-/// Set in the child process.
-const CHILD: &str = "CODECWATCH_TEST_SEEK";
-
 #[test]
 fn a_flush_that_hangs_does_not_hold_up_a_seek_or_the_state_change_after_it() {
-    if std::env::var_os(CHILD).is_some() {
+    if support::is_child() {
         return seek();
     }
     let this = "a_flush_that_hangs_does_not_hold_up_a_seek_or_the_state_change_after_it";
-    let run = Launch::program(std::env::current_exe().unwrap())
-        .args([this, "--exact", "--nocapture"])
-        .env(CHILD, "1")
+    let run = Launch::this_test(this)
         .rehearse("dav1d_flush:hang")
         .bound(Duration::from_secs(60))
         .run();

@@ -11,6 +11,14 @@ use std::time::{Duration, Instant};
 
 use crate::rehearsal;
 
+/// Set in the process that a test makes of itself.
+const CHILD: &str = "CODECWATCH_TEST_CHILD";
+
+/// Whether this process was made by [`Launch::this_test`].
+pub fn is_child() -> bool {
+    std::env::var_os(CHILD).is_some()
+}
+
 /// Where cargo puts what it builds for these tests.
 pub(crate) fn target_dir() -> PathBuf {
     let program = std::env::current_exe().unwrap();
@@ -93,6 +101,14 @@ impl Launch {
             command,
             bound: Duration::from_secs(120),
         }
+    }
+
+    /// The test of this name, which is the one that runs, in a process of its own;
+    /// there [`is_child`] says so.
+    pub fn this_test(name: &str) -> Self {
+        Self::program(std::env::current_exe().unwrap())
+            .args([name, "--exact", "--nocapture"])
+            .env(CHILD, "1")
     }
 
     /// Adds arguments.

@@ -11,7 +11,7 @@ pub mod process;
 pub mod rehearsal;
 pub mod stopping;
 
-pub use launch::{Finished, Launch, Line};
+pub use launch::{Finished, Launch, Line, is_child};
 
 /// Registers the plugins in this process, once.
 pub fn init() {

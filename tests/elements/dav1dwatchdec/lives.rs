@@ -66,18 +66,12 @@ fn two_hundred_lives_leave_no_thread_and_no_descriptor_behind() {
     );
 }
 
-/// Set in the child process.
-const CHILD: &str = "CODECWATCH_TEST_SEEKS";
-
 #[test]
 fn a_hundred_seeks_of_playbin_leak_nothing() {
-    if std::env::var_os(CHILD).is_some() {
+    if support::is_child() {
         return seek_a_hundred_times();
     }
-    let this = "a_hundred_seeks_of_playbin_leak_nothing";
-    let run = Launch::program(std::env::current_exe().unwrap())
-        .args([this, "--exact", "--nocapture"])
-        .env(CHILD, "1")
+    let run = Launch::this_test("a_hundred_seeks_of_playbin_leak_nothing")
         .env("GST_TRACERS", "leaks")
         .env("GST_DEBUG", "GST_TRACER:7")
         .env("GST_DEBUG_NO_COLOR", "1")

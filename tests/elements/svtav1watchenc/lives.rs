@@ -62,22 +62,17 @@ fn two_hundred_lives_leave_no_thread_and_no_descriptor_behind() {
 /// In a process of its own, under the fault shim.
 #[test]
 fn lives_after_a_trip_leave_nothing_behind_either() {
-    let run = support::Launch::program(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "child_of_lives_after_a_trip",
-            "--ignored",
-            "--nocapture",
-        ])
+    if support::is_child() {
+        return lives_after_a_trip();
+    }
+    let run = support::Launch::this_test("lives_after_a_trip_leave_nothing_behind_either")
         .rehearse("svt_av1_enc_send_picture:hang=3s@3")
         .run();
     assert_eq!(run.code(), 0, "{}", run.text());
     assert!(run.says("rehearse: "), "nothing tripped: {}", run.text());
 }
 
-#[test]
-#[ignore = "run by lives_after_a_trip_leave_nothing_behind_either"]
-fn child_of_lives_after_a_trip() {
+fn lives_after_a_trip() {
     support::init();
     let pipeline = gst::parse::launch(
         "videotestsrc num-buffers=10 ! video/x-raw,width=64,height=64,framerate=30/1 \
@@ -126,13 +121,11 @@ fn a_restart_goes_on_also_while_another_session_waits_for_the_one_that_is_wedged
         // Key frames are forced within a session: nothing is handed over.
         return support::skip("svtav1watchenc_lives", "this SVT-AV1 hands no session over");
     }
-    let run = support::Launch::program(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "child_of_a_restart_after_a_handover",
-            "--ignored",
-            "--nocapture",
-        ])
+    if support::is_child() {
+        return restart_after_a_handover();
+    }
+    let this = "a_restart_goes_on_also_while_another_session_waits_for_the_one_that_is_wedged";
+    let run = support::Launch::this_test(this)
         .rehearse("svt_av1_enc_send_picture:hang@5")
         .bound(Duration::from_secs(60))
         .run();
@@ -140,9 +133,7 @@ fn a_restart_goes_on_also_while_another_session_waits_for_the_one_that_is_wedged
     assert!(run.says("rehearse: "), "nothing hung: {}", run.text());
 }
 
-#[test]
-#[ignore = "run by a_restart_goes_on_also_while_another_session_waits_for_the_one_that_is_wedged"]
-fn child_of_a_restart_after_a_handover() {
+fn restart_after_a_handover() {
     support::init();
     let pipeline = gst::parse::launch(
         "appsrc name=in format=time block=true max-buffers=1 \

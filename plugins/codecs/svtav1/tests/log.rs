@@ -10,22 +10,16 @@
 
 mod support;
 
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::Mutex;
 
 use codecwatch_svtav1::{Config, LogLevel, Version, set_log};
-use support::{RATE, encode, one_at_a_time, open};
+use support::{RATE, child, encode, open, this_test};
 
-/// Runs one of the children below; its stderr is the library's.
-fn child(name: &str, svt_log: Option<&str>) -> Output {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([
-        "--exact",
-        name,
-        "--ignored",
-        "--nocapture",
-        "--test-threads=1",
-    ]);
+/// Runs this test in a process of its own, asked for `part`; its stderr is the
+/// library's.
+fn run(test: &str, part: &str, svt_log: Option<&str>) -> Output {
+    let mut command = this_test(test, part);
     command.env_remove("SVT_LOG").env_remove("SVT_LOG_FILE");
     if let Some(level) = svt_log {
         command.env("SVT_LOG", level);
@@ -35,16 +29,20 @@ fn child(name: &str, svt_log: Option<&str>) -> Output {
     output
 }
 
+/// Does what this process was asked for; false in the test itself.
+fn was_child() -> bool {
+    let Some(part) = child() else { return false };
+    match part.as_str() {
+        "speak" => speak(),
+        "listen" => listen(),
+        _ => panic!("no part is called {part}"),
+    }
+    true
+}
+
 fn says(output: &Output, words: &str) -> bool {
     String::from_utf8_lossy(&output.stderr).contains(words)
         || String::from_utf8_lossy(&output.stdout).contains(words)
-}
-
-#[test]
-#[ignore = "a child of the others"]
-fn child_encodes() {
-    let _turn = one_at_a_time();
-    speak();
 }
 
 /// Makes the library talk and complain.
@@ -60,10 +58,7 @@ fn speak() {
 
 static HEARD: Mutex<Vec<(LogLevel, String)>> = Mutex::new(Vec::new());
 
-#[test]
-#[ignore = "a child of the others"]
-fn child_listens() {
-    let _turn = one_at_a_time();
+fn listen() {
     let delivers = set_log(|level, text| HEARD.lock().unwrap().push((level, text.to_owned())));
     speak();
     let heard = HEARD.lock().unwrap();
@@ -83,8 +78,11 @@ fn child_listens() {
 
 #[test]
 fn the_library_is_kept_off_stderr() {
-    for child_name in ["child_encodes", "child_listens"] {
-        let output = child(child_name, None);
+    if was_child() {
+        return;
+    }
+    for part in ["speak", "listen"] {
+        let output = run("the_library_is_kept_off_stderr", part, None);
         assert!(!says(&output, "Svt["), "{output:?}");
         assert!(!says(&output, "SVT [version]"), "{output:?}");
         assert!(!says(&output, "Log2Tile"), "{output:?}");
@@ -93,8 +91,11 @@ fn the_library_is_kept_off_stderr() {
 
 #[test]
 fn whoever_asks_for_it_gets_it_on_stderr() {
-    for child_name in ["child_encodes", "child_listens"] {
-        let output = child(child_name, Some("3"));
+    if was_child() {
+        return;
+    }
+    for part in ["speak", "listen"] {
+        let output = run("whoever_asks_for_it_gets_it_on_stderr", part, Some("3"));
         assert!(says(&output, "SVT [version]"), "{output:?}");
         assert!(!says(&output, "delivers: true"), "{output:?}");
     }
@@ -102,7 +103,10 @@ fn whoever_asks_for_it_gets_it_on_stderr() {
 
 #[test]
 fn messages_are_delivered_from_4_0_on() {
-    let output = child("child_listens", None);
+    if was_child() {
+        return;
+    }
+    let output = run("messages_are_delivered_from_4_0_on", "listen", None);
     let expected = Version::installed().at_least(4, 0);
     assert!(
         says(&output, &format!("delivers: {expected}")),

@@ -9,6 +9,7 @@
     reason = "each test uses a part"
 )]
 
+use std::process::Command;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +18,24 @@ use codecwatch_supervisor::{Codec, CodecError, Lane, Session};
 use codecwatch_svtav1::{
     BitDepth, Config, FrameRate, Output, Packet, Picture, Plane, Planes, SvtAv1, SvtAv1Session,
 };
+
+/// Set in the process that a test makes of itself.
+const CHILD: &str = "CODECWATCH_TEST_CHILD";
+
+/// What this process was asked for by [`this_test`]; `None` in the test itself.
+pub fn child() -> Option<String> {
+    std::env::var(CHILD).ok()
+}
+
+/// The test of this name, which is the one that runs, in a process of its own,
+/// asked for `part`.
+pub fn this_test(name: &str, part: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .env(CHILD, part);
+    command
+}
 
 pub const RATE: FrameRate = FrameRate {
     numerator: 30,
