@@ -61,7 +61,8 @@ count_cargo_test() {
         END { finish() }' "$1"
 }
 
-# The same from the report that nextest wrote, and from its closing line, which alone knows the skipped.
+# The same from the report that nextest wrote, and from its closing line, which alone knows the skipped (and counts
+# those among them whose name was not asked for).
 count_nextest() {
     awk '
         function value(key) {
@@ -86,24 +87,34 @@ move_skips() {
     ' reading_skips=1 "$CODECWATCH_SKIPS" reading_skips=0 -
 }
 
-# cargo_tests [NAME...]
+# cargo_tests LONG [NAME...]: LONG=yes runs those that take minutes, too
 cargo_tests() {
+    local profile=default ignored=() bound=30m
+    if [ "$1" = yes ]; then
+        profile=long bound=3h
+    fi
+    shift
     # nextest writes below the workspace, whatever cargo's target folder is.
-    local report=$root/target/nextest/default/junit.xml
+    local report=$root/target/nextest/$profile/junit.xml
     local log=$target/log/tests.txt doc_log=$target/log/doctests.txt code=0 docs=0
     step "Tests"
     if cargo nextest --version >/dev/null 2>&1; then
         rm -f "$report"
-        cargo nextest run --workspace --locked --no-fail-fast --no-tests pass "$@" 2>&1 | tee "$log" || code=$?
+        [ $profile = default ] || ignored=(--run-ignored all)
+        cargo nextest run --profile $profile --workspace --locked --no-fail-fast --no-tests pass \
+            "${ignored[@]}" "$@" 2>&1 | tee "$log" || code=$?
         if [ $# = 0 ]; then
             cargo test --workspace --locked --doc --no-fail-fast 2>&1 | tee "$doc_log" || docs=$?
         else
             : >"$doc_log"
         fi
+        [ $# = 0 ] || log=/dev/null
         counts=$({ [ ! -e "$report" ] || count_nextest "$report" "$log"; count_cargo_test "$doc_log"; } | move_skips)
     else
-        # shellcheck disable=SC2086 # a name, or nothing
-        cargo test --workspace --locked --no-fail-fast -- "$@" 2>&1 | tee "$log" || code=$?
+        # Without nextest nothing ends a test that hangs: all of them have one bound.
+        [ $profile = default ] || ignored=(--include-ignored)
+        timeout --kill-after=10s $bound \
+            cargo test --workspace --locked --no-fail-fast -- "${ignored[@]}" "$@" 2>&1 | tee "$log" || code=$?
         counts=$(count_cargo_test "$log" | move_skips)
     fi
     [ -z "$counts" ] || printf '%s\n' "$counts" >>"$summary"
@@ -125,12 +136,17 @@ shim_tests() {
 }
 
 run_test() {
+    local long=no
+    if [ "${1:-}" = --long ]; then
+        long=yes
+        shift
+    fi
     need_to_test
     start_summary
     [ $# != 0 ] || lint
     build_plugins dev
     build_shim
     [ $# != 0 ] || shim_tests
-    cargo_tests "$@"
+    cargo_tests $long "$@"
     end_summary
 }
