@@ -232,8 +232,8 @@ static void crash(void)
 // Before the call: answers whether the call is to be made.
 static bool strike(struct rule *rule, uint64_t number, intptr_t *result)
 {
-    // These two strike after the call, once there is something to stretch or to corrupt; PANIC is the supervisor's part.
-    if (rule->fault == SLOW || rule->fault == CORRUPT || rule->fault == PANIC)
+    // Strikes after the call, once it is known how much there is to stretch.
+    if (rule->fault == SLOW)
         return true;
 
     bool first = report_strike(rule, number);
@@ -269,9 +269,16 @@ static intptr_t rehearse(enum call_id call, const struct arguments *with)
     follow(call, with);
     struct occurrence at = count(entered, call);
     intptr_t result = 0;
-    for (unsigned i = 0; i < script.count; i++)
-        if (rule_strikes(&script.rules[i], call, at) && !strike(&script.rules[i], at.total, &result))
+    bool slowed[sizeof script.rules / sizeof *script.rules] = {false};
+    for (unsigned i = 0; i < script.count; i++) {
+        struct rule *rule = &script.rules[i];
+        // CORRUPT needs what the call gives out, and PANIC is the supervisor's part.
+        if (rule->fault == CORRUPT || rule->fault == PANIC || !rule_strikes(rule, call, at))
+            continue;
+        if (!strike(rule, at.total, &result))
             return result;
+        slowed[i] = rule->fault == SLOW;
+    }
 
     uint64_t began = now();
     result = pass_on(call, with);
@@ -280,7 +287,7 @@ static intptr_t rehearse(enum call_id call, const struct arguments *with)
     struct occurrence out = gave_out(call, result, with) ? count(handed_out, call) : (struct occurrence){0};
     for (unsigned i = 0; i < script.count; i++) {
         struct rule *rule = &script.rules[i];
-        if (rule->fault == SLOW && rule_strikes(rule, call, at)) {
+        if (slowed[i]) {
             report_strike(rule, at.total);
             spin((uint64_t)((rule->factor - 1) * (double)took) + 1);
         }

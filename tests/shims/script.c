@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
     const char *name;
@@ -144,27 +145,42 @@ static bool parse_argument(const char *text, struct rule *rule)
     return false;
 }
 
-// "30", "30+", "flush", "flush+" ("eos" is another word for "flush"); none: every call
+#define OCCURRENCES "@30, @30+, @flush, @flush+, @armed or @armed+"
+
+// What `text` begins with, and where that ends.
+static bool begins(const char *text, const char *word, const char **end)
+{
+    *end = text + strlen(word);
+    return strncmp(text, word, strlen(word)) == 0;
+}
+
+// "30", "30+", "flush", "flush+" ("eos" is another word for "flush"), "armed", "armed+"; none: every call
 static bool parse_occurrence(const char *text, struct rule *rule)
 {
-    char *end;
+    const char *end;
+    rule->moment = START;
     rule->first = 1;
     rule->last = UINT64_MAX;
     if (!text)
         return true;
-    if (strncmp(text, "flush", 5) == 0 || strncmp(text, "eos", 3) == 0) {
-        rule->in_drain = true;
-        end = (char *)text + (text[0] == 'f' ? 5 : 3);
+    if (begins(text, "flush", &end) || begins(text, "eos", &end)) {
+        rule->moment = DRAIN;
+    } else if (begins(text, "armed", &end)) {
+        rule->moment = ARMED;
+        if (!getenv("CODECWATCH_REHEARSE_ARM"))
+            return mistake("'@armed' needs CODECWATCH_REHEARSE_ARM, the file that arms it");
     } else {
+        char *digits_end = NULL;
         errno = 0;
-        rule->first = text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
+        rule->first = text[0] >= '0' && text[0] <= '9' ? strtoull(text, &digits_end, 10) : 0;
         if (rule->first == 0 || errno != 0)
-            return mistake("'@%s' is not an occurrence such as @30, @30+, @flush or @flush+", text);
+            return mistake("'@%s' is not an occurrence such as " OCCURRENCES, text);
+        end = digits_end;
     }
     if (*end == '\0')
         rule->last = rule->first;
     else if (strcmp(end, "+") != 0)
-        return mistake("'@%s' is not an occurrence such as @30, @30+, @flush or @flush+", text);
+        return mistake("'@%s' is not an occurrence such as " OCCURRENCES, text);
     return true;
 }
 
@@ -218,8 +234,24 @@ bool script_parse(const char *text, struct script *script)
     return true;
 }
 
-bool rule_strikes(const struct rule *rule, enum call_id call, struct occurrence at)
+// Whether this is the first call after the rule was armed, or with "+" one of those after it. Who removes the file was
+// first: of any number of threads and processes exactly one.
+static bool is_armed(struct rule *rule)
 {
-    uint64_t occurrence = rule->in_drain ? at.in_drain : at.total;
-    return rule->call == call && occurrence >= rule->first && occurrence <= rule->last;
+    if (rule->last == UINT64_MAX && atomic_load(&rule->armed))
+        return true;
+    if (unlink(getenv("CODECWATCH_REHEARSE_ARM")) != 0)
+        return false;
+    atomic_store(&rule->armed, true);
+    return true;
+}
+
+bool rule_strikes(struct rule *rule, enum call_id call, struct occurrence at)
+{
+    if (rule->call != call)
+        return false;
+    if (rule->moment == ARMED)
+        return at.total > 0 && is_armed(rule);
+    uint64_t occurrence = rule->moment == DRAIN ? at.in_drain : at.total;
+    return occurrence >= rule->first && occurrence <= rule->last;
 }

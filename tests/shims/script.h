@@ -22,6 +22,13 @@ enum call_id {
 
 enum fault { HANG, SPIN, SLOW, DELAY, FAIL, ABORT, SEGV, CORRUPT, TRACE, PANIC, FAULTS };
 
+// What the calls of a rule are counted from.
+enum moment {
+    START, // of the process
+    DRAIN, // the end of the stream
+    ARMED, // the moment at which somebody made the file that CODECWATCH_REHEARSE_ARM names
+};
+
 // How often something has happened: in this process, and since the drain that is under way began (0: none is).
 struct occurrence {
     uint64_t total;
@@ -35,8 +42,9 @@ struct rule {
     uint64_t nanoseconds;  // HANG, SPIN (0: for ever), DELAY
     double factor;         // SLOW
     int32_t code;          // FAIL
-    bool in_drain;         // which of the two occurrences `first` and `last` speak of
+    enum moment moment;    // what `first` and `last` count from
     uint64_t first, last;  // 1-based, inclusive
+    atomic_bool armed;     // ARMED: the file was there, and is gone
     atomic_bool announced; // on stderr, which hears of each rule once
 };
 
@@ -55,6 +63,7 @@ const char *fault_verb(enum fault fault);
 // Reads `text` into `script`. On a mistake it says on stderr in one line what is wrong, and answers false.
 bool script_parse(const char *text, struct script *script);
 
-bool rule_strikes(const struct rule *rule, enum call_id call, struct occurrence at);
+// Asked once for each call: where the rule waits to be armed, the answer takes the arming.
+bool rule_strikes(struct rule *rule, enum call_id call, struct occurrence at);
 
 #endif

@@ -6,13 +6,21 @@
 //! this very program. So the worker reads the variable that scripts that
 //! library, `CODECWATCH_REHEARSE`, and obeys its `call:panic[@occurrence]`.
 
+use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 struct Panic {
     call: String,
-    occurrence: u64,
-    seen: AtomicU64,
+    moment: Moment,
+}
+
+enum Moment {
+    /// Of the calls in the process, the one with this number.
+    Call { number: u64, seen: AtomicU64 },
+    /// The first call that finds, and removes, the file that
+    /// `CODECWATCH_REHEARSE_ARM` names.
+    Armed(PathBuf),
 }
 
 static PANICS: LazyLock<Vec<Panic>> = LazyLock::new(|| {
@@ -27,10 +35,16 @@ fn parse(script: &str) -> Vec<Panic> {
         .filter_map(|item| {
             let (call, fault) = item.trim().split_once(':')?;
             let (fault, occurrence) = fault.split_once('@').unwrap_or((fault, "1"));
+            let moment = match occurrence {
+                "armed" => Moment::Armed(std::env::var_os("CODECWATCH_REHEARSE_ARM")?.into()),
+                number => Moment::Call {
+                    number: number.parse().unwrap_or(1),
+                    seen: AtomicU64::new(0),
+                },
+            };
             (fault == "panic").then(|| Panic {
                 call: call.to_owned(),
-                occurrence: occurrence.parse().unwrap_or(1),
-                seen: AtomicU64::new(0),
+                moment,
             })
         })
         .collect()
@@ -40,22 +54,34 @@ fn parse(script: &str) -> Vec<Panic> {
 #[allow(clippy::panic)]
 pub(crate) fn before(call: &str) {
     for panic in PANICS.iter().filter(|panic| panic.call == call) {
-        if panic.seen.fetch_add(1, Ordering::Relaxed) + 1 == panic.occurrence {
-            panic!("rehearsed at {call}, call {}", panic.occurrence);
+        match &panic.moment {
+            Moment::Call { number, seen } => {
+                if seen.fetch_add(1, Ordering::Relaxed) + 1 == *number {
+                    panic!("rehearsed at {call}, call {number}");
+                }
+            }
+            Moment::Armed(file) => {
+                if std::fs::remove_file(file).is_ok() {
+                    panic!("rehearsed at {call}, armed");
+                }
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{Moment, parse};
 
     #[test]
     fn only_panics_are_read_from_the_script() {
         let panics = parse("a:hang@3, b:panic@7,c:panic,nonsense,d:fail=1");
         let read: Vec<_> = panics
             .iter()
-            .map(|p| (p.call.as_str(), p.occurrence))
+            .map(|p| match &p.moment {
+                Moment::Call { number, .. } => (p.call.as_str(), *number),
+                Moment::Armed(_) => (p.call.as_str(), 0),
+            })
             .collect();
         assert_eq!(read, [("b", 7), ("c", 1)]);
     }
