@@ -22,9 +22,11 @@ pub fn is_child() -> bool {
 /// Where cargo puts what it builds for these tests.
 pub(crate) fn target_dir() -> PathBuf {
     let program = std::env::current_exe().unwrap();
+    // Tests are in `deps`, programs beside it.
     program
-        .parent()
-        .and_then(|deps| deps.parent())
+        .ancestors()
+        .skip(1)
+        .find(|folder| !folder.ends_with("deps"))
         .unwrap()
         .to_owned()
 }
@@ -57,6 +59,7 @@ fn plugin_dir() -> PathBuf {
 pub struct Launch {
     command: Command,
     bound: Duration,
+    escapes: bool,
 }
 
 /// A line of output and when it came, counted from the start.
@@ -64,7 +67,7 @@ pub struct Launch {
 pub struct Line {
     /// Since the start.
     pub at: Duration,
-    /// Without the line's end and without backslashes.
+    /// Without the line's end; of `gst-launch-1.0` also without backslashes.
     pub text: String,
 }
 
@@ -73,6 +76,8 @@ pub struct Line {
 pub struct Finished {
     /// How it ended.
     pub status: ExitStatus,
+    /// Whether it had to be killed, because its bound had passed.
+    pub killed: bool,
     /// How long it ran.
     pub took: Duration,
     /// Both outputs, as they came.
@@ -83,6 +88,7 @@ impl Launch {
     /// `gst-launch-1.0 -m PIPELINE`: messages of the bus are in the output.
     pub fn pipeline(description: &str) -> Self {
         let mut launch = Self::program("gst-launch-1.0");
+        launch.escapes = true;
         launch.command.args(["-m", "--no-fault"]);
         launch.command.args(description.split_whitespace());
         launch
@@ -100,6 +106,7 @@ impl Launch {
         Self {
             command,
             bound: Duration::from_secs(120),
+            escapes: false,
         }
     }
 
@@ -144,8 +151,8 @@ impl Launch {
         });
         let lines = Arc::new(Mutex::new(Vec::new()));
         let readers = [
-            read(child.stdout.take().unwrap(), started, lines.clone()),
-            read(child.stderr.take().unwrap(), started, lines.clone()),
+            read(child.stdout.take().unwrap(), started, self.escapes, &lines),
+            read(child.stderr.take().unwrap(), started, self.escapes, &lines),
         ];
         Running {
             child,
@@ -165,8 +172,10 @@ impl Launch {
 fn read(
     stream: impl Read + Send + 'static,
     started: Instant,
-    lines: Arc<Mutex<Vec<Line>>>,
+    escapes: bool,
+    lines: &Arc<Mutex<Vec<Line>>>,
 ) -> std::thread::JoinHandle<()> {
+    let lines = lines.clone();
     std::thread::spawn(move || {
         let mut stream = BufReader::new(stream);
         let mut bytes = Vec::new();
@@ -175,7 +184,10 @@ fn read(
             .is_ok_and(|read| read > 0)
         {
             // gst-launch-1.0 -m escapes what is inside nested structures.
-            let text = String::from_utf8_lossy(&bytes).trim_end().replace('\\', "");
+            let mut text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+            if escapes {
+                text = text.replace('\\', "");
+            }
             lines.lock().unwrap().push(Line {
                 at: started.elapsed(),
                 text,
@@ -232,19 +244,24 @@ impl Running {
     }
 
     /// Waits for the end.
-    pub fn finish(mut self) -> Finished {
+    pub fn finish(self) -> Finished {
+        let bound = self.bound;
+        let finished = self.end();
+        assert!(!finished.killed, "hangs after {bound:?}: {:#?}", finished.lines);
+        finished
+    }
+
+    /// Waits for the end, and makes it where the bound has passed.
+    pub fn end(mut self) -> Finished {
+        let mut killed = false;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
             if self.started.elapsed() > self.bound {
+                killed = true;
                 let _ = self.child.kill();
-                let _ = self.child.wait();
-                panic!(
-                    "hangs after {:?}: {:#?}",
-                    self.bound,
-                    self.lines.lock().unwrap()
-                );
+                break self.child.wait().unwrap();
             }
             std::thread::sleep(Duration::from_millis(2));
         };
@@ -255,6 +272,7 @@ impl Running {
         let lines = std::mem::take(&mut *self.lines.lock().unwrap());
         Finished {
             status,
+            killed,
             took,
             lines,
         }

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MPL-2.0
+//! One scenario in one process, and what is made of it: the fault matrix and the
+//! soak.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+pub mod facts;
+mod holding;
+mod load;
+mod material;
+mod progress;
+mod run;
+pub mod scenario;
+pub mod soak;
+mod stage;
+mod watch;
+
+pub use run::{FACTS, Report, Runner};
+pub use scenario::Scenario;
+pub use stage::act;

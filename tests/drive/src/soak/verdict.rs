@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What has to hold of every scenario, whatever was in it.
+
+use std::time::Duration;
+
+use super::chance::CLOSE;
+use crate::facts::{Facts, Life};
+use crate::scenario::{Scenario, Step};
+use crate::Report;
+
+/// What a state change may take beyond `close-timeout`; on a machine that is
+/// loaded, a thread waits for its turn as well.
+const SLACK: Duration = Duration::from_millis(200);
+const SLACK_LOADED: Duration = Duration::from_secs(5);
+
+/// What lives may leave behind in memory, in kB: the heaps of threads that are
+/// gone.
+const GROWTH: u64 = 24 * 1024;
+
+/// Lives after which a process has what it needs.
+const SETTLED: usize = 3;
+
+/// What is wrong; nothing where all is well.
+pub fn complaints(scenario: &Scenario, report: &Report, loaded: bool) -> Vec<String> {
+    if let Some(step) = &report.hung {
+        return vec![format!("it hangs at {step}")];
+    }
+    let Some(facts) = &report.facts else {
+        return vec![format!(
+            "it died: code {:?}, signal {:?}",
+            report.code, report.signal
+        )];
+    };
+    let mut wrong = Vec::new();
+    if report.code != Some(0) {
+        wrong.push(format!("its exit code is {:?}", report.code));
+    }
+    let slack = if loaded { SLACK_LOADED } else { SLACK };
+    for life in &facts.lives {
+        bounded(life, slack, &mut wrong);
+        match &scenario.script {
+            None => no_fault(scenario, life, &mut wrong),
+            Some(_) => super::mischief::verdict(life, &mut wrong),
+        }
+    }
+    growth(facts, &mut wrong);
+    wrong
+}
+
+fn bounded(life: &Life, slack: Duration, wrong: &mut Vec<String>) {
+    let bound = (CLOSE + slack).as_secs_f64() * 1e3;
+    if let Some(took) = life.stopped_in.filter(|took| *took > bound) {
+        wrong.push(format!("a state change took {took:.0} ms"));
+    }
+}
+
+fn no_fault(scenario: &Scenario, life: &Life, wrong: &mut Vec<String>) {
+    for error in &life.errors {
+        wrong.push(format!("a false alarm: {} {}", error.code, error.text));
+    }
+    for warning in &life.warnings {
+        if warning.code == "LIBRARY/SHUTDOWN" {
+            wrong.push(format!("it did not close: {}", warning.text));
+        }
+    }
+    for step in &life.vain {
+        wrong.push(format!("{step} was in vain"));
+    }
+    if scenario.steps.contains(&Step::AwaitEnd) && !life.eos {
+        wrong.push("no EOS".to_owned());
+    }
+    if life.restarts > 0 {
+        wrong.push(format!("{} restarts", life.restarts));
+    }
+    if life.after.abandoned > 0 {
+        wrong.push(format!("{} abandoned", life.after.abandoned));
+    }
+}
+
+/// What is outstanding keeps threads and memory.
+fn growth(facts: &Facts, wrong: &mut Vec<String>) {
+    let Some(last) = facts.lives.last().map(|life| life.after) else {
+        return;
+    };
+    if last.abandoned > last.reclaimed {
+        return;
+    }
+    if last.codec_threads > 0 {
+        wrong.push(format!("{} threads of the codec are left", last.codec_threads));
+    }
+    if let Some(settled) = facts.lives.get(SETTLED).map(|life| life.after)
+        && last.memory > settled.memory + GROWTH
+    {
+        wrong.push(format!(
+            "memory grew from {} kB after life {SETTLED} to {} kB after life {}",
+            settled.memory,
+            last.memory,
+            facts.lives.len() - 1
+        ));
+    }
+}
