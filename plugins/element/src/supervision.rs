@@ -230,6 +230,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let element = imp.obj();
         let element = element.upcast_ref::<gst::Element>();
         let settings = self.settings();
+        if self.lock().is_held() {
+            return Err(gst::FlowError::Flushing);
+        }
         let codec = imp.codec().map_err(|error| {
             self.lock().failed = true;
             element.post_error_message(error);
@@ -251,7 +254,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             gst::FlowError::Error
         })?;
         let mut inner = self.lock();
-        if inner.flushing || inner.stopping {
+        if inner.is_held() {
             // Who made every wait return did not know of this run: it would
             // wait on, and the output task with it.
             run.request_close();
@@ -445,6 +448,11 @@ fn frames_inside<I: Send + 'static, O: Send + 'static>(run: &Run<I, O>) -> u64 {
 }
 
 impl<I, O> Inner<I, O> {
+    /// Whether no run may begin at the moment.
+    fn is_held(&self) -> bool {
+        self.flushing || self.stopping
+    }
+
     /// Takes the run that has given everything out of the line.
     pub(crate) fn leave_front(&mut self) {
         self.leaving.extend(self.runs.pop_front());

@@ -2,6 +2,7 @@
 //! `svtav1watchenc` as an element: properties, formats, streams, life.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cancelled;
 mod drop_in;
 mod formats;
 mod lifecycle;
