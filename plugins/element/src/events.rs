@@ -51,13 +51,18 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         self.before(imp, true)
     }
 
-    fn before<T>(&self, imp: &T, last: bool) -> Passage
+    pub(crate) fn before<T>(&self, imp: &T, last: bool) -> Passage
     where
         T: Supervised<Input = I, Output = O>,
     {
         match self.drain(imp, last) {
             Settled::Complete => Passage::Forward,
-            Settled::Failed | Settled::Cancelled => Passage::Refuse,
+            // Caps or a segment that are refused are sent again with the next
+            // buffer, and upstream would be answered NotNegotiated, also in the
+            // middle of a seek or of a state change. The buffers themselves get
+            // the true answer. A flushing pad takes no sticky event, whatever is
+            // said here: it comes again after the flush.
+            Settled::Failed | Settled::Cancelled => Passage::Swallow,
         }
     }
 

@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use codecwatch_supervisor::Settled;
 use codecwatch_supervisor::guard::Refusal;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -24,10 +23,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     where
         T: Supervised<Input = I, Output = O>,
     {
-        match self.drain(imp, false) {
-            Settled::Complete => Passage::Forward,
-            Settled::Failed | Settled::Cancelled => Passage::Refuse,
-        }
+        self.before(imp, false)
     }
 
     /// Ends the stream because the codec's answers do not let it go on: posts the

@@ -8,6 +8,7 @@ use gst_video::subclass::prelude::*;
 
 use super::format::same_hdr;
 use super::imp::{CAT, SvtAv1WatchEnc};
+use super::times::Times;
 
 impl SvtAv1WatchEnc {
     /// Chains an event up that may pass.
@@ -22,6 +23,11 @@ impl SvtAv1WatchEnc {
                 Some(pad) => pad.push_event(event),
                 None => false,
             },
+            // Running time begins anew, and so does the stream that comes out.
+            gst::EventView::FlushStop(_) => {
+                self.state().times = Times::default();
+                self.parent_sink_event(event)
+            }
             gst::EventView::Segment(_) => {
                 self.state().times.begin_segment();
                 self.parent_sink_event(event)
