@@ -247,7 +247,11 @@ impl Running {
     pub fn finish(self) -> Finished {
         let bound = self.bound;
         let finished = self.end();
-        assert!(!finished.killed, "hangs after {bound:?}: {:#?}", finished.lines);
+        assert!(
+            !finished.killed,
+            "hangs after {bound:?}: {:#?}",
+            finished.lines
+        );
         finished
     }
 

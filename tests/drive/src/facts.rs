@@ -48,6 +48,9 @@ pub struct Life {
 pub struct Complaint {
     /// When it was posted, in seconds of the monotonic clock.
     pub at: f64,
+    /// Whether the element under test posted it. (A source posts an error of its
+    /// own when it is answered with one.)
+    pub own: bool,
     /// Domain and code, such as `STREAM/ENCODE`.
     pub code: String,
     /// What a user reads.

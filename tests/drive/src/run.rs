@@ -74,6 +74,8 @@ impl Runner {
         let mut launch = Launch::program(&self.program)
             .args(["act", &scenario.to_string()])
             .env(material::STREAM, self.folder.path().join("stream"))
+            // One heap: otherwise each thread that was has left another behind.
+            .env("MALLOC_ARENA_MAX", "1")
             .env(stage::ARM, own.path().join("arm"))
             .bound(scenario.bound * (scenario.lives + 2) + SLACK);
         if let Some(script) = &scenario.script {

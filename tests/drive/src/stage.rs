@@ -164,6 +164,11 @@ impl<'a> Stage<'a> {
             // What comes next is another stream.
             seen.eos = false;
             self.next.store(0, Ordering::SeqCst);
+            drop(seen);
+            // appsrc forgets caps that it had not sent yet.
+            self.source.set_caps(None);
+            self.source
+                .set_caps(Some(&self.material.caps(self.other_caps)));
         }
         stopped
     }
@@ -241,7 +246,8 @@ impl<'a> Stage<'a> {
         let begun = self.source.send_event(gst::event::FlushStart::new());
         let ended = self.source.send_event(gst::event::FlushStop::new(true));
         let next = self.next.load(Ordering::SeqCst);
-        self.next.store(self.material.key_at(next), Ordering::SeqCst);
+        self.next
+            .store(self.material.key_at(next), Ordering::SeqCst);
         begun && ended
     }
 
@@ -257,7 +263,8 @@ impl<'a> Stage<'a> {
         if self.scenario.element == crate::scenario::Element::Decoder {
             // Another session begins with a key frame.
             let next = self.next.load(Ordering::SeqCst);
-            self.next.store(self.material.key_at(next), Ordering::SeqCst);
+            self.next
+                .store(self.material.key_at(next), Ordering::SeqCst);
         }
         true
     }

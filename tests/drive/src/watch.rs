@@ -66,18 +66,21 @@ impl Watch {
         let mut seen = self.seen();
         match message.view() {
             gst::MessageView::Error(error) => {
-                let complaint = complaint(&error.error(), error.details());
+                let complaint = complaint(message, &error.error(), error.details());
                 eprintln!("error: {} {}", complaint.code, error.error());
                 seen.errors.push(complaint);
             }
             gst::MessageView::Warning(warning) => {
-                let complaint = complaint(&warning.error(), warning.details());
+                let complaint = complaint(message, &warning.error(), warning.details());
                 eprintln!("warning: {} {}", complaint.code, warning.error());
                 seen.warnings.push(complaint);
             }
             gst::MessageView::Eos(_) => seen.eos = true,
             gst::MessageView::Element(element) => {
-                match element.structure().map(|structure| structure.name().as_str()) {
+                match element
+                    .structure()
+                    .map(|structure| structure.name().as_str())
+                {
                     Some("codecwatch-slow") => seen.slow += 1,
                     Some("codecwatch-restarted") => seen.restarts += 1,
                     _ => {}
@@ -93,9 +96,14 @@ pub(crate) fn now() -> f64 {
     gst::SystemClock::obtain().time().nseconds() as f64 / 1e9
 }
 
-fn complaint(error: &glib::Error, details: Option<&gst::StructureRef>) -> Complaint {
+fn complaint(
+    message: &gst::Message,
+    error: &glib::Error,
+    details: Option<&gst::StructureRef>,
+) -> Complaint {
     Complaint {
         at: now(),
+        own: message.src().is_some_and(|source| source.name() == "codec"),
         code: code(error),
         text: error.message().to_owned(),
         fault: details

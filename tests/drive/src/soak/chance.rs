@@ -14,7 +14,10 @@ pub(super) const CLOSE: Duration = Duration::from_secs(20);
 
 /// The scenario with this number.
 pub fn scenario(seed: u64, number: u64, faults: bool) -> Scenario {
-    let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number));
+    let mut rng = Rng::with_seed(
+        seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .wrapping_add(number),
+    );
     let element = pick(&mut rng, &[Element::Encoder, Element::Decoder]);
     let source = pick(&mut rng, &[Source::NonLive, Source::NonLive, Source::Live]);
     let mut scenario = Scenario::new(element, source);
@@ -75,9 +78,7 @@ fn steps(scenario: &mut Scenario, rng: &mut Rng) {
             84..90 => pause(scenario, rng),
             90..94 => scenario.steps.push(Step::Settle),
             _ => {
-                scenario
-                    .steps
-                    .push(pick(rng, &[Step::Null, Step::Ready]));
+                scenario.steps.push(pick(rng, &[Step::Null, Step::Ready]));
                 begin(scenario, rng);
             }
         }

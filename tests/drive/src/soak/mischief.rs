@@ -66,7 +66,10 @@ pub(super) fn verdict(life: &Life, wrong: &mut Vec<String>) {
         wrong.push("EOS and an error".to_owned());
     }
     for error in &life.errors {
-        let named = error.fault.as_ref().is_some_and(|fault| fault.is_complete());
+        let named = error
+            .fault
+            .as_ref()
+            .is_some_and(|fault| fault.is_complete());
         if !named && error.code != "RESOURCE/NO_SPACE_LEFT" {
             wrong.push(format!("incomplete details: {} {}", error.code, error.text));
         }

@@ -4,18 +4,17 @@
 use std::time::Duration;
 
 use super::chance::CLOSE;
+use crate::Report;
 use crate::facts::{Facts, Life};
 use crate::scenario::{Scenario, Step};
-use crate::Report;
 
 /// What a state change may take beyond `close-timeout`; on a machine that is
 /// loaded, a thread waits for its turn as well.
 const SLACK: Duration = Duration::from_millis(200);
 const SLACK_LOADED: Duration = Duration::from_secs(5);
 
-/// What lives may leave behind in memory, in kB: the heaps of threads that are
-/// gone.
-const GROWTH: u64 = 24 * 1024;
+/// What some lives more may leave behind in memory, in kB.
+const GROWTH: u64 = 8 * 1024;
 
 /// Lives after which a process has what it needs.
 const SETTLED: usize = 3;
@@ -86,7 +85,10 @@ fn growth(facts: &Facts, wrong: &mut Vec<String>) {
         return;
     }
     if last.codec_threads > 0 {
-        wrong.push(format!("{} threads of the codec are left", last.codec_threads));
+        wrong.push(format!(
+            "{} threads of the codec are left",
+            last.codec_threads
+        ));
     }
     if let Some(settled) = facts.lives.get(SETTLED).map(|life| life.after)
         && last.memory > settled.memory + GROWTH
