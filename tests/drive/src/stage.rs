@@ -21,6 +21,9 @@ pub(crate) const ARM: &str = "CODECWATCH_REHEARSE_ARM";
 /// How often a wait looks.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// Looks at which nothing has moved for it to be at rest.
+const QUIET: u32 = 10;
+
 /// What the threads of a codec have to end after the session was closed.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -205,7 +208,7 @@ impl<'a> Stage<'a> {
         true
     }
 
-    /// Nothing moves any more, three times in a row.
+    /// Nothing moves any more, however often one looks.
     fn settle(&self) -> bool {
         let mut last = None;
         let mut same = 0;
@@ -228,7 +231,7 @@ impl<'a> Stage<'a> {
                 0
             };
             last = Some(standing);
-            same >= 3 || self.has_ended()
+            same >= QUIET || self.has_ended()
         })
     }
 
