@@ -100,8 +100,9 @@ fn lives_after_a_trip() {
         assert_eq!(message.type_(), expected, "life {life}: {message:?}");
         pipeline.set_state(gst::State::Null).unwrap();
     }
-    // The call returns after all, and its worker gives everything back.
-    for _ in 0..200 {
+    // The call returns after all, and its worker gives everything back. GLib keeps
+    // the threads of tasks that have ended for 15 s.
+    for _ in 0..600 {
         if threads() <= idle + 2 {
             break;
         }

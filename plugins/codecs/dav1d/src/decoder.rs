@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! dav1d's context: one method for each C function, and what its answers mean.
 
-use std::{ffi::c_int, io, ptr, ptr::NonNull};
+use std::{cell::Cell, ffi::c_int, io, ptr, ptr::NonNull};
 
 use codecwatch_supervisor::{CodecError, Lane};
 
@@ -20,6 +20,11 @@ pub(crate) enum Answer {
     Fatal(CodecError),
 }
 
+/// With threads, dav1d (1.0 to 1.5.4, `src/thread_task.c`) says `ENOMEM` for frames
+/// that cannot be decoded, too. So many answers of that kind in a row, with no
+/// picture in between, are believed: it is memory that lacks.
+const UNEXPLAINED_IN_A_ROW: u32 = 16;
+
 /// An open decoder. Used by the thread that opened it.
 pub(crate) struct Decoder {
     context: *mut sys::Dav1dContext,
@@ -27,6 +32,9 @@ pub(crate) struct Decoder {
     /// From `Box::leak`; `settings` points to it, so dav1d calls into it until
     /// it is closed.
     callbacks: NonNull<Callbacks>,
+    /// How often dav1d has said since the last picture that it got no memory, and
+    /// our allocator had given it all that it asked for.
+    unexplained: Cell<u32>,
 }
 
 impl Decoder {
@@ -46,6 +54,7 @@ impl Decoder {
             context: ptr::null_mut(),
             settings,
             callbacks,
+            unexplained: Cell::new(0),
         };
         decoder.open_native(lane)?;
         Ok(decoder)
@@ -101,7 +110,9 @@ impl Decoder {
             // SAFETY: an open context, and an empty picture to write to.
             unsafe { sys::dav1d_get_picture(self.context, &raw mut delivered.0) }
         });
-        self.check("dav1d_get_picture", code).map(|()| delivered)
+        self.check("dav1d_get_picture", code)?;
+        self.unexplained.set(0);
+        Ok(delivered)
     }
 
     /// The mark of the data that the last error was in, if there was one since
@@ -145,10 +156,7 @@ impl Decoder {
             libc::EAGAIN => Answer::Again,
             libc::EINVAL => Answer::Damage(DamageCause::Bitstream),
             libc::ERANGE => Answer::Damage(DamageCause::TooLarge),
-            libc::ENOMEM => Answer::Fatal(CodecError::Resource(
-                self.take_refusal()
-                    .unwrap_or_else(|| format!("{call}: dav1d got no memory or no threads")),
-            )),
+            libc::ENOMEM => self.no_memory(call),
             errno => Answer::Fatal(CodecError::Native {
                 call,
                 code: code.into(),
@@ -158,6 +166,21 @@ impl Decoder {
                 },
             }),
         })
+    }
+
+    fn no_memory(&self, call: &'static str) -> Answer {
+        if let Some(refusal) = self.take_refusal() {
+            return Answer::Fatal(CodecError::Resource(refusal));
+        }
+        let unexplained = self.unexplained.get() + 1;
+        self.unexplained.set(unexplained);
+        let threaded = self.settings.n_threads != 1 && call != "dav1d_open";
+        if threaded && unexplained < UNEXPLAINED_IN_A_ROW {
+            return Answer::Damage(DamageCause::Bitstream);
+        }
+        Answer::Fatal(CodecError::Resource(format!(
+            "{call}: dav1d got no memory or no threads"
+        )))
     }
 
     /// Why the allocator gave no memory, if that happened since the last time.
