@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use gst::prelude::*;
 use support::faults::Subject;
-use support::{Launch, media};
+use support::{Finished, Launch, media};
 
-/// The clip: 132 frames, one of them a key frame.
+/// The clip: 132 frames, a key frame every 50.
 static CLIP: LazyLock<String> = LazyLock::new(|| {
     format!(
         "filesrc location={} ! matroskademux ! av1parse",
@@ -79,18 +79,80 @@ fn a_send_that_fails_for_want_of_memory_ends_in_an_error() {
     decoder().survives_a_failure("dav1d_get_picture:fail=-12@20+");
 }
 
+/// A single call that says that the stream is damaged, and the pictures that come
+/// out before it strikes: two looks for a picture go with each input.
+const DAMAGED_ONCE: [(&str, usize); 3] = [
+    ("dav1d_send_data:fail@20", 19),
+    // The input has given its picture: what is lost is all that refers to it.
+    ("dav1d_get_picture:fail@20", 10),
+    ("dav1d_get_picture:fail@21", 10),
+];
+
+/// The subject with a sink that tells of every picture.
+fn counted(subject: Subject) -> Subject {
+    Subject {
+        source: format!("-v {}", subject.source).leak(),
+        sink: "fakesink silent=false",
+        ..subject
+    }
+}
+
+fn pictures(run: &Finished) -> usize {
+    let shown = run
+        .lines
+        .iter()
+        .filter(|line| line.text.contains("last-message = chain"));
+    shown.count()
+}
+
 #[test]
-fn a_call_that_says_that_the_stream_is_damaged_costs_pictures_and_is_an_error_where_none_is_allowed()
- {
-    for script in ["dav1d_send_data:fail@20", "dav1d_get_picture:fail@20"] {
-        let run = decoder().launch("").rehearse(script).run();
-        // The clip has one key frame: what comes after it cannot be decoded.
-        assert!(run.says("is left out"), "{script}: {}", run.text());
+fn one_damaged_picture_costs_the_rest_of_its_group_and_no_more() {
+    let Some((_file, subject)) = keyed(&[]) else {
+        return;
+    };
+    // Key frames at 0, 8, 16: those from the damage up to the next one are lost.
+    for ((script, before), lost) in DAMAGED_ONCE.into_iter().zip([5, 6, 6]) {
+        let run = counted(subject).launch("").rehearse(script).run();
         assert_eq!(run.code(), 0, "{script}: {}", run.text());
-        let run = decoder().launch("max-errors=0").rehearse(script).run();
+        assert!(run.says("is left out"), "{script}: {}", run.text());
+        assert_eq!(pictures(&run), 48 - lost, "{script}, {before} before");
+    }
+}
+
+#[test]
+fn one_damaged_picture_of_a_stream_with_one_key_frame_ends_in_an_error_and_not_in_eos() {
+    let Some((_file, subject)) = encoded(9999, &[]) else {
+        return;
+    };
+    for (script, before) in DAMAGED_ONCE {
+        let run = counted(subject).launch("").rehearse(script).run();
+        assert_eq!(run.code(), 1, "{script}: {}", run.text());
+        assert!(!run.says("(eos)"), "{script}: {}", run.text());
+        let cut = format!("its last {} frames could not be decoded", 48 - before);
+        assert!(run.says(&cut), "{script}: {}", run.text());
+        assert_eq!(pictures(&run), before, "{script}");
+
+        // Whoever wants what there is gets it.
+        let any = counted(subject).launch("max-errors=-1");
+        let run = any.rehearse(script).run();
+        assert_eq!(run.code(), 0, "{script}: {}", run.text());
+        assert!(run.says("is left out"), "{script}: {}", run.text());
+        assert_eq!(pictures(&run), before, "{script}");
+    }
+}
+
+#[test]
+fn one_damaged_picture_is_an_error_at_once_where_none_is_allowed() {
+    for (script, before) in DAMAGED_ONCE {
+        let run = counted(decoder())
+            .launch("max-errors=0")
+            .rehearse(script)
+            .run();
         assert_eq!(run.code(), 1, "{script}: {}", run.text());
         assert!(!run.says("(eos)"), "{script}: {}", run.text());
         assert!(run.says("max-errors allows 0"), "{script}: {}", run.text());
+        assert!(run.says("errors in the stream"), "{script}: {}", run.text());
+        assert_eq!(pictures(&run), before, "{script}");
     }
 }
 
@@ -118,10 +180,16 @@ fn ctrl_c_works_whatever_hangs() {
     }
 }
 
-/// A stream with a key frame every eight frames, some of them damaged.
+/// A stream of 48 frames with a key frame every eight, some of them damaged.
 fn keyed(damaged: &[usize]) -> Option<(tempfile::TempPath, Subject)> {
+    encoded(8, damaged)
+}
+
+/// The same with a key frame every `distance` frames.
+fn encoded(distance: u32, damaged: &[usize]) -> Option<(tempfile::TempPath, Subject)> {
     let source = streams::sources::Source::new(160, 96, 48);
-    let arguments = ["--kf-max-dist=8", "--kf-min-dist=8", "--lag-in-frames=0"];
+    let [most, least] = ["max", "min"].map(|which| format!("--kf-{which}-dist={distance}"));
+    let arguments = [&*most, &least, "--lag-in-frames=0"];
     let Some(mut units) = streams::Encoder::Aomenc.encode("key frames", &source, &arguments) else {
         support::skip("dav1dwatchdec_faults", "there is no aomenc");
         return None;

@@ -111,14 +111,16 @@ impl Dav1dWatchDec {
         if passage != Passage::Forward || event.type_() != gst::EventType::Eos {
             return passage;
         }
-        let nothing = {
+        // Played backwards, what came out last is not the end of the stream.
+        let allowed = u32::try_from(self.obj().max_errors()).ok();
+        let cut_short = {
             let state = self.state();
-            state.tally.inputs > 0 && state.tally.pictures == 0
+            let allowed = allowed.filter(|_| state.reverse.is_none());
+            state.tally.why_cut_short(allowed)
         };
-        if nothing {
-            // The base class would post an error as well, and let EOS pass.
-            let text = "No picture could be decoded before the end of the stream";
-            let _error = self.supervision.fail(self, text);
+        if let Some(text) = cut_short {
+            // The base class would let EOS pass, even where it posts an error.
+            let _error = self.supervision.fail(self, &text);
             return Passage::Swallow;
         }
         passage

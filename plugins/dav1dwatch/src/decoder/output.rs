@@ -30,6 +30,8 @@ pub(super) struct Tally {
     in_sync: bool,
     /// Something was lost since the last picture.
     discont: bool,
+    /// Inputs that were lost since the last picture.
+    lost: u64,
 }
 
 impl Tally {
@@ -37,6 +39,23 @@ impl Tally {
     pub(super) fn add_to(&self, stats: &mut gst::Structure) {
         stats.set("damaged", self.damaged);
         stats.set("unreferenced", self.unreferenced);
+    }
+
+    /// What makes a stream that ends here an incomplete one, whatever the codec
+    /// says. `allowed`: the errors that are tolerated; `None` for any number.
+    ///
+    /// An error costs everything up to the next key frame. When the stream ends
+    /// before there is one, that is no gap: what came out is cut short.
+    pub(super) fn why_cut_short(&self, allowed: Option<u32>) -> Option<String> {
+        if self.inputs > 0 && self.pictures == 0 {
+            return Some("No picture could be decoded before the end of the stream".to_owned());
+        }
+        let allowed = allowed.filter(|allowed| self.lost > u64::from(*allowed))?;
+        Some(format!(
+            "The stream is cut short: after an error its last {} frames could not be decoded, \
+             max-errors allows {allowed}",
+            self.lost
+        ))
     }
 }
 
@@ -83,6 +102,7 @@ impl Dav1dWatchDec {
             state.tally.pictures += 1;
             state.tally.errors = 0;
             state.tally.in_sync = true;
+            state.tally.lost = 0;
             let lost = std::mem::take(&mut state.tally.discont);
             (state.segment, lost)
         };
@@ -130,6 +150,7 @@ impl Dav1dWatchDec {
             let tally = &mut self.state().tally;
             let was_in_sync = std::mem::replace(&mut tally.in_sync, false);
             tally.discont = true;
+            tally.lost += 1;
             match cause {
                 dav1d::DamageCause::Unreferenced => tally.unreferenced += 1,
                 _ => tally.damaged += 1,
