@@ -63,6 +63,7 @@ run_bench() {
     need_rust
     need "${packages_to_build[@]}" "${packages_to_run[@]}" "${packages_to_test[@]}"
     build_plugins release
+    cargo build -p codecwatch-tests --examples --locked --release
     build_shim
     for bench in tests/bench/*; do
         name=$(basename "$bench")

@@ -106,6 +106,8 @@ fn each_format_is_told_by_its_name() {
         ("444-10", "Y444_10LE"),
         ("444-12", "Y444_12LE"),
         ("gbr-8", "GBR"),
+        ("gbr-10", "GBR_10LE"),
+        ("gbr-12", "GBR_12LE"),
         ("mono-8", "GRAY8"),
         ("mono-10", "I420_10LE"),
         ("mono-12", "I420_12LE"),

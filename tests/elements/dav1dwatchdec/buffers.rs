@@ -60,6 +60,51 @@ fn pictures_are_decoded_into_downstreams_pool_and_one_that_is_needed_no_more_is_
     assert!(own.count() > 0, "no buffer of the pool came out");
 }
 
+/// A memory for each plane: the picture's own, shared.
+fn is_shared(buffer: &gst::Buffer) -> bool {
+    let memories = buffer.iter_memories();
+    buffer.n_memory() == 3 && memories.into_iter().all(|one| !one.is_type("SystemMemory"))
+}
+
+#[test]
+fn without_a_pool_of_downstreams_pictures_are_shown_where_they_were_decoded() {
+    let Some(units) = encoded(8, (160, 96), KEY_EVERY_8) else {
+        return;
+    };
+    let mut harness = decoder("n-threads=1");
+    harness.add_propose_allocation_meta(VideoMeta::meta_api(), None);
+    push(&mut harness, &units, 0);
+    assert!(harness.push_event(gst::event::Eos::new()));
+    let buffers = pull_all(&mut harness);
+    assert_eq!(buffers.len(), 8);
+    assert!(buffers.iter().all(is_shared), "{buffers:?}");
+}
+
+#[test]
+fn a_pool_that_cannot_align_its_buffers_is_done_without() {
+    let Some(units) = encoded(8, (160, 96), KEY_EVERY_8) else {
+        return;
+    };
+    let mut harness = decoder("n-threads=1");
+    let pad = harness.sinkpad().unwrap();
+    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| {
+        if let Some(gst::PadProbeData::Query(query)) = &mut info.data
+            && let gst::QueryViewMut::Allocation(query) = query.view_mut()
+        {
+            query.add_allocation_meta::<VideoMeta>(None);
+            // It has no options at all.
+            query.add_allocation_pool(Some(&gst::BufferPool::new()), 160 * 96 * 3 / 2, 0, 0);
+            return gst::PadProbeReturn::Handled;
+        }
+        gst::PadProbeReturn::Ok
+    });
+    push(&mut harness, &units, 0);
+    assert!(harness.push_event(gst::event::Eos::new()));
+    let buffers = pull_all(&mut harness);
+    assert_eq!(buffers.len(), 8);
+    assert!(buffers.iter().all(is_shared), "{buffers:?}");
+}
+
 #[test]
 fn a_pool_that_runs_dry_holds_nothing_up() {
     let Some(units) = encoded(40, (160, 96), KEY_EVERY_8) else {
@@ -114,19 +159,32 @@ fn nobody_can_write_to_a_picture_that_dav1d_still_reads() {
     assert_ne!(md5(&clean.samples, 3), md5(&painted.samples, 3));
 
     // Had it painted over references, the later pictures of each group would
-    // differ by more than what the filter does to each.
+    // not be what they are without the painter.
+    let sums = |samples: &[gst::Sample]| -> Vec<String> {
+        let each = samples.iter().map(std::slice::from_ref);
+        each.map(|sample| md5(sample, 3)).collect()
+    };
     let mut harness = decoder("n-threads=1");
     harness.add_propose_allocation_meta(VideoMeta::meta_api(), None);
+    let mut seen = Vec::new();
+    let mut paint = |harness: &mut gst_check::Harness| {
+        for mut buffer in pull_all(harness) {
+            let caps = harness.sinkpad().unwrap().current_caps().unwrap();
+            seen.extend(sums(&[gst::Sample::builder()
+                .buffer(&buffer)
+                .caps(&caps)
+                .build()]));
+            buffer.make_mut().map_writable().unwrap().fill(0);
+        }
+    };
     for (number, unit) in units.iter().enumerate() {
         push(&mut harness, std::slice::from_ref(unit), number as u64);
-        for mut buffer in pull_all(&mut harness) {
-            let buffer = buffer.make_mut();
-            let mut map = buffer.map_writable().unwrap();
-            map.fill(0);
-        }
+        crate::util::wait_until("a picture", || harness.buffers_in_queue() > 0);
+        paint(&mut harness);
     }
     assert!(harness.push_event(gst::event::Eos::new()));
-    pull_all(&mut harness);
+    paint(&mut harness);
+    assert_eq!(seen, sums(&clean.samples));
 }
 
 #[test]

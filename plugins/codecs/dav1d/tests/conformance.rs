@@ -70,6 +70,8 @@ fn formats_come_out_as_they_were_encoded() {
         ("422-8", Chroma::Yuv422, 8, false),
         ("444-12", Chroma::Yuv444, 12, false),
         ("gbr-8", Chroma::Yuv444, 8, true),
+        ("gbr-10", Chroma::Yuv444, 10, true),
+        ("gbr-12", Chroma::Yuv444, 12, true),
     ];
     for (name, chroma, bit_depth, gbr) in expected {
         let Some(shape) = shape(name) else { continue };

@@ -97,6 +97,28 @@ pub const SET: &[Case] = &[
         sampled("444", 8),
         &["--profile=1", "--matrix-coefficients=identity"],
     ),
+    aom(
+        "gbr-10",
+        sampled("444", 10),
+        &[
+            "--profile=1",
+            "--matrix-coefficients=identity",
+            "-b",
+            "10",
+            "--input-bit-depth=10",
+        ],
+    ),
+    aom(
+        "gbr-12",
+        sampled("444", 12),
+        &[
+            "--profile=2",
+            "--matrix-coefficients=identity",
+            "-b",
+            "12",
+            "--input-bit-depth=12",
+        ],
+    ),
     // tools of the format
     aom("grain-8", BASE, &["--film-grain-test=1"]),
     aom(
