@@ -358,10 +358,20 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             Settled::Complete if last => {
                 self.close(imp, &run);
                 self.retire(&run);
+                self.tell_of_stuck_closes(imp);
             }
             _ => {}
         }
         settled
+    }
+
+    /// Sessions that were flushed close behind those that follow them. Where one
+    /// was given up there, that is said before the stream ends.
+    fn tell_of_stuck_closes<T: Supervised<Input = I, Output = O>>(&self, imp: &T) {
+        let leaving = self.lock().leaving.clone();
+        for run in leaving.iter().filter(|run| run.is_given_up()) {
+            self.close(imp, run);
+        }
     }
 
     fn close<T: Supervised<Input = I, Output = O>>(&self, imp: &T, run: &Run<I, O>) {

@@ -484,9 +484,20 @@ impl Machine {
     }
 
     /// Whether a call in flight is one that should have returned: a call that may
-    /// wait is, when the session has something to give.
+    /// wait is, when the session has something to give. A frame that another call
+    /// is just handing over it has not got yet.
     fn may_be_stuck(&self, call: &Call) -> bool {
-        call.kind == CallKind::Owed || self.phase != Phase::Running || self.over_since.is_some()
+        let handing_over = self
+            .calls
+            .iter()
+            .flatten()
+            .any(|call| call.kind == CallKind::Owed);
+        let got = self.inside.saturating_sub(usize::from(handing_over));
+        call.kind == CallKind::Owed || self.phase != Phase::Running || self.exceeds(got)
+    }
+
+    fn exceeds(&self, inside: usize) -> bool {
+        self.delay.is_some_and(|delay| inside > delay)
     }
 
     fn note_duration(&mut self, name: &'static str, took: Duration) {
@@ -516,8 +527,7 @@ impl Machine {
     }
 
     fn note_excess(&mut self, now: Instant) {
-        let over = self.delay.is_some_and(|delay| self.inside > delay);
-        if over && self.over_since.is_none() {
+        if self.exceeds(self.inside) && self.over_since.is_none() {
             self.over_since = Some(now);
         }
     }

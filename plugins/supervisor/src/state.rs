@@ -242,7 +242,8 @@ impl<I, O> Shared<I, O> {
     /// is downstream's all the same.
     pub(crate) fn abandon(&self, mut state: MutexGuard<'_, State<I, O>>, reason: Reason) {
         state.abandoned = true;
-        state.spent = true;
+        // It had nothing more to give: what hangs is its close alone.
+        let only_closes = std::mem::replace(&mut state.spent, true) || state.closing;
         // A worker that still waits for its turn holds nothing and ends by itself.
         if state.threads.is_some() {
             let account = Account::abandon(self.library.name);
@@ -252,7 +253,7 @@ impl<I, O> Shared<I, O> {
                 .of(state.machine.phase())
                 .unwrap_or_default();
             let fault = self.fault(&state, FaultCause::Wedged { reason, budget }, account);
-            if state.outcome.is_none() && !state.closing {
+            if state.outcome.is_none() && !only_closes {
                 state.outcome = Some(Outcome::of(fault));
             } else {
                 state.stuck_close = Some(Box::new(fault));

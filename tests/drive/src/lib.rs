@@ -7,6 +7,7 @@ pub mod facts;
 mod holding;
 mod load;
 mod material;
+pub mod matrix;
 mod progress;
 mod run;
 pub mod scenario;

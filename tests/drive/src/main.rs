@@ -2,9 +2,11 @@
 //! `./dev faults`, `./dev soak` and the replay of one scenario.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use drive::matrix::{self, Cell};
 use drive::soak::Soak;
 use drive::{FACTS, Runner, Scenario};
 
@@ -21,6 +23,18 @@ enum Command {
     Act { scenario: String },
     /// Runs one scenario and shows what is seen of it.
     Replay { scenario: String },
+    /// Shows the fault matrix, or those of its cells whose names have all these
+    /// words.
+    Matrix {
+        /// Such as `dav1dwatchdec seek playing hang`.
+        words: Vec<String>,
+        /// Writes FAULTS.md and faults.svg into this folder.
+        #[arg(long)]
+        docs: Option<PathBuf>,
+        /// Writes everything that was seen into this file.
+        #[arg(long)]
+        facts: Option<PathBuf>,
+    },
     /// Runs random scenarios for a time.
     Soak {
         /// For how long.
@@ -49,6 +63,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Replay { scenario } => replay(&parsed(&scenario)),
+        Command::Matrix { words, docs, facts } => matrix(&words, docs, facts),
         Command::Soak {
             seconds,
             seed,
@@ -80,6 +95,39 @@ fn replay(scenario: &Scenario) -> ExitCode {
     let report = runner().run(scenario);
     println!("{}", serde_json::to_string_pretty(&report).unwrap());
     ExitCode::from(u8::from(report.facts.is_none()))
+}
+
+fn matrix(words: &[String], docs: Option<PathBuf>, facts: Option<PathBuf>) -> ExitCode {
+    let cells: Vec<_> = Cell::all()
+        .into_iter()
+        .filter(|cell| {
+            let name = cell.to_string();
+            let mut named = words.iter();
+            named.all(|word| name.split(' ').any(|part| part == word))
+        })
+        .collect();
+    let shown = matrix::show(&runner(), &cells);
+    if let Some(folder) = docs {
+        std::fs::write(folder.join("FAULTS.md"), matrix::document(&shown)).unwrap();
+        std::fs::write(folder.join("faults.svg"), matrix::picture(&shown)).unwrap();
+    }
+    if let Some(path) = facts {
+        let lines = shown.iter().filter_map(|one| one.result.as_ref().ok());
+        let lines: Vec<_> = lines
+            .map(|report| serde_json::to_string(report).unwrap())
+            .collect();
+        std::fs::write(path, lines.join("\n") + "\n").unwrap();
+    }
+    let wrong = shown
+        .iter()
+        .filter(|one| !one.complaints.is_empty())
+        .count();
+    let cannot = shown.iter().filter(|one| one.result.is_err()).count();
+    println!(
+        "{} cells: {cannot} that cannot be, {wrong} not as they have to be",
+        shown.len()
+    );
+    ExitCode::from(u8::from(wrong > 0))
 }
 
 fn soak(soak: Soak) -> ExitCode {

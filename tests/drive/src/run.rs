@@ -75,6 +75,8 @@ impl Runner {
             .args(["act", &scenario.to_string()])
             .env(material::STREAM, self.folder.path().join("stream"))
             // One heap: otherwise each thread that was has left another behind.
+            // Symbols take a loaded machine longer than a budget.
+            .env("RUST_BACKTRACE", "0")
             .env("MALLOC_ARENA_MAX", "1")
             .env(stage::ARM, own.path().join("arm"))
             .bound(scenario.bound * (scenario.lives + 2) + SLACK);
@@ -106,7 +108,7 @@ fn report(scenario: &Scenario, run: &Finished) -> Report {
             .killed
             .then(|| step.unwrap_or("before the first").to_owned()),
         struck: run.lines.iter().find_map(|line| struck(&line.text)),
-        left_in: line.map(|(line, _)| (run.took - line.at).as_secs_f64() * 1e3),
+        left_in: line.map(|(line, _)| run.took.saturating_sub(line.at).as_secs_f64() * 1e3),
         took: run.took.as_secs_f64(),
         last_words: run
             .lines

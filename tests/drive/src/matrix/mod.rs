@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The fault matrix: every fault, at every call, in every state, with both
+//! kinds of source, for every element.
+
+mod axes;
+mod expect;
+mod picture;
+mod plan;
+mod summary;
+mod table;
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+pub use axes::{Cell, Fault, State, Where};
+pub use expect::{Expected, complaints, expected};
+pub use picture::picture;
+pub use plan::{Impossible, plan};
+pub use table::document;
+
+use crate::progress::Progress;
+use crate::{Report, Runner};
+
+/// What became of a combination.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// Which.
+    pub cell: Cell,
+    /// How it went, or why it cannot be.
+    pub result: Result<Report, Impossible>,
+    /// What is not as the contract says.
+    pub complaints: Vec<String>,
+}
+
+/// Scenarios at a time: those that burn a processor, those whose times are
+/// measured, and the others.
+fn jobs(fault: Fault) -> usize {
+    match fault {
+        Fault::Spin => 2,
+        Fault::Hang | Fault::Late => 4,
+        _ => 6,
+    }
+}
+
+/// Shows every cell of a list, those with times first, and says of each that is
+/// not as it has to be how to replay it.
+///
+/// # Panics
+/// When a process cannot be started.
+pub fn show(runner: &Runner, cells: &[Cell]) -> Vec<Shown> {
+    let progress = Progress::for_parts(cells.len() as u64);
+    let shown = Mutex::new(Vec::new());
+    for at_a_time in [2, 4, 6] {
+        let these = cells.iter().filter(|cell| jobs(cell.fault) == at_a_time);
+        let queue: Mutex<VecDeque<Cell>> = Mutex::new(these.copied().collect());
+        std::thread::scope(|scope| {
+            for _ in 0..at_a_time {
+                scope.spawn(|| {
+                    loop {
+                        let next = queue.lock().unwrap().pop_front();
+                        let Some(cell) = next else { break };
+                        let one = show_one(runner, cell);
+                        say(&progress, &one);
+                        let mut shown = shown.lock().unwrap();
+                        shown.push(one);
+                        progress.at(shown.len() as u64, &cell.to_string());
+                    }
+                });
+            }
+        });
+    }
+    progress.end();
+    let mut shown = shown.into_inner().unwrap();
+    shown.sort_by_key(|one| one.cell);
+    shown
+}
+
+fn show_one(runner: &Runner, cell: Cell) -> Shown {
+    match plan(&cell) {
+        Err(impossible) => Shown {
+            cell,
+            result: Err(impossible),
+            complaints: Vec::new(),
+        },
+        Ok(scenario) => {
+            let report = runner.run(&scenario);
+            Shown {
+                cell,
+                complaints: complaints(&cell, &report),
+                result: Ok(report),
+            }
+        }
+    }
+}
+
+fn say(progress: &Progress, one: &Shown) {
+    if one.complaints.is_empty() {
+        return;
+    }
+    progress.say(&format!("{}: {}", one.cell, one.complaints.join("; ")));
+    if let Ok(report) = &one.result {
+        progress.say(&format!("  ./dev replay '{}'", report.scenario));
+    }
+}
