@@ -6,6 +6,7 @@
 pub mod facts;
 mod holding;
 mod load;
+pub mod machine;
 mod material;
 pub mod matrix;
 mod progress;

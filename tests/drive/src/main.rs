@@ -108,7 +108,11 @@ fn matrix(words: &[String], docs: Option<PathBuf>, facts: Option<PathBuf>) -> Ex
         .collect();
     let shown = matrix::show(&runner(), &cells);
     if let Some(folder) = docs {
-        std::fs::write(folder.join("FAULTS.md"), matrix::document(&shown)).unwrap();
+        std::fs::write(
+            folder.join("FAULTS.md"),
+            matrix::document(&shown, &drive::machine::describe()),
+        )
+        .unwrap();
         std::fs::write(folder.join("faults.svg"), matrix::picture(&shown)).unwrap();
     }
     if let Some(path) = facts {

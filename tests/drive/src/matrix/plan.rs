@@ -69,6 +69,9 @@ impl Impossible {
 pub fn plan(cell: &Cell) -> Result<Scenario, Impossible> {
     possible(cell)?;
     let mut scenario = Scenario::new(cell.element, cell.source);
+    if cell.fault == Fault::Spin {
+        scenario.bound = Duration::from_secs(60);
+    }
     scenario.script = Some(format!("{}:{}@armed", cell.call(), fault(cell.fault)));
     // SVT-AV1's next session waits a second for a close of the one before, while
     // it opens.

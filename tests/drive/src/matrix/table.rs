@@ -1,7 +1,86 @@
 // SPDX-License-Identifier: MPL-2.0
-//! x
-use super::Shown;
-/// x
-pub fn document(_: &[Shown]) -> String {
-    String::new()
+//! The matrix as a page.
+
+use std::fmt::Write;
+
+use super::outcome::Kind;
+use super::plan::{BUDGET, CLOSE, SLOW_LIMIT};
+use super::{Fault, Impossible, Shown, summary};
+use crate::scenario::Element;
+
+/// The page. `machine`: what it was made on.
+pub fn document(shown: &[Shown], machine: &str) -> String {
+    let count = |kind| shown.iter().filter(|one| one.kind() == kind).count();
+    let mut page = format!(
+        "# The fault matrix\n\n\
+         Made by `./dev faults`, on {machine}. Each cell is a process of its own in which the fault shim \
+         makes one call of the real library go wrong, once, at a chosen moment.\n\n\
+         {} cells: {} shown, of these {} not as the contract says; {} cannot be. \
+         `./dev faults svtav1watchenc seek playing hang` shows those whose names have these words, and \
+         prints of each that is not as it has to be the line that replays it.\n\n\
+         Budgets: watchdog, drain and open {:.0} s, close {:.0} s, slow-limit {:.0} s. \"Late return\" is \
+         a hang of 3 s. Where the same call does several things, the state of the session decides.\n\n\
+         ![Each cell as a colour](faults.svg)\n\n\
+         ## Times\n\n{}\n## Words\n\n",
+        shown.len(),
+        shown.len() - count(Kind::Impossible),
+        count(Kind::Wrong),
+        count(Kind::Impossible),
+        BUDGET.as_secs_f64(),
+        CLOSE.as_secs_f64(),
+        SLOW_LIMIT.as_secs_f64(),
+        summary::figures(shown),
+    );
+    page += "| in a cell | means |\n|---|---|\n\
+             | error | one element error with complete details, no EOS; with a time: of a wedge, from the strike |\n\
+             | whole | EOS and no error; \"warned\": a session that did not close was given up, and a warning says so |\n\
+             | NULL | the change to NULL has ended after that time |\n\
+             | SIGABRT, SIGSEGV | the process has ended by it, without EOS before it: codecs run in it |\n";
+    for impossible in Impossible::ALL {
+        let _ = writeln!(
+            page,
+            "| {} | cannot be: {} |",
+            impossible.letter(),
+            impossible.reason()
+        );
+    }
+    page += "\nOf every cell: at most one error of the element, no EOS after it, an exit code of 0 without a crash, \
+             NULL within its bound, a ledger that says what was abandoned and, of a late return, reclaimed.\n";
+    for element in [Element::Encoder, Element::Decoder] {
+        let _ = write!(page, "\n## {}\n\n{}", element.name(), table(shown, element));
+    }
+    page
+}
+
+fn table(shown: &[Shown], element: Element) -> String {
+    let mut table = "| call | state | source |".to_owned();
+    for fault in Fault::ALL {
+        let _ = write!(table, " {} |", fault.name());
+    }
+    table += "\n|---|---|---|";
+    table += &"---|".repeat(Fault::ALL.len());
+    let cells: Vec<_> = shown
+        .iter()
+        .filter(|one| one.cell.element == element)
+        .collect();
+    for row in cells.chunk_by(|one, other| {
+        let place = |one: &Shown| (one.cell.at, one.cell.state, one.cell.source);
+        place(one) == place(other)
+    }) {
+        let Some(first) = row.first().map(|one| one.cell) else {
+            continue;
+        };
+        let _ = write!(
+            table,
+            "\n| {} `{}` | {} | {} |",
+            first.at.name(),
+            first.call(),
+            first.state.name(),
+            first.source.name()
+        );
+        for one in row {
+            let _ = write!(table, " {} |", one.word());
+        }
+    }
+    table + "\n"
 }
