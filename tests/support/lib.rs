@@ -12,7 +12,7 @@ pub mod process;
 pub mod rehearsal;
 pub mod stopping;
 
-pub use launch::{Finished, Launch, Line, is_child};
+pub use launch::{Finished, Launch, Line, Running, is_child};
 
 /// Registers the plugins in this process, once.
 pub fn init() {

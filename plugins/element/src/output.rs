@@ -94,7 +94,7 @@ fn end<T: Supervised>(imp: &T, run: &Run<T::Input, T::Output>) {
         Some(_) => {
             let aftermath = supervision.settle_fault(imp, run, Observer::Output);
             let inner = supervision.lock();
-            if aftermath == Aftermath::Fatal || inner.runs.is_empty() {
+            if aftermath != Aftermath::Restarted || inner.runs.is_empty() {
                 pause(imp);
             }
         }

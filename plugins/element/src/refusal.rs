@@ -116,12 +116,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     where
         T: Supervised<Input = I, Output = O>,
     {
-        let runs: Vec<_> = {
-            let mut inner = self.lock();
-            if std::mem::replace(&mut inner.failed, true) {
-                return gst::FlowError::Error;
-            }
-            inner.runs.iter().cloned().collect()
+        let Some(runs) = self.begin_report() else {
+            return self.lock().answer();
         };
         let element = imp.obj();
         let element = element.upcast_ref();
@@ -132,6 +128,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         } else {
             report();
         }
+        self.reported();
         for run in runs {
             run.request_close();
         }

@@ -36,6 +36,8 @@ pub(crate) struct Inner<I, O> {
     /// A run ended with a fault, or could not be started: nothing goes through
     /// until the element has been to READY.
     pub(crate) failed: bool,
+    /// The failure is about to be posted.
+    reporting: bool,
     /// When restarts happened, within the window.
     restarts: VecDeque<Instant>,
     restarts_total: u32,
@@ -55,6 +57,7 @@ impl<I, O> Default for Inner<I, O> {
             leaving: Vec::new(),
             flow: Ok(gst::FlowSuccess::Ok),
             failed: false,
+            reporting: false,
             restarts: VecDeque::new(),
             restarts_total: 0,
             discont: false,
@@ -182,7 +185,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             let run = {
                 let inner = self.lock();
                 if inner.failed {
-                    return Err(gst::FlowError::Error);
+                    return Err(inner.answer());
                 }
                 inner.flow?;
                 inner.runs.back().cloned()
@@ -290,6 +293,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let settings = self.settings();
         let (aftermath, restarts, given_up) = {
             let mut inner = self.lock();
+            if inner.reporting {
+                return Aftermath::Pending;
+            }
             if inner.failed {
                 return Aftermath::Fatal;
             }
@@ -306,6 +312,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                 return Aftermath::Pending;
             } else {
                 inner.failed = true;
+                inner.reporting = true;
                 (Aftermath::Fatal, 0, VecDeque::new())
             }
         };
@@ -325,7 +332,26 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         } else {
             report::post_outcome(element, T::ROLE, &outcome);
         }
+        if aftermath == Aftermath::Fatal {
+            self.reported();
+        }
         aftermath
+    }
+
+    /// Leaves the report of a failure to the caller, with the runs that there are;
+    /// `None` where it has been, or is being, reported already. Afterwards [`reported`](Self::reported) has to be called.
+    pub(crate) fn begin_report(&self) -> Option<Vec<Run<I, O>>> {
+        let mut inner = self.lock();
+        if std::mem::replace(&mut inner.failed, true) {
+            return None;
+        }
+        inner.reporting = true;
+        Some(inner.runs.iter().cloned().collect())
+    }
+
+    /// The failure is on the bus.
+    pub(crate) fn reported(&self) {
+        self.lock().reporting = false;
     }
 
     /// Whether the next output has to be marked DISCONT; answers yes once.
@@ -461,6 +487,17 @@ impl<I, O> Inner<I, O> {
     /// Whether no run may begin at the moment.
     fn is_held(&self) -> bool {
         self.flushing || self.stopping
+    }
+
+    /// What a buffer is answered with once the element has failed. A source posts
+    /// an error of its own when it sees `Error`, and it shall not come before the
+    /// one that says why.
+    pub(crate) fn answer(&self) -> gst::FlowError {
+        if self.reporting {
+            gst::FlowError::Flushing
+        } else {
+            gst::FlowError::Error
+        }
     }
 
     /// Takes the run that has given everything out of the line.

@@ -221,9 +221,10 @@ impl<I, O> Shared<I, O> {
         }
     }
 
-    /// Ends the run with a fault, unless it has ended already.
+    /// Ends the run with a fault, unless it has ended already or had nothing more
+    /// to give: how a session closes changes nothing about what it gave.
     pub(crate) fn fail(&self, state: &mut State<I, O>, cause: FaultCause) {
-        if state.outcome.is_none() && !state.closing {
+        if state.outcome.is_none() && !state.closing && !state.spent {
             let fault = self.fault(state, cause, Account::of(self.library.name));
             state.outcome = Some(Outcome::of(fault));
         }

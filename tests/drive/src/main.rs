@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use drive::matrix::{self, Cell};
@@ -106,7 +107,7 @@ fn matrix(words: &[String], docs: Option<PathBuf>, facts: Option<PathBuf>) -> Ex
             named.all(|word| name.split(' ').any(|part| part == word))
         })
         .collect();
-    let shown = matrix::show(&runner(), &cells);
+    let shown = matrix::show(&runner(), &cells, Duration::ZERO);
     if let Some(folder) = docs {
         std::fs::write(
             folder.join("FAULTS.md"),

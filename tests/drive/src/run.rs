@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
-use support::{Finished, Launch};
+use support::{Finished, Launch, Running};
 
 use crate::facts::Facts;
 use crate::scenario::Scenario;
@@ -70,6 +70,14 @@ impl Runner {
     /// # Panics
     /// When the program cannot be started.
     pub fn run(&self, scenario: &Scenario) -> Report {
+        self.run_and(scenario, |_| {})
+    }
+
+    /// The same, with something done to the process from outside meanwhile.
+    ///
+    /// # Panics
+    /// When the program cannot be started.
+    pub fn run_and(&self, scenario: &Scenario, meanwhile: impl FnOnce(&mut Running)) -> Report {
         let own = tempfile::tempdir_in(self.folder.path()).unwrap();
         let mut launch = Launch::program(&self.program)
             .args(["act", &scenario.to_string()])
@@ -83,7 +91,9 @@ impl Runner {
         if let Some(script) = &scenario.script {
             launch = launch.rehearse(script);
         }
-        report(scenario, &launch.start().end())
+        let mut running = launch.start();
+        meanwhile(&mut running);
+        report(scenario, &running.end())
     }
 }
 

@@ -83,6 +83,7 @@ impl Codec for SvtAv1 {
             pending: Arc::default(),
             receiver: None,
             discarder: Arc::default(),
+            begun: false,
             ended: false,
             sent: 0,
             format: Format::new(&self.config, Version::installed()),
@@ -115,6 +116,8 @@ pub struct SvtAv1Session {
     receiver: Option<Sibling>,
     /// Started when the receiver fails.
     discarder: Arc<Discarder>,
+    /// The library has taken a picture.
+    begun: bool,
     /// The end of the stream was sent.
     ended: bool,
     /// Pictures sent: the timestamp of the next.
@@ -149,7 +152,9 @@ impl Session for SvtAv1Session {
         let pts = self.sent;
         self.sent += 1;
         lock(&self.pending).push_back((pts, picture.id));
-        self.encode(lane, readable, pts, picture.force_key, picture.bitrate)
+        self.encode(lane, readable, pts, picture.force_key, picture.bitrate)?;
+        self.begun = true;
+        Ok(())
     }
 
     fn drain(&mut self, lane: &Lane<Output>) -> Result<Drained, CodecError> {
@@ -233,11 +238,12 @@ impl SvtAv1Session {
     fn end(&mut self, lane: &Lane<Output>) -> Result<(), CodecError> {
         if !self.ended {
             self.ended = true;
-            let Some(_) = self.receiver else {
-                return self.end_unused(lane);
+            let sent = if self.begun {
+                self.encoder.send_end(lane)
+            } else {
+                self.end_unused(lane)
             };
             // Also when this fails: what is inside may still come out.
-            let sent = self.encoder.send_end(lane);
             self.wait_for_receiver();
             return sent;
         }
@@ -255,12 +261,16 @@ impl SvtAv1Session {
         }
     }
 
-    /// The end of a stream that had no picture. Before 2.0 the end comes out
+    /// The end of a stream of which the library has taken no picture; the receive
+    /// lane may wait for one all the same. Before 2.0 the end comes out
     /// with the last picture, and the library would wait for one for ever: it
     /// gets one, which nobody will see.
     fn end_unused(&mut self, lane: &Lane<Output>) -> Result<(), CodecError> {
         if Version::installed().at_least(2, 0) {
-            return Ok(());
+            return match self.receiver {
+                Some(_) => self.encoder.send_end(lane),
+                None => Ok(()),
+            };
         }
         let picture = vec![0; self.format.bytes()];
         let planes = [Plane {
@@ -269,7 +279,7 @@ impl SvtAv1Session {
         }; 3];
         let readable = self.format.readable(&planes, &mut self.scratch)?;
         self.encode(lane, readable, 0, false, None)?;
-        // `svt_av1_enc_deinit` takes it out again.
+        // The receive lane takes it out again, or `svt_av1_enc_deinit`.
         self.encoder.send_end(lane)
     }
 }

@@ -12,6 +12,7 @@ mod table;
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::time::Duration;
 
 pub use axes::{Cell, Fault, State, Where};
 pub use expect::{Expected, complaints, expected};
@@ -43,12 +44,13 @@ fn jobs(fault: Fault) -> usize {
     }
 }
 
-/// Shows every cell of a list, those with times first, and says of each that is
-/// not as it has to be how to replay it.
+/// Shows every cell of a list, and says of each that is not as it has to be how to
+/// replay it. `patience`: what everything may take beyond its bound, where no
+/// figures are wanted.
 ///
 /// # Panics
 /// When a process cannot be started.
-pub fn show(runner: &Runner, cells: &[Cell]) -> Vec<Shown> {
+pub fn show(runner: &Runner, cells: &[Cell], patience: Duration) -> Vec<Shown> {
     let progress = Progress::for_parts(cells.len() as u64);
     let shown = Mutex::new(Vec::new());
     for at_a_time in [4, 6, 1] {
@@ -60,7 +62,7 @@ pub fn show(runner: &Runner, cells: &[Cell]) -> Vec<Shown> {
                     loop {
                         let next = queue.lock().unwrap().pop_front();
                         let Some(cell) = next else { break };
-                        let one = show_one(runner, cell);
+                        let one = show_one(runner, cell, patience);
                         say(&progress, &one);
                         let mut shown = shown.lock().unwrap();
                         shown.push(one);
@@ -76,7 +78,7 @@ pub fn show(runner: &Runner, cells: &[Cell]) -> Vec<Shown> {
     shown
 }
 
-fn show_one(runner: &Runner, cell: Cell) -> Shown {
+fn show_one(runner: &Runner, cell: Cell, patience: Duration) -> Shown {
     match plan(&cell) {
         Err(impossible) => Shown {
             cell,
@@ -87,7 +89,7 @@ fn show_one(runner: &Runner, cell: Cell) -> Shown {
             let report = runner.run(&scenario);
             Shown {
                 cell,
-                complaints: complaints(&cell, &report),
+                complaints: complaints(&cell, &report, patience),
                 result: Ok(report),
             }
         }

@@ -75,11 +75,7 @@ pub fn plan(cell: &Cell) -> Result<Scenario, Impossible> {
     scenario.script = Some(format!("{}:{}@armed", cell.call(), fault(cell.fault)));
     // SVT-AV1's next session waits a second for a close of the one before, while
     // it opens.
-    let open = if cell.at == Where::Close {
-        3 * BUDGET
-    } else {
-        BUDGET
-    };
+    let open = if cell.closes() { 3 * BUDGET } else { BUDGET };
     scenario = scenario
         .with("watchdog-timeout", BUDGET.as_nanos())
         .with("drain-timeout", BUDGET.as_nanos())
@@ -159,8 +155,13 @@ fn before(cell: &Cell) -> &'static str {
             Where::Open | Where::Send | Where::Get => "pause",
             _ => "pause push:3 settle",
         },
+        (State::Paused, Source::NonLive) if cell.fault == Fault::Corrupt => {
+            "play push:9 settle idle:300 settle pause push:3 settle"
+        }
         (State::Paused, Source::NonLive) => "play push:9 settle pause push:3 settle",
         (State::Paused, Source::Live) => "play push:9 settle pause idle:50",
+        // The first packet has to be out: without it there is no stream.
+        _ if cell.fault == Fault::Corrupt => "play push:9 settle idle:300 settle",
         _ => "play push:9 settle",
     }
 }

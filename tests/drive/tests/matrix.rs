@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Cells of the fault matrix that take little time: of each fault, call and
+//! state some. `./dev faults` shows them all, and measures.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use drive::Runner;
+use drive::matrix::{self, Cell};
+
+const CELLS: &[&str] = &[
+    "svtav1watchenc open preroll non-live hang",
+    "svtav1watchenc open playing live fail",
+    "svtav1watchenc send playing live hang",
+    "svtav1watchenc send paused non-live panic",
+    "svtav1watchenc send NULL non-live hang",
+    "svtav1watchenc get EOS non-live hang",
+    "svtav1watchenc get playing live fail",
+    "svtav1watchenc get playing live delay",
+    "svtav1watchenc flush playing non-live hang",
+    "svtav1watchenc drain EOS live late return",
+    "svtav1watchenc drain playing non-live slow x4",
+    "svtav1watchenc caps change playing non-live hang",
+    "svtav1watchenc seek paused live panic",
+    "svtav1watchenc close EOS non-live hang",
+    "svtav1watchenc get playing non-live abort",
+    "dav1dwatchdec open playing non-live hang",
+    "dav1dwatchdec open playing non-live panic",
+    "dav1dwatchdec send playing live fail",
+    "dav1dwatchdec send EOS non-live panic",
+    "dav1dwatchdec get paused non-live hang",
+    "dav1dwatchdec get playing non-live corrupt",
+    "dav1dwatchdec flush paused live hang",
+    "dav1dwatchdec drain preroll non-live hang",
+    "dav1dwatchdec caps change EOS live hang",
+    "dav1dwatchdec seek playing live hang",
+    "dav1dwatchdec seek preroll non-live late return",
+    "dav1dwatchdec close NULL live hang",
+    "dav1dwatchdec close EOS live late return",
+    "dav1dwatchdec send playing live segv",
+];
+
+/// What a noisy machine may add: a bound that is missed is a matter for the
+/// figures, a wait that has none is not.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+#[test]
+fn faults_end_as_the_contract_says() {
+    let all = Cell::all();
+    let cells: Vec<Cell> = CELLS
+        .iter()
+        .map(|name| *all.iter().find(|cell| cell.to_string() == *name).unwrap())
+        .collect();
+    let runner = Runner::new(PathBuf::from(env!("CARGO_BIN_EXE_drive")));
+    let shown = matrix::show(&runner, &cells, PATIENCE);
+    let wrong: Vec<_> = shown
+        .iter()
+        .filter(|one| one.result.is_err() || !one.complaints.is_empty())
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_combination_is_shown_or_has_a_reason_not_to_be() {
+    let cells = Cell::all();
+    assert_eq!(cells.len(), 2 * 8 * 5 * 2 * 10);
+    let impossible = cells
+        .iter()
+        .filter(|cell| matrix::plan(cell).is_err())
+        .count();
+    assert!(impossible < cells.len() / 2, "{impossible}");
+    for cell in cells {
+        if let Ok(scenario) = matrix::plan(&cell) {
+            assert_eq!(scenario.to_string().parse(), Ok(scenario), "{cell}");
+        }
+    }
+}
