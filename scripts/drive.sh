@@ -10,6 +10,16 @@ build_drive() {
     build_shim
 }
 
+# The whole fault matrix, and the page about it; or the cells whose names have these words.
+run_faults() {
+    build_drive
+    if [ $# = 0 ]; then
+        "$target/debug/drive" matrix --facts "$target/faults.jsonl" --docs docs
+    else
+        "$target/debug/drive" matrix --facts "$target/faults.jsonl" -- "$@"
+    fi
+}
+
 # Random scenarios for as long as asked.
 run_soak() {
     build_drive

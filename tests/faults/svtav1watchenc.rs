@@ -191,7 +191,7 @@ const LOW_LATENCY: Subject = Subject {
 };
 
 #[test]
-fn within_the_restart_limit_a_wedge_costs_frames_and_not_the_stream() {
+fn within_the_restart_limit_three_wedges_cost_frames_and_not_the_stream() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("restarted.mkv");
     let sink = format!("matroskamux ! filesink location={}", path.display());
@@ -201,7 +201,10 @@ fn within_the_restart_limit_a_wedge_costs_frames_and_not_the_stream() {
     };
     let run = subject
         .launch("watchdog-timeout=500000000 restart-limit=3")
-        .rehearse("svt_av1_enc_get_packet:hang@20,svt_av1_enc_get_packet:hang@40")
+        .rehearse(
+            "svt_av1_enc_get_packet:hang@20,svt_av1_enc_get_packet:hang@40,\
+             svt_av1_enc_get_packet:hang@60",
+        )
         .run();
     assert_eq!(run.code(), 0, "{}", run.text());
     assert!(run.says("(eos)"), "{}", run.text());
@@ -210,7 +213,7 @@ fn within_the_restart_limit_a_wedge_costs_frames_and_not_the_stream() {
         .iter()
         .filter(|line| line.text.contains("codecwatch-restarted"))
         .count();
-    assert_eq!(restarts, 2, "{}", run.text());
+    assert_eq!(restarts, 3, "{}", run.text());
     assert!(run.says("frames-lost=(guint64)"), "{}", run.text());
     assert!(is_finalized(&path));
     // It plays: every frame in the file can be decoded.

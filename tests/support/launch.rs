@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -134,6 +134,20 @@ impl Launch {
     pub fn rehearse(self, script: &str) -> Self {
         self.env("LD_PRELOAD", rehearsal::shim())
             .env("CODECWATCH_REHEARSE", script)
+    }
+
+    /// Runs under a further library.
+    pub fn preload(self, library: &Path) -> Self {
+        let preloaded = self
+            .command
+            .get_envs()
+            .find(|(name, _)| *name == "LD_PRELOAD");
+        let mut libraries = OsString::from(library);
+        if let Some((_, Some(others))) = preloaded {
+            libraries.push(":");
+            libraries.push(others);
+        }
+        self.env("LD_PRELOAD", libraries)
     }
 
     /// The longest that it may take; a program that takes longer is killed, and

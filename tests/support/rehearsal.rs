@@ -12,14 +12,27 @@ pub fn shim() -> PathBuf {
         if let Some(path) = std::env::var_os("CODECWATCH_SHIM") {
             return path.into();
         }
-        let target = crate::launch::target_dir().join("rehearse-tests.so");
-        // Several test programs may do this at once: each moves its own into place.
-        let own = target.with_extension(format!("{}.so", std::process::id()));
-        let build = concat!(env!("CARGO_MANIFEST_DIR"), "/shims/build");
-        let status = Command::new(build).arg(&own).status().unwrap();
-        assert!(status.success(), "the fault shim does not compile");
-        std::fs::rename(&own, &target).unwrap();
-        target
+        compiled("rehearse-tests.so", &[])
     })
     .clone()
+}
+
+/// The library under which the time of day jumps.
+pub fn jumping_time() -> PathBuf {
+    compiled("realtime-tests.so", &["realtime.c"])
+}
+
+fn compiled(name: &str, sources: &[&str]) -> PathBuf {
+    let target = crate::launch::target_dir().join(name);
+    // Several test programs may do this at once: each moves its own into place.
+    let own = target.with_extension(format!("{}.so", std::process::id()));
+    let build = concat!(env!("CARGO_MANIFEST_DIR"), "/shims/build");
+    let status = Command::new(build)
+        .arg(&own)
+        .args(sources)
+        .status()
+        .unwrap();
+    assert!(status.success(), "{name} does not compile");
+    std::fs::rename(&own, &target).unwrap();
+    target
 }

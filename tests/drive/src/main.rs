@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use drive::matrix::{self, Cell};
+use drive::matrix::{self, Cell, How};
 use drive::soak::Soak;
 use drive::{FACTS, Runner, Scenario};
 
@@ -35,6 +35,9 @@ enum Command {
         /// Writes everything that was seen into this file.
         #[arg(long)]
         facts: Option<PathBuf>,
+        /// Does not run again what is in such a file and went well.
+        #[arg(long)]
+        earlier: Option<PathBuf>,
     },
     /// Runs random scenarios for a time.
     Soak {
@@ -64,7 +67,12 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Replay { scenario } => replay(&parsed(&scenario)),
-        Command::Matrix { words, docs, facts } => matrix(&words, docs, facts),
+        Command::Matrix {
+            words,
+            docs,
+            facts,
+            earlier,
+        } => matrix(&words, docs, facts, earlier),
         Command::Soak {
             seconds,
             seed,
@@ -98,7 +106,22 @@ fn replay(scenario: &Scenario) -> ExitCode {
     ExitCode::from(u8::from(report.facts.is_none()))
 }
 
-fn matrix(words: &[String], docs: Option<PathBuf>, facts: Option<PathBuf>) -> ExitCode {
+fn matrix(
+    words: &[String],
+    docs: Option<PathBuf>,
+    facts: Option<PathBuf>,
+    earlier: Option<PathBuf>,
+) -> ExitCode {
+    let earlier = earlier.map(|path| std::fs::read_to_string(path).unwrap());
+    let how = How {
+        patience: Duration::ZERO,
+        earlier: earlier
+            .iter()
+            .flat_map(|lines| lines.lines())
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect(),
+        again: true,
+    };
     let cells: Vec<_> = Cell::all()
         .into_iter()
         .filter(|cell| {
@@ -107,7 +130,7 @@ fn matrix(words: &[String], docs: Option<PathBuf>, facts: Option<PathBuf>) -> Ex
             named.all(|word| name.split(' ').any(|part| part == word))
         })
         .collect();
-    let shown = matrix::show(&runner(), &cells, Duration::ZERO);
+    let shown = matrix::show(&runner(), &cells, &how);
     if let Some(folder) = docs {
         std::fs::write(
             folder.join("FAULTS.md"),

@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use support::{Finished, Launch, Running};
 
 use crate::facts::Facts;
@@ -24,10 +24,11 @@ const SLACK: Duration = Duration::from_secs(60);
 pub struct Runner {
     program: PathBuf,
     folder: tempfile::TempDir,
+    preloaded: Option<PathBuf>,
 }
 
 /// What became of a scenario.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
     /// The line that replays it.
     pub scenario: String,
@@ -62,7 +63,19 @@ impl Runner {
         material::write(&folder.path().join("stream"));
         // Compiled once, before many want it.
         let _ = support::rehearsal::shim();
-        Self { program, folder }
+        Self {
+            program,
+            folder,
+            preloaded: None,
+        }
+    }
+
+    /// The same with a library that is loaded into every process.
+    pub fn preload(self, library: PathBuf) -> Self {
+        Self {
+            preloaded: Some(library),
+            ..self
+        }
     }
 
     /// Runs a scenario to its end.
@@ -90,6 +103,9 @@ impl Runner {
             .bound(scenario.bound * (scenario.lives + 2) + SLACK);
         if let Some(script) = &scenario.script {
             launch = launch.rehearse(script);
+        }
+        if let Some(library) = &self.preloaded {
+            launch = launch.preload(library);
         }
         let mut running = launch.start();
         meanwhile(&mut running);

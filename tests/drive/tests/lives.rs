@@ -65,6 +65,39 @@ fn what_is_wedged_before_a_process_is_stopped_is_found_after_it() {
 }
 
 #[test]
+fn a_time_of_day_that_jumps_by_hours_neither_trips_the_watchdog_nor_stops_it() {
+    let runner = runner().preload(support::rehearsal::jumping_time());
+    for element in ["svtav1watchenc live preset=12", "dav1dwatchdec live"] {
+        let budgets = "watchdog-timeout=1000000000 drain-timeout=1000000000";
+        let line = format!("{element} {budgets} : play push:45 eos await-end null");
+        let report = runner.run(&scenario(&line));
+        let life = &facts(&report).lives[0];
+        assert!(life.errors.is_empty() && life.eos, "{report:#?}");
+    }
+    for (element, call) in [
+        (
+            "svtav1watchenc live preset=12 low-latency=true",
+            "svt_av1_enc_get_packet",
+        ),
+        ("dav1dwatchdec live n-threads=1", "dav1d_get_picture"),
+    ] {
+        let line = format!(
+            "{element} watchdog-timeout=1000000000 close-timeout=1000000000 \
+             script={call}:hang@armed : play push:9 settle arm push:20 await-end null"
+        );
+        let report = runner.run(&scenario(&line));
+        let life = &facts(&report).lives[0];
+        let fault = life.errors[0].fault.as_ref().unwrap();
+        assert_eq!(
+            fault.outcome.as_deref(),
+            Some("WatchdogAbandoned"),
+            "{report:#?}"
+        );
+        assert!(fault.call_age.unwrap() < 60_000.0, "{report:#?}");
+    }
+}
+
+#[test]
 fn with_the_leak_budget_used_up_nothing_is_opened_and_the_process_ends_all_the_same() {
     let runner = runner();
     for (element, call, open) in [

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use drive::Runner;
-use drive::matrix::{self, Cell};
+use drive::matrix::{self, Cell, How};
 
 const CELLS: &[&str] = &[
     "svtav1watchenc open preroll non-live hang",
@@ -53,7 +53,11 @@ fn faults_end_as_the_contract_says() {
         .map(|name| *all.iter().find(|cell| cell.to_string() == *name).unwrap())
         .collect();
     let runner = Runner::new(PathBuf::from(env!("CARGO_BIN_EXE_drive")));
-    let shown = matrix::show(&runner, &cells, PATIENCE);
+    let how = How {
+        patience: PATIENCE,
+        ..How::default()
+    };
+    let shown = matrix::show(&runner, &cells, &how);
     let wrong: Vec<_> = shown
         .iter()
         .filter(|one| one.result.is_err() || !one.complaints.is_empty())

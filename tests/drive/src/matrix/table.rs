@@ -17,7 +17,8 @@ pub fn document(shown: &[Shown], machine: &str) -> String {
          makes one call of the real library go wrong, once, at a chosen moment.\n\n\
          {} cells: {} shown, of these {} not as the contract says; {} cannot be. \
          `./dev faults svtav1watchenc seek playing hang` shows those whose names have these words, and \
-         prints of each that is not as it has to be the line that replays it.\n\n\
+         prints of each that is not as it has to be the line that replays it. Such a cell is shown once more, alone, \
+         and that is what counts: a machine that does something else as well misses a bound now and then.\n\n\
          Budgets: watchdog, drain and open {:.0} s, close {:.0} s, slow-limit {:.0} s. \"Late return\" is \
          a hang of 3 s. Where the same call does several things, the state of the session decides.\n\n\
          ![Each cell as a colour](faults.svg)\n\n\

@@ -10,7 +10,7 @@ use crate::scenario::{Element, Scenario, Source, Step};
 /// The budgets of a soak. The close has no extension, however busy the codec
 /// is; so on a machine that is loaded eightfold it gets more.
 const BUDGET: Duration = Duration::from_secs(1);
-pub(super) const CLOSE: Duration = Duration::from_secs(20);
+const CLOSE: Duration = Duration::from_secs(20);
 
 /// The scenario with this number.
 pub fn scenario(seed: u64, number: u64, faults: bool) -> Scenario {
@@ -31,7 +31,8 @@ pub fn scenario(seed: u64, number: u64, faults: bool) -> Scenario {
     for timeout in ["watchdog-timeout", "drain-timeout", "open-timeout"] {
         scenario = scenario.with(timeout, BUDGET.as_nanos());
     }
-    scenario = scenario.with("close-timeout", CLOSE.as_nanos());
+    let close = if faults { BUDGET } else { CLOSE };
+    scenario = scenario.with("close-timeout", close.as_nanos());
     scenario = match element {
         Element::Encoder => encoder(scenario, &mut rng),
         Element::Decoder => decoder(scenario, &mut rng),

@@ -53,6 +53,25 @@ pub(super) fn add(scenario: &mut Scenario, rng: &mut Rng) {
     scenario.lives = scenario.lives.min(2);
 }
 
+/// A session whose opening or closing call was not made at all stays open.
+pub(super) fn keeps_a_session_open(scenario: &Scenario) -> bool {
+    let not_made = |script: &str| {
+        let ends = [
+            "_init",
+            "_deinit",
+            "_deinit_handle",
+            "_close",
+            "_buffer",
+            "_unref",
+        ];
+        script.split_once(':').is_some_and(|(call, fault)| {
+            ends.iter().any(|end| call.ends_with(end))
+                && (fault.starts_with("fail") || fault.starts_with("panic"))
+        })
+    };
+    scenario.script.as_deref().is_some_and(not_made)
+}
+
 /// Whether it struck is not known; what came of it has to be one of the things
 /// that may.
 pub(super) fn verdict(life: &Life, wrong: &mut Vec<String>) {

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::chance::CLOSE;
 use crate::Report;
 use crate::facts::{Facts, Life};
 use crate::scenario::{Scenario, Step};
@@ -36,18 +35,25 @@ pub fn complaints(scenario: &Scenario, report: &Report, loaded: bool) -> Vec<Str
     }
     let slack = if loaded { SLACK_LOADED } else { SLACK };
     for life in &facts.lives {
-        bounded(life, slack, &mut wrong);
+        bounded(scenario, life, slack, &mut wrong);
         match &scenario.script {
             None => no_fault(scenario, life, &mut wrong),
             Some(_) => super::mischief::verdict(life, &mut wrong),
         }
     }
-    growth(facts, &mut wrong);
+    if !super::mischief::keeps_a_session_open(scenario) {
+        growth(facts, &mut wrong);
+    }
     wrong
 }
 
-fn bounded(life: &Life, slack: Duration, wrong: &mut Vec<String>) {
-    let bound = (CLOSE + slack).as_secs_f64() * 1e3;
+fn bounded(scenario: &Scenario, life: &Life, slack: Duration, wrong: &mut Vec<String>) {
+    let close = scenario.properties.iter().rev();
+    let close = close
+        .filter(|(name, _)| name == "close-timeout")
+        .find_map(|(_, value)| value.parse().ok())
+        .map_or(Duration::ZERO, Duration::from_nanos);
+    let bound = (close + slack).as_secs_f64() * 1e3;
     if let Some(took) = life.stopped_in.filter(|took| *took > bound) {
         wrong.push(format!("a state change took {took:.0} ms"));
     }
