@@ -19,6 +19,11 @@ use crate::{Account, Budgets, Library, open_lane};
 /// streaming thread; few, since each holds a buffer of upstream's pool.
 const INBOX: usize = 4;
 
+/// So many are left when a streaming thread that waits for room is woken: some,
+/// so that the worker need not wait for it; not one less than would fit, because
+/// then each input would cost a wake-up.
+pub(crate) const REFILL: usize = INBOX / 2;
+
 /// Outputs that wait for downstream before the codec's lanes are held up. A few,
 /// so that the codec works on while one is pushed; not many, since each may hold
 /// a picture.
@@ -131,7 +136,9 @@ pub(crate) struct Shared<I, O> {
     pub(crate) outlet: Condvar,
     /// The output task waits for output or for a deadline.
     pub(crate) output: Condvar,
-    /// The streaming thread waits for room, for a drain, for the close.
+    /// The streaming thread waits for room.
+    pub(crate) room: Condvar,
+    /// It waits for a drain, or whoever changes the state for the close.
     pub(crate) element: Condvar,
 }
 
@@ -169,6 +176,7 @@ impl<I, O> Shared<I, O> {
             command: Condvar::new(),
             outlet: Condvar::new(),
             output: Condvar::new(),
+            room: Condvar::new(),
             element: Condvar::new(),
         }
     }
@@ -210,6 +218,12 @@ impl<I, O> Shared<I, O> {
         self.command.notify_all();
         self.outlet.notify_all();
         self.output.notify_all();
+        self.wake_element();
+    }
+
+    /// What the streaming thread waits for has changed, whatever it is.
+    pub(crate) fn wake_element(&self) {
+        self.room.notify_all();
         self.element.notify_all();
     }
 

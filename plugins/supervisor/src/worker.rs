@@ -11,7 +11,7 @@ use crate::outcome::Outcome;
 use crate::procfs::ThreadSet;
 use crate::run::{Options, admit};
 use crate::session::{Codec, CodecError, Drained, Flush, Session};
-use crate::state::{Command, Shared, host};
+use crate::state::{Command, REFILL, Shared, host};
 
 type Input<C> = <<C as Codec>::Session as Session>::Input;
 type Output<C> = <<C as Codec>::Session as Session>::Output;
@@ -118,7 +118,7 @@ fn serve<S: Session>(
                     // What still comes out is what the flush was to drop.
                     Flush::NeedsNewSession => shared.spend(&mut state),
                 }
-                shared.element.notify_all();
+                shared.wake_element();
             }
             Command::Drain { ticket, last } => {
                 {
@@ -137,7 +137,7 @@ fn serve<S: Session>(
                     }
                     shared.spend(&mut state);
                 }
-                shared.element.notify_all();
+                shared.wake_element();
             }
         }
     }
@@ -157,7 +157,9 @@ fn next_command<I: Send, O: Send>(shared: &Shared<I, O>) -> Option<Command<I>> {
                     frames: command.frames(),
                 },
             );
-            shared.element.notify_all();
+            if state.inbox.len() <= REFILL {
+                shared.room.notify_all();
+            }
             return Some(command);
         }
         state = shared.wait(&shared.command, state);
