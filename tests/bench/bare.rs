@@ -136,13 +136,13 @@ where
             while let Err(back) = run.submit(input) {
                 input = back;
                 if run.wait_for_room() != Waited::Ready {
-                    return Err("the session ended too early".into());
+                    return Err(format!("the session ended: {:?}", run.outcome()).into());
                 }
             }
         }
         let ticket = run.request_drain(true);
         if run.wait_drained(ticket) != Settled::Complete {
-            return Err("the session did not drain".into());
+            return Err(format!("no drain: {:?}", run.outcome()).into());
         }
         let CloseResult::Closed = run.close() else {
             return Err("the session did not close".into());

@@ -107,6 +107,9 @@ def clip_as_y4m(folder, loops):
     call("dav1d", "-q", "-i", ivf, "-o", once)
     data = once.read_bytes()
     header, frames = data[: data.index(b"\n") + 1], data[data.index(b"\n") + 1:]
+    # The rate that dav1d writes is that of the bitstream, and this one has none.
+    words = [word for word in header.split() if not word.startswith(b"F")]
+    header = b" ".join(words[:3] + [b"F25:1"] + words[3:]) + b"\n"
     once.unlink()
     with looped.open("wb") as file:
         file.write(header)
