@@ -111,10 +111,8 @@ fn more_errors_in_a_row_than_max_errors_end_the_stream_with_an_error() {
         let message = bus
             .timed_pop_filtered(gst::ClockTime::from_seconds(10), &[gst::MessageType::Error])
             .expect("an error");
-        assert_eq!(
-            harness.push(buffer(&units[0], 20)),
-            Err(gst::FlowError::Error)
-        );
+        // Error, or Flushing in the moment in which the error is being posted.
+        assert!(harness.push(buffer(&units[0], 20)).is_err());
         harness.push_event(gst::event::Eos::new());
         assert!(!has_ended(&mut harness), "EOS after an error");
         let gst::MessageView::Error(message) = message.view() else {
