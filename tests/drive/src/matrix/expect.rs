@@ -125,10 +125,8 @@ pub fn complaints(cell: &Cell, report: &Report, patience: Duration) -> Vec<Strin
         check(false, format!("{step} in vain"));
     }
     let outstanding = life.after.abandoned - life.after.reclaimed;
-    // A close that was not made leaves its session open.
-    let unclosed = cell.closes() && matches!(cell.fault, Fault::Fail | Fault::Panic);
     check(
-        outstanding > 0 || unclosed || life.after.codec_threads == 0,
+        outstanding > 0 || leaves_open(cell) || life.after.codec_threads == 0,
         format!("{} threads left", life.after.codec_threads),
     );
     wrong.extend(match expected {
@@ -138,6 +136,11 @@ pub fn complaints(cell: &Cell, report: &Report, patience: Duration) -> Vec<Strin
         Expected::Dies(_) => Vec::new(),
     });
     wrong
+}
+
+/// A close that was not made at all leaves its session open.
+pub(super) fn leaves_open(cell: &Cell) -> bool {
+    cell.closes() && matches!(cell.fault, Fault::Fail | Fault::Panic)
 }
 
 fn error(

@@ -46,7 +46,8 @@ pub fn document(shown: &[Shown], machine: &str) -> String {
         );
     }
     page += "\nOf every cell: at most one error of the element, no EOS after it, an exit code of 0 without a crash, \
-             NULL within its bound, a ledger that says what was abandoned and, of a late return, reclaimed.\n";
+             NULL within its bound, a ledger that says what was abandoned and, of a late return, reclaimed; and no thread of the codec where nothing is outstanding \
+             (a close that panics or answers an error without its work leaves its session open).\n";
     for element in [Element::Encoder, Element::Decoder] {
         let _ = write!(page, "\n## {}\n\n{}", element.name(), table(shown, element));
     }
