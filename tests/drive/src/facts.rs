@@ -23,8 +23,12 @@ pub struct Life {
     pub eos_out: bool,
     /// The pipeline posted EOS.
     pub eos: bool,
-    /// EOS came out of the element after an error was posted.
+    /// EOS came out of the element after it had posted an error, and before it was
+    /// stopped.
     pub eos_after_error: bool,
+    /// The element has posted an error since it was started.
+    #[serde(skip)]
+    pub failed: bool,
     /// `codecwatch-slow` messages.
     pub slow: u32,
     /// `codecwatch-restarted` messages.

@@ -21,7 +21,7 @@ pub(crate) const STREAM: &str = "CODECWATCH_DRIVE_STREAM";
 #[derive(Debug)]
 pub(crate) enum Material {
     /// Frames of this size, or of the other one.
-    Frames([gst_video::VideoInfo; 2]),
+    Frames(Box<[gst_video::VideoInfo; 2]>),
     /// Temporal units, and what is at the beginning of a file of them.
     Units {
         /// Each with whether it is a key frame.
@@ -43,7 +43,7 @@ impl Material {
                         .build()
                         .unwrap()
                 };
-                Material::Frames([info(width, height), info(width + 32, height)])
+                Material::Frames(Box::new([info(width, height), info(width + 32, height)]))
             }
             Element::Decoder => {
                 let path = std::env::var_os(STREAM).unwrap();

@@ -163,6 +163,7 @@ impl<'a> Stage<'a> {
         let took = began.elapsed().as_secs_f64() * 1e3;
         let mut seen = self.watch.seen();
         seen.stopped_in = Some(seen.stopped_in.unwrap_or(0.0).max(took));
+        seen.failed = false;
         if state == gst::State::Ready {
             // What comes next is another stream.
             seen.eos = false;

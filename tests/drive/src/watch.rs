@@ -54,7 +54,7 @@ impl Watch {
             (Some(_), _) => seen.taken += 1,
             (_, Some(event)) if event.type_() == gst::EventType::Eos => {
                 seen.eos_out = true;
-                seen.eos_after_error |= !seen.errors.is_empty();
+                seen.eos_after_error |= seen.failed;
                 // A process that is about to crash says nothing later.
                 println!("eos");
             }
@@ -68,6 +68,7 @@ impl Watch {
             gst::MessageView::Error(error) => {
                 let complaint = complaint(message, &error.error(), error.details());
                 eprintln!("error: {} {}", complaint.code, error.error());
+                seen.failed |= complaint.own;
                 seen.errors.push(complaint);
             }
             gst::MessageView::Warning(warning) => {
