@@ -47,6 +47,9 @@ enum Command {
         /// Which ones.
         #[arg(long)]
         seed: Option<u64>,
+        /// The number of the first one.
+        #[arg(long, default_value_t = 0)]
+        first: u64,
         /// Programs for each processor that burn beside it.
         #[arg(long, default_value_t = 0)]
         load: usize,
@@ -76,12 +79,14 @@ fn main() -> ExitCode {
         Command::Soak {
             seconds,
             seed,
+            first,
             load,
             faults,
             jobs,
         } => soak(Soak {
             seconds,
             seed: seed.unwrap_or_else(|| fastrand::u64(..1_000_000)),
+            first,
             load,
             faults,
             jobs,

@@ -23,6 +23,8 @@ pub struct Soak {
     pub seconds: u64,
     /// Decides which.
     pub seed: u64,
+    /// The number of the first.
+    pub first: u64,
     /// Programs for each processor that burn beside it.
     pub load: usize,
     /// Whether the codecs misbehave.
@@ -57,7 +59,7 @@ impl Soak {
         let began = Instant::now();
         let bound = Duration::from_secs(self.seconds);
         let progress = Progress::for_seconds(self.seconds);
-        let next = AtomicU64::new(0);
+        let next = AtomicU64::new(self.first);
         let tally = Mutex::new(Tally::default());
         std::thread::scope(|scope| {
             for _ in 0..self.jobs {
