@@ -45,8 +45,8 @@ pub fn woken(description: &str, standing: Standing, time: Duration) -> Vec<Threa
             assert_eq!((result.is_ok(), state), (true, gst::State::Paused));
         }
     }
-    // A second in which nobody runs; where there is no such second, ten of them.
-    for _ in 0..10 {
+    // A second in which nobody runs; where somebody polls, there is none.
+    for _ in 0..PATIENCE.as_secs() {
         if ran_within(Duration::from_secs(1)).is_empty() {
             break;
         }
