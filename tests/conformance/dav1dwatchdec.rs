@@ -79,11 +79,18 @@ fn left_out(name: &str) {
 
 #[test]
 fn every_generated_stream_decodes_as_with_dav1ds_tool() {
+    let mut compared = 0;
     for case in SET {
         match case.encode() {
-            Some(units) => same_as_dav1d(case.name, &units),
+            Some(units) => {
+                same_as_dav1d(case.name, &units);
+                compared += 1;
+            }
             None => left_out(case.name),
         }
+    }
+    if compared == 0 {
+        support::skip(SUITE, "there is no encoder");
     }
 }
 
