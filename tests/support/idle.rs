@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Why a pipeline stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It plays, and after [`BUFFERS`] buffers nothing comes out of its element
+    /// It plays, and after some buffers nothing comes out of its element
     /// `source` any more.
     WithoutInput,
     /// It is paused: it has prerolled, and is full.
@@ -70,7 +70,7 @@ fn ran_within(time: Duration) -> Vec<Thread> {
     ran
 }
 
-/// Has the element `source` wait, without looking up, after [`BUFFERS`] buffers;
+/// Has the element `source` wait, without looking up, after some buffers;
 /// says when it does.
 fn stop_input(pipeline: &gst::Pipeline) -> Receiver<()> {
     let source = pipeline.by_name("source").unwrap();
