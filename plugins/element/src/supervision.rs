@@ -339,7 +339,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     }
 
     /// Leaves the report of a failure to the caller, with the runs that there are;
-    /// `None` where it has been, or is being, reported already. Afterwards [`reported`](Self::reported) has to be called.
+    /// `None` where it has been, or is being, reported already. Afterwards
+    /// [`reported`](Self::reported) has to be called.
     pub(crate) fn begin_report(&self) -> Option<Vec<Run<I, O>>> {
         let mut inner = self.lock();
         if std::mem::replace(&mut inner.failed, true) {
