@@ -5,11 +5,11 @@
 //!     cargo test -p codecwatch-tests --test patience -- --ignored
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::process::{Child, Command};
 use std::time::Duration;
 
 use gst::prelude::*;
 use support::Launch;
+use support::load::Load;
 
 /// Pipelines play, pause for `pause` with frames on their way, and play on.
 fn pauses(pause: Duration) {
@@ -98,31 +98,6 @@ fn input_stops(pause: Duration) {
         Some(gst::MessageType::Eos)
     );
     pipeline.set_state(gst::State::Null).unwrap();
-}
-
-/// Programs that keep every processor busy several times over, until dropped.
-struct Load(Vec<Child>);
-
-impl Load {
-    fn new(fold: usize) -> Self {
-        let processors = std::thread::available_parallelism().unwrap().get();
-        let spin = || {
-            Command::new("sh")
-                .args(["-c", "while :; do :; done"])
-                .spawn()
-                .unwrap()
-        };
-        Self((0..fold * processors).map(|_| spin()).collect())
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        for child in &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 pub mod faults;
 pub mod idle;
 mod launch;
+pub mod load;
 pub mod media;
 pub mod pictures;
 pub mod process;

@@ -19,6 +19,7 @@
 
 use std::sync::LazyLock;
 
+mod aftermath;
 mod ending;
 mod events;
 mod output;

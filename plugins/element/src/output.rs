@@ -6,7 +6,8 @@ use codecwatch_supervisor::{Next, Outcome, Run};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use crate::supervision::{Aftermath, Inner, Observer};
+use crate::aftermath::{Aftermath, Observer};
+use crate::supervision::Inner;
 use crate::{CAT, Supervised, report};
 
 fn src_pad<T: Supervised>(imp: &T) -> Option<gst::Pad> {

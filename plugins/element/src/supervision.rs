@@ -10,12 +10,13 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use codecwatch_supervisor::{CloseResult, Options, Outcome, Phase, Run, Settled, Waited};
+use codecwatch_supervisor::{CloseResult, Options, Run, Settled, Waited};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
+use crate::aftermath::{Aftermath, Observer};
 use crate::stats::outcome_name;
-use crate::{CAT, Settings, Supervised, ending, output, report, stats};
+use crate::{CAT, Settings, Supervised, output, report, stats};
 
 /// The runs of an element: at most one takes input; those before it drain or
 /// close.
@@ -30,19 +31,19 @@ pub(crate) struct Inner<I, O> {
     /// The front gives output, the back takes input.
     pub(crate) runs: VecDeque<Run<I, O>>,
     /// Runs that give nothing any more; some may still be closing.
-    leaving: Vec<Run<I, O>>,
+    pub(crate) leaving: Vec<Run<I, O>>,
     /// What downstream answered last.
     pub(crate) flow: Result<gst::FlowSuccess, gst::FlowError>,
     /// A run ended with a fault, or could not be started: nothing goes through
     /// until the element has been to READY.
     pub(crate) failed: bool,
     /// The failure is about to be posted.
-    reporting: bool,
+    pub(crate) reporting: bool,
     /// When restarts happened, within the window.
-    restarts: VecDeque<Instant>,
-    restarts_total: u32,
+    pub(crate) restarts: VecDeque<Instant>,
+    pub(crate) restarts_total: u32,
     /// A restart lost frames: the next output is DISCONT.
-    discont: bool,
+    pub(crate) discont: bool,
     /// Between FLUSH_START and FLUSH_STOP: no run begins.
     flushing: bool,
     /// From the way to READY until the element has stopped: the same, and no
@@ -74,26 +75,6 @@ impl<I, O> Default for Supervision<I, O> {
             inner: Mutex::default(),
         }
     }
-}
-
-/// Who comes across a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Observer {
-    /// The streaming thread.
-    Stream,
-    /// The output task, when it has pushed all that there is.
-    Output,
-}
-
-/// What became of a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Aftermath {
-    /// Another session takes over.
-    Restarted,
-    /// The element has failed, and said so.
-    Fatal,
-    /// The element has failed, and the output task will say so.
-    Pending,
 }
 
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
@@ -280,81 +261,6 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
     }
 
-    /// Deals with a run that ended with a fault: once, whoever sees it first.
-    /// With `eos-after-failure` it is the output task that does, because EOS has
-    /// to come after what there still was to push.
-    pub(crate) fn settle_fault<T>(&self, imp: &T, run: &Run<I, O>, observer: Observer) -> Aftermath
-    where
-        T: Supervised<Input = I, Output = O>,
-    {
-        let Some(outcome) = run.outcome() else {
-            return Aftermath::Fatal;
-        };
-        let settings = self.settings();
-        let (aftermath, restarts, given_up) = {
-            let mut inner = self.lock();
-            if inner.reporting {
-                return Aftermath::Pending;
-            }
-            if inner.failed {
-                return Aftermath::Fatal;
-            }
-            if !inner.runs.iter().any(|other| other.is(run)) {
-                return Aftermath::Restarted;
-            }
-            if inner.may_restart(&settings, &outcome) {
-                inner.restarts_total += 1;
-                inner.discont = true;
-                let runs = std::mem::take(&mut inner.runs);
-                inner.leaving.extend(runs.iter().cloned());
-                (Aftermath::Restarted, inner.restarts_total, runs)
-            } else if settings.eos_after_failure && observer == Observer::Stream {
-                return Aftermath::Pending;
-            } else {
-                inner.failed = true;
-                inner.reporting = true;
-                (Aftermath::Fatal, 0, VecDeque::new())
-            }
-        };
-        // Those in line behind it, too: the next session waits for their end, and
-        // nobody would tell them that theirs has come.
-        for run in &given_up {
-            run.request_close();
-        }
-        let element = imp.obj();
-        let element = element.upcast_ref::<gst::Element>();
-        if aftermath == Aftermath::Restarted {
-            let frames = given_up.iter().map(frames_inside).sum();
-            let lost = imp.forget_frames();
-            report::post_restarted(element, &outcome, restarts, frames, lost);
-        } else if settings.eos_after_failure {
-            ending::eos_then(element, || report::post_outcome(element, T::ROLE, &outcome));
-        } else {
-            report::post_outcome(element, T::ROLE, &outcome);
-        }
-        if aftermath == Aftermath::Fatal {
-            self.reported();
-        }
-        aftermath
-    }
-
-    /// Leaves the report of a failure to the caller, with the runs that there are;
-    /// `None` where it has been, or is being, reported already. Afterwards
-    /// [`reported`](Self::reported) has to be called.
-    pub(crate) fn begin_report(&self) -> Option<Vec<Run<I, O>>> {
-        let mut inner = self.lock();
-        if std::mem::replace(&mut inner.failed, true) {
-            return None;
-        }
-        inner.reporting = true;
-        Some(inner.runs.iter().cloned().collect())
-    }
-
-    /// The failure is on the bus.
-    pub(crate) fn reported(&self) {
-        self.lock().reporting = false;
-    }
-
     /// Whether the next output has to be marked DISCONT; answers yes once.
     pub fn take_discont(&self) -> bool {
         std::mem::take(&mut self.lock().discont)
@@ -478,55 +384,14 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     }
 }
 
-/// Frames that went in and never came out.
-fn frames_inside<I: Send + 'static, O: Send + 'static>(run: &Run<I, O>) -> u64 {
-    let session = run.stats().session;
-    session.frames_in.saturating_sub(session.frames_out)
-}
-
 impl<I, O> Inner<I, O> {
     /// Whether no run may begin at the moment.
     fn is_held(&self) -> bool {
         self.flushing || self.stopping
     }
 
-    /// What a buffer is answered with once the element has failed. A source posts
-    /// an error of its own when it sees `Error`, and it shall not come before the
-    /// one that says why.
-    pub(crate) fn answer(&self) -> gst::FlowError {
-        if self.reporting {
-            gst::FlowError::Flushing
-        } else {
-            gst::FlowError::Error
-        }
-    }
-
     /// Takes the run that has given everything out of the line.
     pub(crate) fn leave_front(&mut self) {
         self.leaving.extend(self.runs.pop_front());
-    }
-
-    /// Rule 13: within the limit, and only where a new session can go on; what a
-    /// drain was to give cannot be had from another session.
-    fn may_restart(&mut self, settings: &Settings, outcome: &Outcome) -> bool {
-        let Some(fault) = outcome.fault() else {
-            return false;
-        };
-        if settings.restart_limit == 0 || fault.at.phase != Phase::Running {
-            return false;
-        }
-        let now = Instant::now();
-        while self
-            .restarts
-            .front()
-            .is_some_and(|&at| now.duration_since(at) > settings.restart_window)
-        {
-            self.restarts.pop_front();
-        }
-        if self.restarts.len() >= settings.restart_limit as usize {
-            return false;
-        }
-        self.restarts.push_back(now);
-        true
     }
 }

@@ -5,7 +5,6 @@
 
 pub mod facts;
 mod holding;
-mod load;
 pub mod machine;
 mod material;
 pub mod matrix;

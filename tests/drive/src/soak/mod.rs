@@ -9,9 +9,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::load::Load;
 use crate::progress::Progress;
 use crate::{Report, Runner};
+use support::load::Load;
 
 pub use chance::scenario;
 pub use verdict::complaints;

@@ -5,14 +5,14 @@ use std::process::{Child, Command};
 
 /// Burns until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Load(Vec<Child>);
+pub struct Load(Vec<Child>);
 
 impl Load {
     /// `fold` programs for each processor that this one may run on.
     ///
     /// # Panics
     /// When they cannot be started.
-    pub(crate) fn new(fold: usize) -> Self {
+    pub fn new(fold: usize) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let burn = || {
             // Ends by itself where this process was killed.
