@@ -10,6 +10,10 @@ use crate::effective::{Effective, Mode, PIXELS_4K, Structure};
 use crate::remarks::remarks;
 use crate::version::Version;
 
+/// When both sides are this long or shorter, the library writes beyond its own
+/// memory: "realloc(): invalid next size", at crf 35 and any preset, while pictures
+/// with one side of 9 are fine (4.2.0 under glibc's malloc checks, sides 1 to 64).
+const TINY: u32 = 8;
 const MAX_WIDTH: u32 = 16384;
 const MAX_HEIGHT: u32 = 8704;
 const MAX_BITRATE: u32 = 100_000_000;
@@ -59,6 +63,15 @@ fn size(settings: &Effective) -> Result<(), String> {
             settings,
             format_args!(
                 "encodes from {least}x{least} pixels on, not {width}x{height}: scale or pad the video"
+            ),
+        );
+    }
+    if width <= TINY && height <= TINY {
+        return refuse(
+            settings,
+            format_args!(
+                "corrupts memory over pictures of {TINY}x{TINY} pixels and less, such as {width}x{height}: \
+                 scale or pad the video"
             ),
         );
     }

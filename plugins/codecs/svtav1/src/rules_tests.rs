@@ -93,7 +93,9 @@ fn sizes_have_limits_by_version() {
     refused(&sized(65, 64), &[OLD, MIDDLE], "even");
     taken(&sized(65, 65), &[NEW]);
     refused(&sized(3, 8), &[Version::new(3, 1, 0)], "4x4");
-    taken(&sized(1, 1), &[NEW]);
+    taken(&sized(1, 9), &[NEW]);
+    refused(&sized(8, 8), &[NEW], "8x8");
+    refused(&sized(1, 1), &[NEW], "corrupts memory");
     refused(&sized(0, 64), &[OLD, MIDDLE, NEW], "from");
     refused(&sized(16386, 64), &[OLD, MIDDLE, NEW], "up to");
     refused(&sized(64, 8706), &[OLD, MIDDLE, NEW], "up to");

@@ -203,6 +203,7 @@ impl SvtAv1Session {
         force_key: bool,
         bitrate: Option<u32>,
     ) -> Result<(), CodecError> {
+        #[allow(clippy::needless_update, reason = "before 3.0 there are more fields")]
         let mut planes = sys::EbSvtIOFormat {
             luma: luma.0.cast_mut(),
             cb: blue.0.cast_mut(),

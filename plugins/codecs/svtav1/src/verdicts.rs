@@ -187,7 +187,10 @@ fn sizes() {
                     rate_control,
                     ..Config::new(width, height, RATE)
                 };
-                if agree(&config) && width <= height {
+                if width <= 8 && height <= 8 {
+                    // Some libraries take them, and corrupt memory.
+                    assert!(config.check().is_err());
+                } else if agree(&config) && width <= height {
                     encodes(&config);
                 }
             }
