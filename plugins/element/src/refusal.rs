@@ -67,8 +67,12 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     }
 
     /// The guard's word on input number `number` (from 0), at `at` of running time.
+    /// To be asked before anything else is made of a buffer: where caps were passed
+    /// over because a stop, a flush or downstream cut their drain short, it is not
+    /// in the format that the element knows.
     ///
     /// # Errors
+    /// What [`submit`](Self::submit) would answer at the moment, or
     /// [`refuse`](Self::refuse)'s, above `max-frames` or `max-duration`.
     pub fn check_frame<T>(
         &self,
@@ -80,6 +84,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         T: Supervised<Input = I, Output = O>,
     {
         let at = at.map(|at| Duration::from_nanos(at.nseconds()));
+        self.lock().check_flow()?;
         let checked = self.settings().limits.check_frame(number, at);
         checked.map_err(|refusal| self.refuse(imp, &refusal))
     }

@@ -165,10 +165,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         loop {
             let run = {
                 let inner = self.lock();
-                if inner.failed {
-                    return Err(inner.answer());
-                }
-                inner.flow?;
+                inner.check_flow()?;
                 inner.runs.back().cloned()
             };
             let run = match run {
@@ -214,9 +211,6 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let element = imp.obj();
         let element = element.upcast_ref::<gst::Element>();
         let settings = self.settings();
-        if self.lock().is_held() {
-            return Err(gst::FlowError::Flushing);
-        }
         let codec = imp.codec().map_err(|error| {
             self.lock().failed = true;
             element.post_error_message(error);
@@ -388,6 +382,18 @@ impl<I, O> Inner<I, O> {
     /// Whether no run may begin at the moment.
     fn is_held(&self) -> bool {
         self.flushing || self.stopping
+    }
+
+    /// Whether a buffer may go through at the moment.
+    pub(crate) fn check_flow(&self) -> Result<(), gst::FlowError> {
+        if self.failed {
+            return Err(self.answer());
+        }
+        self.flow?;
+        if self.is_held() {
+            return Err(gst::FlowError::Flushing);
+        }
+        Ok(())
     }
 
     /// Takes the run that has given everything out of the line.

@@ -32,6 +32,17 @@ fn a_state_change_while_new_caps_wait_for_a_drain_is_no_error() {
     }
 }
 
+/// The same, with buffers behind the caps that are smaller than those of the format
+/// that the element still knew: they were said to be cut short.
+#[test]
+fn buffers_behind_caps_that_were_passed_over_are_not_held_against_the_old_format() {
+    let life = act("svtav1watchenc non-live size=64x64 preset=10 \
+         script=svt_av1_enc_get_packet:delay=700ms@armed \
+         : play caps push:9 settle arm caps push:9 await-strike ready play push:9 eos await-end null");
+    assert!(life.errors.is_empty(), "{life:#?}");
+    assert!(life.eos, "{life:#?}");
+}
+
 /// Running time begins anew with a flush; every frame was dropped for lying
 /// before the last one of the time before it.
 #[test]
