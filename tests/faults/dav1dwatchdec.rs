@@ -119,6 +119,25 @@ fn one_damaged_picture_costs_the_rest_of_its_group_and_no_more() {
     }
 }
 
+/// With several threads dav1d says so of a frame that cannot be decoded, too.
+#[test]
+fn that_several_threads_got_no_memory_once_costs_the_rest_of_a_group_and_no_more() {
+    let Some((_file, subject)) = keyed(&[]) else {
+        return;
+    };
+    let subject = Subject {
+        element: threaded().element,
+        ..subject
+    };
+    let run = counted(subject)
+        .launch("")
+        .rehearse("dav1d_get_picture:fail=-12@20")
+        .run();
+    assert_eq!(run.code(), 0, "{}", run.text());
+    assert!(run.says("is left out"), "{}", run.text());
+    assert!((40..48).contains(&pictures(&run)), "{}", run.text());
+}
+
 #[test]
 fn one_damaged_picture_of_a_stream_with_one_key_frame_ends_in_an_error_and_not_in_eos() {
     let Some((_file, subject)) = encoded(9999, &[]) else {

@@ -45,7 +45,7 @@ pub(super) struct State {
     /// Frames that were lost with a session and wait to be let go of.
     pub(super) lost: Vec<u32>,
     /// A bitrate property was set: the next frame carries the change to the codec.
-    bitrate_was_set: bool,
+    pub(super) bitrate_was_set: bool,
     /// The frame that is being handed to the codec.
     pub(super) submitting: Option<u32>,
     /// Caps are on their way that only serve to make the base class forget the old ones.
@@ -62,7 +62,7 @@ pub(super) struct Format {
     /// the first frame.
     pub(super) config: svtav1::Config,
     /// What the next session has instead of its rate control.
-    next_rate_control: Option<svtav1::RateControl>,
+    pub(super) next_rate_control: Option<svtav1::RateControl>,
 }
 
 #[derive(Default)]
@@ -199,49 +199,6 @@ impl SvtAv1WatchEnc {
                 );
                 gst::FlowError::Error
             })
-    }
-
-    /// The bitrate that the next frame changes to. Asked for only then, because an
-    /// application that keeps a constant bitrate sets two properties, one by one.
-    fn new_bitrate(&self) -> Option<u32> {
-        let rate_control = self.settings().rate_control();
-        let next = {
-            let mut state = self.state();
-            if !std::mem::take(&mut state.bitrate_was_set) {
-                return None;
-            }
-            let format = state.format.as_mut()?;
-            format.next_rate_control = None;
-            if format.config.rate_control == rate_control {
-                return None;
-            }
-            if let svtav1::RateControl::Cbr { target } = rate_control
-                && format.config.can_change_bitrate()
-            {
-                format.config.rate_control = rate_control;
-                return Some(target);
-            }
-            svtav1::Config {
-                rate_control,
-                ..format.config.clone()
-            }
-        };
-        let version = svtav1::Version::installed();
-        let consequence = match next.check() {
-            Ok(_) => {
-                if let Some(format) = &mut self.state().format {
-                    format.next_rate_control = Some(rate_control);
-                }
-                "the new bitrate holds from the next session on".to_owned()
-            }
-            Err(error) => format!("and no session could have it ({error})"),
-        };
-        gst::element_imp_warning!(
-            self,
-            gst::LibraryError::Settings,
-            ("SVT-AV1 {version} cannot change to this bitrate in mid-stream: {consequence}")
-        );
-        None
     }
 }
 

@@ -5,6 +5,7 @@ use codecwatch_svtav1 as svtav1;
 use gst::glib;
 use gst::prelude::*;
 
+mod bitrate;
 mod events;
 mod format;
 mod frame;
