@@ -132,12 +132,10 @@ where
                 }
             }
         });
-        for mut input in inputs {
-            while let Err(back) = run.submit(input) {
-                input = back;
-                if run.wait_for_room() != Waited::Ready {
-                    return Err(format!("the session ended: {:?}", run.outcome()).into());
-                }
+        for input in inputs {
+            // As the elements do: not more than a few wait for the worker.
+            if run.wait_for_room() != Waited::Ready || run.submit(input).is_err() {
+                return Err(format!("the session ended: {:?}", run.outcome()).into());
             }
         }
         let ticket = run.request_drain(true);

@@ -45,6 +45,11 @@ pub trait Session {
     /// What it gives.
     type Output: Send + 'static;
 
+    /// How many inputs may wait for the worker, at least 2. Enough that it need not
+    /// wait for the streaming thread, which is woken when half of them are left; few
+    /// where each is a raw picture out of upstream's pool.
+    const QUEUE: usize = 4;
+
     /// The most inputs (frames) that the codec may keep for as long as no
     /// further input comes. `None` when it may keep as many as it likes: then
     /// only its calls and a drain owe progress.

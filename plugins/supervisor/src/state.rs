@@ -15,15 +15,6 @@ use crate::procfs::ThreadSet;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::{Account, Budgets, Library, open_lane};
 
-/// Inputs that wait for the worker. Enough that it need not wait for the
-/// streaming thread; few, since each holds a buffer of upstream's pool.
-const INBOX: usize = 4;
-
-/// So many are left when a streaming thread that waits for room is woken: some,
-/// so that the worker need not wait for it; not one less than would fit, because
-/// then each input would cost a wake-up.
-pub(crate) const REFILL: usize = INBOX / 2;
-
 /// Outputs that wait for downstream before the codec's lanes are held up. A few,
 /// so that the codec works on while one is pushed; not many, since each may hold
 /// a picture.
@@ -52,6 +43,8 @@ impl<I> Command<I> {
 pub(crate) struct State<I, O> {
     pub(crate) machine: Machine,
     pub(crate) inbox: VecDeque<Command<I>>,
+    /// Inputs that may wait for the worker.
+    queue: usize,
     pub(crate) outbox: VecDeque<O>,
     /// The element's waits return at once.
     pub(crate) cancelled: bool,
@@ -95,7 +88,19 @@ impl<I, O> State<I, O> {
     }
 
     pub(crate) fn has_room(&self) -> bool {
-        self.takes_input() && self.inbox.len() < INBOX
+        self.takes_input() && self.inbox.len() < self.queue
+    }
+
+    /// Whether to wake a streaming thread that waits for room. Some inputs are
+    /// left then, so that the worker need not wait for it; not one less than would
+    /// fit, because then each input would cost a wake-up.
+    pub(crate) fn runs_low(&self) -> bool {
+        self.inbox.len() <= self.queue / 2
+    }
+
+    /// Whether downstream has taken everything that came out so far.
+    pub(crate) fn flowed(&self) -> bool {
+        self.machine.downstream() == (0, false)
     }
 
     /// Empties both queues; for the caller to drop without the lock.
@@ -143,7 +148,7 @@ pub(crate) struct Shared<I, O> {
 }
 
 impl<I, O> Shared<I, O> {
-    pub(crate) fn new(library: Library, id: u64, budgets: Budgets) -> Self {
+    pub(crate) fn new(library: Library, id: u64, queue: usize, budgets: Budgets) -> Self {
         let name: String = library
             .name
             .chars()
@@ -157,6 +162,7 @@ impl<I, O> Shared<I, O> {
             state: Mutex::new(State {
                 machine: Machine::new(now(), budgets),
                 inbox: VecDeque::new(),
+                queue,
                 outbox: VecDeque::new(),
                 cancelled: false,
                 closing: false,

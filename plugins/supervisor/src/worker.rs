@@ -11,7 +11,7 @@ use crate::outcome::Outcome;
 use crate::procfs::ThreadSet;
 use crate::run::{Options, admit};
 use crate::session::{Codec, CodecError, Drained, Flush, Session};
-use crate::state::{Command, REFILL, Shared, host};
+use crate::state::{Command, Shared, host};
 
 type Input<C> = <<C as Codec>::Session as Session>::Input;
 type Output<C> = <<C as Codec>::Session as Session>::Output;
@@ -157,7 +157,7 @@ fn next_command<I: Send, O: Send>(shared: &Shared<I, O>) -> Option<Command<I>> {
                     frames: command.frames(),
                 },
             );
-            if state.inbox.len() <= REFILL {
+            if state.runs_low() {
                 shared.room.notify_all();
             }
             return Some(command);

@@ -76,6 +76,9 @@ impl Session for Dav1dSession {
     type Input = Chunk;
     type Output = Decoded;
 
+    /// They are small, and decoded in a millisecond or two.
+    const QUEUE: usize = 8;
+
     /// None: a frame that is not shown may stay inside for as long as it likes.
     fn delay(&self) -> Option<usize> {
         None
