@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 use super::*;
-use crate::{Source, ThreadTimes};
+use crate::{Sample, Source, ThreadTimes};
 use proptest::prelude::*;
 
 const MS: Duration = Duration::from_millis(1);

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What can be said of a session.
+
+use std::time::{Duration, Instant};
+
+use super::Machine;
+use crate::{Evidence, Phase};
+
+/// What can be said of a session at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It owes nothing.
+    Idle,
+    /// It owes something and its budget has not run out.
+    Working,
+    /// Downstream does not take its output.
+    Backpressured,
+    /// Its budget ran out, but it demonstrably works.
+    Slow,
+    /// It was given up.
+    Wedged,
+}
+
+impl Verdict {
+    /// The word used in `stats`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Idle => "idle",
+            Verdict::Working => "working",
+            Verdict::Backpressured => "backpressured",
+            Verdict::Slow => "slow",
+            Verdict::Wedged => "wedged",
+        }
+    }
+}
+
+/// The state of a session at a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Its phase.
+    pub phase: Phase,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Frames handed in so far.
+    pub frames_in: u64,
+    /// Frames settled by output so far.
+    pub frames_out: u64,
+    /// Commands that wait for the worker.
+    pub queued: usize,
+    /// Frames inside the codec.
+    pub inside: usize,
+    /// Outputs that wait for downstream.
+    pub outbox: usize,
+    /// Native calls in flight and their ages. First those that should have
+    /// returned, of these the oldest first; then those that rightly wait.
+    pub calls: Vec<(&'static str, Duration)>,
+    /// The latest comparison of two samples, if one was needed.
+    pub evidence: Option<Evidence>,
+    /// How often the watchdog came late and began again.
+    pub late: u64,
+    /// The longest that each native call has taken so far, once returned.
+    pub worst_calls: Vec<(&'static str, Duration)>,
+}
+
+impl Machine {
+    /// What can be said now.
+    pub fn verdict(&self) -> Verdict {
+        if self.abandoned {
+            Verdict::Wedged
+        } else if self.backpressured() {
+            Verdict::Backpressured
+        } else {
+            match self.debt() {
+                None => Verdict::Idle,
+                Some(debt) => match self.judgement_of(debt) {
+                    Some(judgement) if judgement.excused => Verdict::Slow,
+                    _ => Verdict::Working,
+                },
+            }
+        }
+    }
+
+    /// Everything that `stats` and the error details show.
+    pub fn snapshot(&self, now: Instant) -> Snapshot {
+        let mut calls: Vec<_> = self
+            .calls
+            .iter()
+            .flatten()
+            .map(|call| {
+                let age = now.saturating_duration_since(call.since);
+                (call.name, age, self.may_be_stuck(call))
+            })
+            .collect();
+        calls.sort_by_key(|&(_, age, suspect)| std::cmp::Reverse((suspect, age)));
+        let calls = calls
+            .into_iter()
+            .map(|(name, age, _)| (name, age))
+            .collect();
+        Snapshot {
+            phase: self.phase,
+            verdict: self.verdict(),
+            frames_in: self.frames_in,
+            frames_out: self.frames_out,
+            queued: self.queued,
+            inside: self.inside,
+            outbox: self.outbox,
+            calls,
+            evidence: self.evidence,
+            late: self.late,
+            worst_calls: self.worst_calls.clone(),
+        }
+    }
+}
