@@ -45,7 +45,7 @@ pub trait Session {
     /// What it gives.
     type Output: Send + 'static;
 
-    /// How many inputs may wait for the worker, at least 2. Enough that it need not
+    /// How many inputs may wait for the worker, at least 1. Enough that it need not
     /// wait for the streaming thread, which is woken when half of them are left; few
     /// where each is a raw picture out of upstream's pool.
     const QUEUE: usize = 4;

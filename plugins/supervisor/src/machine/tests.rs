@@ -1,108 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
+//! What is owed, and what follows, by example.
+
+mod properties;
+mod world;
+
+use self::world::{MS, World, budgets};
 use super::*;
-use crate::{Sample, Source, ThreadTimes};
-use proptest::prelude::*;
-
-const MS: Duration = Duration::from_millis(1);
-
-fn budgets() -> Budgets {
-    Budgets {
-        watchdog: 1000 * MS,
-        drain: 2000 * MS,
-        open: 500 * MS,
-        close: 300 * MS,
-        slow_limit: 10_000 * MS,
-    }
-}
-
-/// A machine with a clock of its own and threads that behave as told.
-struct World {
-    machine: Machine,
-    now: Instant,
-    start: Instant,
-    /// CPU time that the codec's threads have used so far.
-    cpu: Duration,
-    /// The share of the time during which they run, in percent.
-    load: u32,
-    slow: usize,
-    abandoned: Option<(Reason, Duration)>,
-}
-
-impl World {
-    fn queued() -> Self {
-        let start = crate::clock::now();
-        Self {
-            machine: Machine::new(start, budgets()),
-            now: start,
-            start,
-            cpu: Duration::ZERO,
-            load: 0,
-            slow: 0,
-            abandoned: None,
-        }
-    }
-
-    fn running(delay: Option<usize>) -> Self {
-        let mut world = Self::queued();
-        world.tell(Event::OpenBegan);
-        world.tell(Event::Opened { delay });
-        world
-    }
-
-    fn tell(&mut self, event: Event) {
-        self.machine.handle(self.now, event);
-        self.obey();
-    }
-
-    fn obey(&mut self) {
-        while let Some(action) = self.machine.poll() {
-            match action {
-                Action::TakeSample => {
-                    let sample = Sample {
-                        source: Source::Schedstat,
-                        threads: vec![ThreadTimes {
-                            tid: 1,
-                            cpu: self.cpu,
-                            run_delay: Duration::ZERO,
-                            runnable: false,
-                        }],
-                    };
-                    self.machine.handle(self.now, Event::Sampled(sample));
-                }
-                Action::ReportSlow(_) => self.slow += 1,
-                Action::Abandon(reason) => self.abandoned = Some((reason, self.now - self.start)),
-            }
-        }
-    }
-
-    /// Lets time pass, ticking at each deadline as a driver does.
-    fn pass(&mut self, span: Duration) {
-        let end = self.now + span;
-        while let Some((at, _)) = self.machine.deadline() {
-            if at > end {
-                break;
-            }
-            self.advance_to(at);
-            self.tell(Event::Tick);
-        }
-        self.advance_to(end);
-    }
-
-    /// Time passes without anybody ticking: the process is stopped.
-    fn stop(&mut self, span: Duration) {
-        self.now += span;
-    }
-
-    fn advance_to(&mut self, at: Instant) {
-        let span = at.saturating_duration_since(self.now);
-        self.cpu += span * self.load / 100;
-        self.now = self.now.max(at);
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.now - self.start
-    }
-}
 
 #[test]
 fn an_idle_session_owes_nothing_however_long() {
@@ -120,11 +23,7 @@ fn an_idle_session_owes_nothing_however_long() {
 #[test]
 fn a_call_that_may_wait_owes_nothing() {
     let mut world = World::running(Some(0));
-    world.tell(Event::CallBegan {
-        lane: 1,
-        name: "get",
-        kind: CallKind::Waits,
-    });
+    world.waits_in("get");
     world.pass(Duration::from_secs(3600));
     assert_eq!(world.abandoned, None);
 }
@@ -132,11 +31,7 @@ fn a_call_that_may_wait_owes_nothing() {
 #[test]
 fn a_call_that_should_return_is_wedged_when_its_budget_runs_out() {
     let mut world = World::running(None);
-    world.tell(Event::CallBegan {
-        lane: 0,
-        name: "send",
-        kind: CallKind::Owed,
-    });
+    world.calls("send");
     world.pass(5000 * MS);
     assert_eq!(world.abandoned, Some((Reason::Call, 1000 * MS)));
     assert_eq!(world.machine.verdict(), Verdict::Wedged);
@@ -180,11 +75,7 @@ fn an_output_restarts_the_clock() {
 #[test]
 fn a_session_that_downstream_holds_up_owes_nothing() {
     let mut world = World::running(Some(0));
-    world.tell(Event::CallBegan {
-        lane: 0,
-        name: "send",
-        kind: CallKind::Owed,
-    });
+    world.calls("send");
     world.tell(Event::Queued { frames: 1 });
     world.tell(Event::Output { frames: 0 });
     world.pass(Duration::from_secs(60));
@@ -256,11 +147,7 @@ fn closing_is_bounded_whatever_the_evidence() {
 fn a_session_that_works_is_slow_and_not_wedged_until_the_limit() {
     let mut world = World::running(None);
     world.load = 50;
-    world.tell(Event::CallBegan {
-        lane: 0,
-        name: "send",
-        kind: CallKind::Owed,
-    });
+    world.calls("send");
     world.pass(9000 * MS);
     assert_eq!((world.abandoned, world.slow), (None, 1));
     assert_eq!(world.machine.verdict(), Verdict::Slow);
@@ -273,11 +160,7 @@ fn a_session_that_works_is_slow_and_not_wedged_until_the_limit() {
 fn a_session_that_falls_asleep_after_it_was_slow_is_wedged() {
     let mut world = World::running(None);
     world.load = 50;
-    world.tell(Event::CallBegan {
-        lane: 0,
-        name: "send",
-        kind: CallKind::Owed,
-    });
+    world.calls("send");
     world.pass(3000 * MS);
     world.load = 0;
     world.pass(600 * MS);
@@ -289,11 +172,7 @@ fn a_process_that_was_stopped_judges_again() {
     for stopped_at in [100, 600, 800, 990] {
         let mut world = World::running(None);
         world.load = 50;
-        world.tell(Event::CallBegan {
-            lane: 0,
-            name: "send",
-            kind: CallKind::Owed,
-        });
+        world.calls("send");
         world.pass(stopped_at * MS);
         world.stop(Duration::from_secs(30));
         world.tell(Event::Tick);
@@ -310,11 +189,7 @@ fn a_process_that_was_stopped_judges_again() {
 fn a_stop_costs_a_sleeping_codec_nothing_of_its_budget() {
     for stopped_at in [100, 600, 749, 751, 990] {
         let mut world = World::running(None);
-        world.tell(Event::CallBegan {
-            lane: 0,
-            name: "send",
-            kind: CallKind::Owed,
-        });
+        world.calls("send");
         world.pass(stopped_at * MS);
         world.stop(Duration::from_secs(30));
         world.tell(Event::Tick);
@@ -326,11 +201,7 @@ fn a_stop_costs_a_sleeping_codec_nothing_of_its_budget() {
 #[test]
 fn a_watchdog_that_is_starved_for_good_finds_a_wedge_all_the_same() {
     let mut world = World::running(None);
-    world.tell(Event::CallBegan {
-        lane: 0,
-        name: "send",
-        kind: CallKind::Owed,
-    });
+    world.calls("send");
     for _ in 0..5 {
         assert_eq!(world.abandoned, None);
         world.stop(1300 * MS);
@@ -342,11 +213,7 @@ fn a_watchdog_that_is_starved_for_good_finds_a_wedge_all_the_same() {
 #[test]
 fn a_wedge_is_found_also_after_a_stop() {
     let mut world = World::running(None);
-    world.tell(Event::CallBegan {
-        lane: 0,
-        name: "send",
-        kind: CallKind::Owed,
-    });
+    world.calls("send");
     world.pass(900 * MS);
     world.stop(Duration::from_secs(30));
     world.tell(Event::Tick);
@@ -362,11 +229,7 @@ fn a_budget_of_zero_is_off_and_close_cannot_be_switched_off() {
     };
     let mut world = World::running(None);
     world.machine.set_budgets(off);
-    world.tell(Event::CallBegan {
-        lane: 0,
-        name: "send",
-        kind: CallKind::Owed,
-    });
+    world.calls("send");
     world.pass(Duration::from_secs(3600));
     assert_eq!(world.abandoned, None);
     world.machine.set_budgets(Budgets {
@@ -381,17 +244,9 @@ fn a_budget_of_zero_is_off_and_close_cannot_be_switched_off() {
 #[test]
 fn the_snapshot_names_first_what_should_have_returned() {
     let mut world = World::running(Some(1));
-    world.tell(Event::CallBegan {
-        lane: 1,
-        name: "get",
-        kind: CallKind::Waits,
-    });
+    world.waits_in("get");
     world.pass(100 * MS);
-    world.tell(Event::CallBegan {
-        lane: 0,
-        name: "send",
-        kind: CallKind::Owed,
-    });
+    world.calls("send");
     world.pass(100 * MS);
     let snapshot = world.machine.snapshot(world.now);
     assert_eq!(snapshot.calls, [("send", 100 * MS), ("get", 200 * MS)]);
@@ -414,88 +269,4 @@ fn the_snapshot_names_first_what_should_have_returned() {
         world.machine.snapshot(world.now).worst_calls,
         [("get", 200 * MS)]
     );
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Pass(u64),
-    Tell(Event),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let kind = prop_oneof![Just(CallKind::Owed), Just(CallKind::Waits)];
-    prop_oneof![
-        3 => (0u64..3000).prop_map(Step::Pass),
-        1 => Just(Step::Tell(Event::Queued { frames: 1 })),
-        1 => Just(Step::Tell(Event::Taken { frames: 1 })),
-        1 => (0usize..3, kind).prop_map(|(lane, kind)| Step::Tell(Event::CallBegan { lane, name: "call", kind })),
-        1 => (0usize..3).prop_map(|lane| Step::Tell(Event::CallEnded { lane })),
-        1 => (0usize..3).prop_map(|frames| Step::Tell(Event::Output { frames })),
-        1 => Just(Step::Tell(Event::OutputTaken)),
-        1 => Just(Step::Tell(Event::PushEnded)),
-        1 => Just(Step::Tell(Event::OutboxDropped)),
-        1 => Just(Step::Tell(Event::InboxDropped)),
-        1 => Just(Step::Tell(Event::DrainBegan)),
-        1 => Just(Step::Tell(Event::Drained)),
-        1 => Just(Step::Tell(Event::FlushBegan)),
-        1 => Just(Step::Tell(Event::Flushed)),
-        1 => Just(Step::Tell(Event::Tick)),
-    ]
-}
-
-proptest! {
-    /// Whatever happens: nobody is given up who owed nothing for a full budget,
-    /// and a debt that lasts is found on time.
-    #[test]
-    fn only_a_debt_of_a_full_budget_abandons(
-        steps in proptest::collection::vec(step(), 1..60),
-        delay in proptest::option::of(0usize..4),
-    ) {
-        let mut world = World::running(delay);
-        let mut owing_since = None;
-        for step in steps {
-            let debt_before = world.machine.debt().map(|debt| debt.since);
-            match step {
-                Step::Pass(ms) => world.pass(Duration::from_millis(ms)),
-                Step::Tell(event) => world.tell(event),
-            }
-            if let Some((_, at)) = world.abandoned {
-                let since = debt_before.or(owing_since).unwrap();
-                prop_assert!(world.start + at - since >= 1000 * MS);
-                break;
-            }
-            owing_since = world.machine.debt().map(|debt| debt.since);
-            if let Some(since) = owing_since {
-                let budget = world.machine.budgets.of(world.machine.phase).unwrap();
-                // At the very deadline the tick has not been handled yet.
-                prop_assert!(world.now - since <= budget, "overdue by {:?}", world.now - since - budget);
-            }
-        }
-        prop_assert!(world.elapsed() >= Duration::ZERO);
-    }
-
-    /// A driver that sleeps as it is told never sleeps through a new debt.
-    #[test]
-    fn the_soonest_deadline_is_not_after_that_of_any_new_debt(
-        steps in proptest::collection::vec(step(), 1..40),
-        then in 0u64..2000,
-    ) {
-        let mut world = World::running(Some(1));
-        for step in steps {
-            match step {
-                Step::Pass(ms) => world.pass(Duration::from_millis(ms)),
-                Step::Tell(event) => world.tell(event),
-            }
-        }
-        if world.abandoned.is_none()
-            && world.machine.deadline().is_none()
-            && let Some(until) = world.machine.soonest(world.now)
-        {
-            world.now = (world.now + Duration::from_millis(then)).min(until);
-            world.tell(Event::Queued { frames: 1 });
-            if let Some((deadline, _)) = world.machine.deadline() {
-                prop_assert!(deadline >= until);
-            }
-        }
-    }
 }

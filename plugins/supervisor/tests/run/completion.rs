@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Runs in which nothing goes wrong.
 
-use codecwatch_supervisor::{CloseResult, Settled, Waited};
+use codecwatch_supervisor::{CloseResult, Session, Settled, Waited};
 
-use crate::fake::{Call, Fake, Fault};
+use crate::fake::{Call, Fake, FakeSession, Fault};
 use crate::support::{
     AMPLE, MS, Sink, account, bounded, close, drain, eventually, feed, outcome, settled, start,
     threads_named,
@@ -117,6 +117,25 @@ fn room_is_given_only_when_it_is_known_whether_the_session_goes_on() {
         assert_eq!(bounded(move || waiting.wait_for_room()), then);
         let _ = close(&run);
     }
+}
+
+#[test]
+fn as_many_inputs_wait_as_the_session_says() {
+    let fake = Fake::new("queue").with(Call::Send, 1, Fault::Hang);
+    let run = start(&fake, AMPLE);
+    let _sink = Sink::of(&run);
+    assert_eq!(feed(&run, 0..1), Waited::Ready);
+    fake.strikes();
+    for waiting in 0..FakeSession::QUEUE {
+        assert!(!run.is_full(), "{waiting} wait");
+        run.submit(7).unwrap();
+    }
+    assert!(run.is_full());
+    fake.gate.open();
+    let waiting = run.clone();
+    assert_eq!(bounded(move || waiting.wait_for_room()), Waited::Ready);
+    assert_eq!(drain(&run, true), Settled::Complete);
+    let _ = close(&run);
 }
 
 #[test]

@@ -197,6 +197,9 @@ impl Session for FakeSession {
     type Input = u32;
     type Output = u32;
 
+    /// Not what a session has that says nothing.
+    const QUEUE: usize = 3;
+
     fn delay(&self) -> Option<usize> {
         self.native.struck(Call::Delay).unwrap();
         self.native.fake.delay

@@ -84,9 +84,13 @@ pub(crate) fn feed(run: &FakeRun, frames: std::ops::Range<u32>) -> Waited {
     let run = run.clone();
     bounded(move || {
         for frame in frames {
-            match run.wait_for_room() {
-                Waited::Ready => run.submit(frame).unwrap(),
-                other => return other,
+            // The run may end between the wait and the submission.
+            loop {
+                match run.wait_for_room() {
+                    Waited::Ready if run.submit(frame).is_ok() => break,
+                    Waited::Ready => {}
+                    other => return other,
+                }
             }
         }
         Waited::Ready

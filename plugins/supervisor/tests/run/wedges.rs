@@ -5,11 +5,11 @@
 use std::time::{Duration, Instant};
 
 use codecwatch_supervisor::{
-    Budgets, CloseResult, Fault as Details, FaultCause, Outcome, Phase, Reason, Refused, Settled,
-    Waited,
+    Budgets, CloseResult, Fault as Details, FaultCause, Outcome, Phase, Reason, Refused, Session,
+    Settled, Waited,
 };
 
-use crate::fake::{Call, Fake, Fault};
+use crate::fake::{Call, Fake, FakeSession, Fault};
 use crate::support::{
     AMPLE, BOUND, FakeRun, SHORT, Sink, account, close, drain, eventually, feed, options, outcome,
     start, threads_named, try_start,
@@ -56,7 +56,7 @@ fn a_wedged_open_is_given_up_and_closed_when_it_returns() {
     assert!(fault.at.calls[0].1 >= SHORT.open);
     assert!(took >= SHORT.open && took < BOUND);
     assert_eq!(fault.abandoned, 1);
-    assert_eq!(fault.at.queued, 4, "the inbox is full");
+    assert_eq!(fault.at.queued, FakeSession::QUEUE, "the inbox is full");
     assert_eq!(feed(&run, 0..1), Waited::Failed);
     late_return(&fake, "w-open");
     assert_eq!(fake.count(Call::Close), 1);
