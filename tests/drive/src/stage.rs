@@ -24,6 +24,12 @@ const LOOK: Duration = Duration::from_millis(5);
 /// Looks at which nothing has moved for it to be at rest.
 const QUIET: u32 = 10;
 
+/// Looks at which a sink was left behind for PLAYING to be asked for again.
+const LEFT_BEHIND: u32 = 200;
+
+/// What a state change that is under way has to finish before a flush.
+const UNDER_WAY: Duration = Duration::from_secs(2);
+
 /// What the threads of a codec have to end after the session was closed.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -48,6 +54,9 @@ struct Stage<'a> {
     pipeline: gst::Pipeline,
     source: gst_app::AppSrc,
     codec: gst::Element,
+    sink: gst::Element,
+    /// The state that was asked for last.
+    wanted: gst::State,
     watch: Watch,
     /// Number of the next frame; a seek changes it.
     next: Arc<AtomicU64>,
@@ -61,7 +70,7 @@ impl<'a> Stage<'a> {
     fn new(scenario: &'a Scenario, material: Arc<Material>) -> Self {
         let live = scenario.source == Source::Live;
         let next = Arc::new(AtomicU64::new(0));
-        let (pipeline, source, codec) = build(scenario);
+        let (pipeline, source, codec, sink) = build(scenario);
         source.set_caps(Some(&material.caps(false)));
         source.set_stream_type(gst_app::AppStreamType::Seekable);
         source.set_property("is-live", live);
@@ -81,6 +90,8 @@ impl<'a> Stage<'a> {
             pipeline,
             source,
             codec,
+            sink,
+            wanted: gst::State::Null,
             watch,
             next,
             due: None,
@@ -133,9 +144,9 @@ impl<'a> Stage<'a> {
                 std::thread::sleep(Duration::from_millis(milliseconds.into()));
                 true
             }
-            Step::AwaitEnd => wait(self.scenario.bound, || self.has_ended()),
-            Step::AwaitReclaim => wait(self.scenario.bound, || {
-                let holding = Holding::now(self.scenario.element);
+            Step::AwaitEnd => self.wait(|stage| stage.has_ended()),
+            Step::AwaitReclaim => self.wait(|stage| {
+                let holding = Holding::now(stage.scenario.element);
                 holding.abandoned == holding.reclaimed
             }),
         };
@@ -149,8 +160,39 @@ impl<'a> Stage<'a> {
         seen.eos || !seen.errors.is_empty()
     }
 
+    /// Waits until something holds; false if that takes longer than a scenario
+    /// allows.
+    ///
+    /// Where the next state is asked for in the middle of a change, GStreamer now
+    /// and then loses it (1.22, 1.28): the pipeline plays, and its sink is left in
+    /// PAUSED with a buffer. Like an application that notices, this asks again.
+    fn wait(&self, mut holds: impl FnMut(&Self) -> bool) -> bool {
+        let mut looks = 0;
+        wait(self.scenario.bound, || {
+            looks = if self.is_left_behind() { looks + 1 } else { 0 };
+            if looks == LEFT_BEHIND {
+                println!("the sink was left in PAUSED: play once more");
+                let _ = self.pipeline.set_state(gst::State::Playing);
+            }
+            holds(self)
+        })
+    }
+
+    fn is_left_behind(&self) -> bool {
+        let (result, state, pending) = self.sink.state(gst::ClockTime::ZERO);
+        self.wanted == gst::State::Playing
+            && result.is_ok()
+            && (state, pending) == (gst::State::Paused, gst::State::VoidPending)
+    }
+
+    fn is_changing(&self) -> bool {
+        let (result, ..) = self.pipeline.state(gst::ClockTime::ZERO);
+        result == Ok(gst::StateChangeSuccess::Async)
+    }
+
     fn set_state(&mut self, state: gst::State) -> bool {
         self.due = None;
+        self.wanted = state;
         // An element that has failed says so on the bus.
         self.pipeline.set_state(state).is_ok() || self.has_ended()
     }
@@ -158,6 +200,7 @@ impl<'a> Stage<'a> {
     /// READY or NULL: the change of state that has to have an end.
     fn stop(&mut self, state: gst::State) -> bool {
         self.due = None;
+        self.wanted = state;
         let began = Instant::now();
         let stopped = self.pipeline.set_state(state).is_ok();
         let took = began.elapsed().as_secs_f64() * 1e3;
@@ -178,10 +221,7 @@ impl<'a> Stage<'a> {
     }
 
     fn await_state(&self) -> bool {
-        wait(self.scenario.bound, || {
-            let (result, ..) = self.pipeline.state(gst::ClockTime::ZERO);
-            result != Ok(gst::StateChangeSuccess::Async) || self.has_ended()
-        })
+        self.wait(|stage| !stage.is_changing() || stage.has_ended())
     }
 
     fn push(&mut self, frames: u32, paced: bool) -> bool {
@@ -213,17 +253,17 @@ impl<'a> Stage<'a> {
     fn settle(&self) -> bool {
         let mut last = None;
         let mut same = 0;
-        wait(self.scenario.bound, || {
-            let stats = self.codec.property::<gst::Structure>("stats");
+        self.wait(|stage| {
+            let stats = stage.codec.property::<gst::Structure>("stats");
             let count = |name| stats.get::<u64>(name).unwrap_or(0);
             let standing = (
                 count("frames-in"),
                 count("frames-out"),
-                self.watch.seen().taken,
+                stage.watch.seen().taken,
             );
-            let held = self.scenario.source == Source::Live
-                && self.pipeline.current_state() != gst::State::Playing;
-            let resting = (held || self.source.current_level_buffers() == 0)
+            let held = stage.scenario.source == Source::Live
+                && stage.pipeline.current_state() != gst::State::Playing;
+            let resting = (held || stage.source.current_level_buffers() == 0)
                 && stats.get::<u32>("queued").unwrap_or(0) == 0
                 && matches!(stats.get::<&str>("verdict"), Ok("idle" | "backpressured"));
             same = if resting && last == Some(standing) {
@@ -232,7 +272,7 @@ impl<'a> Stage<'a> {
                 0
             };
             last = Some(standing);
-            same >= QUIET || self.has_ended()
+            same >= QUIET || stage.has_ended()
         })
     }
 
@@ -243,10 +283,14 @@ impl<'a> Stage<'a> {
 
     fn await_strike(&self) -> bool {
         let file = arm_file();
-        wait(self.scenario.bound, || !file.exists())
+        self.wait(|_| !file.exists())
     }
 
     fn flush(&mut self) -> bool {
+        // `send_event` holds the source's state lock. The pipeline, in the middle of
+        // a change, waits for that, and what the sink posts at FLUSH_STOP waits for
+        // the pipeline: a deadlock of GStreamer's own (1.22).
+        wait(UNDER_WAY, || !self.is_changing());
         let begun = self.source.send_event(gst::event::FlushStart::new());
         let ended = self.source.send_event(gst::event::FlushStop::new(true));
         let next = self.next.load(Ordering::SeqCst);
@@ -287,7 +331,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-fn build(scenario: &Scenario) -> (gst::Pipeline, gst_app::AppSrc, gst::Element) {
+fn build(scenario: &Scenario) -> (gst::Pipeline, gst_app::AppSrc, gst::Element, gst::Element) {
     let properties: Vec<_> = scenario
         .properties
         .iter()
@@ -297,7 +341,7 @@ fn build(scenario: &Scenario) -> (gst::Pipeline, gst_app::AppSrc, gst::Element) 
         "appsrc name=in format=time max-bytes=0 max-buffers=0 \
          ! {} name=codec {} \
          ! queue max-size-buffers={} max-size-bytes=0 max-size-time=0 {} \
-         ! fakesink sync={}",
+         ! fakesink name=out sync={}",
         scenario.element.name(),
         properties.join(" "),
         scenario.queue,
@@ -313,7 +357,8 @@ fn build(scenario: &Scenario) -> (gst::Pipeline, gst_app::AppSrc, gst::Element) 
     let source = pipeline.by_name("in").unwrap();
     let source = source.downcast::<gst_app::AppSrc>().unwrap();
     let codec = pipeline.by_name("codec").unwrap();
-    (pipeline, source, codec)
+    let sink = pipeline.by_name("out").unwrap();
+    (pipeline, source, codec, sink)
 }
 
 fn arm_file() -> PathBuf {
@@ -330,4 +375,37 @@ fn wait(bound: Duration, holds: impl FnMut() -> bool) -> bool {
         std::thread::sleep(LOOK);
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Element;
+
+    #[test]
+    fn a_sink_that_was_left_in_paused_is_played_once_more() {
+        support::init();
+        let scenario = Scenario::new(Element::Encoder, Source::NonLive)
+            .with("preset", 12)
+            .with("low-latency", true)
+            .then("null");
+        let mut stage = Stage::new(&scenario, Arc::new(Material::of(&scenario)));
+        for step in [Step::Play, Step::Push(9), Step::Preroll] {
+            stage.perform(step);
+        }
+        // As if GStreamer had lost it: the pipeline does not see to this sink.
+        stage.sink.set_locked_state(true);
+        stage.sink.set_state(gst::State::Paused).unwrap();
+        stage.perform(Step::Push(9));
+        let (paused, ..) = stage.sink.state(gst::ClockTime::from_seconds(20));
+        assert_eq!(paused, Ok(gst::StateChangeSuccess::Success));
+        assert!(stage.is_left_behind());
+        stage.sink.set_locked_state(false);
+        for step in [Step::Eos, Step::AwaitEnd, Step::Null] {
+            stage.perform(step);
+        }
+        let seen = stage.watch.seen();
+        assert!(seen.vain.is_empty(), "{:?}", seen.vain);
+        assert!(seen.eos);
+    }
 }
