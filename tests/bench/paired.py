@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What the benchmarks share: runs of whole processes in pairs, and what is said about them.
+"""What the benchmarks share: runs of whole processes in turn, and what is said about them.
 
-A machine that others use drifts in speed. So two commands run in turn, each of a pair first every other time, and what
-counts is the median of the ratios of the pairs. Others can only slow a run down: so the best run of each side, and their
-ratio, says what the median of a few noisy pairs may not.
+Two things stand in the way of a small difference. Starting gst-launch-1.0 takes 50 ms, starting dav1d 5 ms, and neither is
+what is measured: so each command decodes or encodes a short stream and a long one, and what counts is the difference. And a
+machine that others use is slower for seconds at a time: so the commands run in turn, in another order each round, and since
+others can only slow a run down, what counts is the best of many runs; the lower quartile beside it says whether that was
+luck. The first command runs twice in each round: how far it is from itself is what the measurement is worth.
 """
 
 import os
-import statistics
+import random
 import struct
 import subprocess
 import sys
@@ -18,12 +20,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "tests/media/bbb-720p25.mkv"
 
-# What is measured of a run: its name, its unit, which value is the best, and how it follows from a run of so many frames.
-FRAMES_PER_SECOND = ("frames/s", "", max, lambda run, frames: frames / run.wall)
-WALL = ("wall", " s", min, lambda run, frames: run.wall)
-CPU = ("CPU time", " s", min, lambda run, frames: run.cpu)
-CPU_PER_FRAME = ("CPU/frame", " ms", min, lambda run, frames: 1000 * run.cpu / frames)
-MEMORY = ("memory", " MB", min, lambda run, frames: run.memory)
+# Of the runs of a command, sorted: how many of them are better than the one that counts.
+QUANTILES = (("best", 0), ("quartile", 0.25))
+
+# What is measured of a frame: its name, the seconds that a run took, and what is shown of the seconds of one frame.
+FRAMES_PER_SECOND = ("frames/s", lambda run: run.wall, lambda seconds: 1 / seconds)
+CPU = ("CPU ms/frame", lambda run: run.cpu, lambda seconds: 1000 * seconds)
 
 
 class Run:
@@ -48,29 +50,49 @@ def call(*command):
         sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stderr.decode()}")
 
 
-def compare(ours, theirs, count):
-    """Runs of two commands in turn, after one of each to warm up."""
-    Run(ours), Run(theirs)
-    rows = []
-    for number in range(count):
-        if number % 2 == 0:
-            first = Run(ours)
-            rows.append((first, Run(theirs)))
-        else:
-            first = Run(theirs)
-            rows.append((Run(ours), first))
-    return rows
+class Contest:
+    """Commands that do the same, run in turn.
 
+    `contenders`: name, and the command for a stream; the others are compared with the first.
+    `streams`: a short and a long one, each with its number of frames.
+    """
 
-def report(title, rows, frames, measures):
-    """Prints the medians of both, and the ratio ours / theirs: its median, the least and the greatest, that of the best."""
-    print(title)
-    for name, unit, best, value in measures:
-        sides = [[value(pair[side], frames) for pair in rows] for side in (0, 1)]
-        ours, theirs = map(statistics.median, sides)
-        ratios = sorted(a / b for a, b in zip(*sides))
-        print(f"  {name:9} {ours:8.2f}{unit}   {theirs:8.2f}{unit}   ratio {statistics.median(ratios):.3f} "
-              f"({ratios[0]:.3f} to {ratios[-1]:.3f}), of the best {best(sides[0]) / best(sides[1]):.3f}", flush=True)
+    def __init__(self, contenders, streams, rounds):
+        (reference, command), *others = contenders
+        contenders = [(reference, command), (f"{reference}, again", command), *others]
+        self.names = [name for name, _ in contenders]
+        (_, few), (_, many) = streams
+        self.frames = many - few
+        commands = {(name, which): command(stream) for name, command in contenders
+                    for which, (stream, _) in enumerate(streams)}
+        self.runs = {key: [] for key in commands}
+        for command in commands.values():
+            Run(command)
+        # The same order whenever it is run.
+        shuffled = random.Random(1)
+        for _ in range(rounds):
+            for key in shuffled.sample(list(commands), len(commands)):
+                self.runs[key].append(Run(commands[key]))
+
+    def seconds(self, name, took, quantile):
+        """What a command takes for a frame."""
+        short, long = (sorted(map(took, self.runs[name, which])) for which in (0, 1))
+        at = round(quantile * (len(long) - 1))
+        return (long[at] - short[at]) / self.frames
+
+    def report(self, title, *measures):
+        """Prints each measure of each command, in brackets its ratio to the first, and the peak of memory."""
+        width = max(map(len, (title, *self.names)))
+        columns = [(measure, quantile) for measure in measures for quantile in QUANTILES]
+        print(f"{title:{width}}", *(f"{f'{label}, {which}':>24}" for (label, *_), (which, _) in columns), "memory, least",
+              sep="  ")
+        for name in self.names:
+            cells = []
+            for (_, took, shown), (_, quantile) in columns:
+                value, reference = (shown(self.seconds(one, took, quantile)) for one in (name, self.names[0]))
+                cells.append(f"{f'{value:.4g} ({value / reference:.3f})':>24}")
+            memory = min(run.memory for run in self.runs[name, 1])
+            print(f"{name:{width}}", *cells, f"{memory:10.0f} MB", sep="  ", flush=True)
 
 
 def clip_as_ivf(target):
@@ -103,8 +125,8 @@ def looped_ivf(ivf, loops, target):
 
 
 def clip_as_y4m(folder, loops):
-    """The clip as raw video, so many times in a row; its path and its number of frames."""
-    ivf, once, looped = folder / "clip.ivf", folder / "once.y4m", folder / "clip.y4m"
+    """The clip as raw video, once for each of `loops` and so many times in a row; each file with its number of frames."""
+    ivf, once = folder / "clip.ivf", folder / "once.y4m"
     clip_as_ivf(ivf)
     call("dav1d", "-q", "-i", ivf, "-o", once)
     data = once.read_bytes()
@@ -113,18 +135,31 @@ def clip_as_y4m(folder, loops):
     words = [word for word in header.split() if not word.startswith(b"F")]
     header = b" ".join(words[:3] + [b"F25:1"] + words[3:]) + b"\n"
     once.unlink()
-    with looped.open("wb") as file:
-        file.write(header)
-        for _ in range(loops):
-            file.write(frames)
-    return looped, frames.count(b"FRAME\n") * loops
+    streams = []
+    for count in loops:
+        looped = folder / f"clip-{count}.y4m"
+        with looped.open("wb") as file:
+            file.write(header)
+            for _ in range(count):
+                file.write(frames)
+        streams.append((looped, frames.count(b"FRAME\n") * count))
+    return streams
+
+
+def ivf_as_matroska(ivf):
+    """The same in Matroska, beside it; demuxed, it needs no parser."""
+    target = ivf.with_suffix(".mkv")
+    call("gst-launch-1.0", "-q", "filesrc", f"location={ivf}", "!", "ivfparse", "!", "av1parse", "!", "matroskamux", "!",
+         "filesink", f"location={target}")
+    return target
 
 
 def decoding(name, stream, *properties):
-    """A pipeline that decodes an IVF file with this element and throws the pictures away, at once as dav1d's tool does: the
+    """A pipeline that decodes this file with this element and throws the pictures away, at once as dav1d's tool does: the
     picture that a sink keeps for whoever asks for its last one is one more to go through the processor's cache."""
-    return ["gst-launch-1.0", "-q", "filesrc", f"location={stream}", "!", "ivfparse", "!", "av1parse", "!", name,
-            *properties, "!", "fakevideosink", "sync=false", "enable-last-sample=false"]
+    source = ["matroskademux"] if stream.suffix == ".mkv" else ["ivfparse", "!", "av1parse"]
+    return ["gst-launch-1.0", "-q", "filesrc", f"location={stream}", "!", *source, "!", name, *properties, "!",
+            "fakevideosink", "sync=false", "enable-last-sample=false"]
 
 
 def encoding(video, output, *properties):
