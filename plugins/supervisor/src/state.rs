@@ -103,14 +103,16 @@ impl<I, O> State<I, O> {
         self.machine.downstream() == (0, false)
     }
 
+    /// Empties the inbox; for the caller to drop without the lock.
+    pub(crate) fn take_inbox(&mut self, now: Instant) -> VecDeque<Command<I>> {
+        self.machine.handle(now, Event::InboxDropped);
+        std::mem::take(&mut self.inbox)
+    }
+
     /// Empties both queues; for the caller to drop without the lock.
     pub(crate) fn take_queues(&mut self, now: Instant) -> (VecDeque<Command<I>>, VecDeque<O>) {
-        self.machine.handle(now, Event::InboxDropped);
         self.machine.handle(now, Event::OutboxDropped);
-        (
-            std::mem::take(&mut self.inbox),
-            std::mem::take(&mut self.outbox),
-        )
+        (self.take_inbox(now), std::mem::take(&mut self.outbox))
     }
 
     /// All threads of the session have ended.
@@ -280,8 +282,7 @@ impl<I, O> Shared<I, O> {
                 state.stuck_close = Some(Box::new(fault));
             }
         }
-        let left = std::mem::take(&mut state.inbox);
-        state.machine.handle(now(), Event::InboxDropped);
+        let left = state.take_inbox(now());
         self.wake_all();
         drop(state);
         // Not under the lock: the open lane has a lock of its own, which is taken

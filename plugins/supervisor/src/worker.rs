@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::clock::now;
 use crate::lane::{Host, Lane, LaneFault, guarded};
 use crate::machine::Event;
 use crate::open_lane::Turn;
@@ -27,6 +28,10 @@ pub(crate) fn work<C: Codec>(
     // and where something of it is dropped, and this lane has to end in any case.
     let ended = guarded(|| live(codec, shared, &lane, options));
     shared.lane_ended(ended);
+    // What it did not come to: inputs of a session that failed, or a flush that
+    // came while the last drain was under way. Nothing comes after these.
+    let left = shared.lock().take_inbox(now());
+    drop(left);
 }
 
 fn live<C: Codec>(

@@ -56,6 +56,32 @@ fn a_session_that_cannot_be_flushed_gives_nothing_more_and_closes() {
 }
 
 #[test]
+fn nothing_is_queued_in_a_session_that_has_ended() {
+    // A flush that comes while the last drain is under way; inputs behind one
+    // that fails; inputs of a session that does not open.
+    for (name, call, fault) in [
+        ("queue-drain", Call::Drain, Fault::Slow(150 * MS)),
+        ("queue-send", Call::Send, Fault::Fail),
+        ("queue-open", Call::Open, Fault::Fail),
+    ] {
+        let fake = Fake::new(name).with(call, 1, fault);
+        let run = start(&fake, AMPLE);
+        let _sink = Sink::of(&run);
+        let _ = run.submit(1);
+        let _ = run.submit(2);
+        run.request_drain(true);
+        if call == Call::Drain {
+            eventually("it drains", || {
+                run.stats().session.phase == codecwatch_supervisor::Phase::Draining
+            });
+            run.flush();
+        }
+        eventually("its threads have ended", || run.is_closed());
+        eventually(name, || run.stats().session.queued == 0);
+    }
+}
+
+#[test]
 fn a_flush_cuts_a_drain_which_then_is_not_complete() {
     for reusable in [true, false] {
         let fake = Fake::new("flush-drain").with(Call::Drain, 1, Fault::Slow(150 * MS));
