@@ -95,7 +95,10 @@ fn a_hundred_seeks_of_playbin_leak_nothing() {
         .collect();
     assert!(others.is_empty(), "{others:#?}");
     let [before, after] = [&settled, &left].map(|all| all.iter().filter(is_caps).count());
-    assert_eq!(after, before, "caps: {left:#?}");
+    assert!(
+        after <= before,
+        "{before} caps before, {after} after: {left:#?}"
+    );
 }
 
 /// Comes before each list of what is left; on stderr, as the list.
