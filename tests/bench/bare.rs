@@ -7,7 +7,7 @@
 //!
 //! `tests/bench/supervision` runs it.
 
-#[path = "../../plugins/codecs/dav1d/tests/common/mod.rs"]
+#[path = "../../crates/dav1d/tests/common/mod.rs"]
 mod streams;
 
 use std::{
@@ -20,7 +20,7 @@ use std::{
 
 use codecwatch_dav1d::{Chunk, Dav1d, Decoded};
 use codecwatch_supervisor::{
-    Budgets, CloseResult, Codec, Lane, Next, Options, Run, Session, Settled, Waited,
+    Budgets, CloseResult, Codec, DrainResult, Lane, Next, Options, Run, Session, WaitResult,
 };
 use codecwatch_svtav1::{Config, FrameRate, Output, Picture, Plane, Planes, SvtAv1};
 
@@ -134,12 +134,12 @@ where
         });
         for input in inputs {
             // As the elements do: not more than a few wait for the worker.
-            if run.wait_for_room() != Waited::Ready || run.submit(input).is_err() {
+            if run.wait_for_room() != WaitResult::Ready || run.submit(input).is_err() {
                 return Err(format!("the session ended: {:?}", run.outcome()).into());
             }
         }
         let ticket = run.request_drain(true);
-        if run.wait_drained(ticket) != Settled::Complete {
+        if run.wait_drained(ticket) != DrainResult::Complete {
             return Err(format!("no drain: {:?}", run.outcome()).into());
         }
         let CloseResult::Closed = run.close() else {

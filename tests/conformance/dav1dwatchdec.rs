@@ -4,7 +4,7 @@
 //! `SvtAv1EncApp`, and for the bundled clip out of every container.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../../plugins/codecs/dav1d/tests/common/mod.rs"]
+#[path = "../../crates/dav1d/tests/common/mod.rs"]
 mod streams;
 
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 //! library's calls, intercepted in a child process.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../../plugins/codecs/dav1d/tests/common/mod.rs"]
+#[path = "../../crates/dav1d/tests/common/mod.rs"]
 mod streams;
 
 use std::path::Path;

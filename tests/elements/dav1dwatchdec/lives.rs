@@ -3,7 +3,7 @@
 //! their own, because they count what their process holds.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../../../plugins/codecs/dav1d/tests/common/mod.rs"]
+#[path = "../../../crates/dav1d/tests/common/mod.rs"]
 mod streams;
 
 use std::time::Duration;

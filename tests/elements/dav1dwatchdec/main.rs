@@ -2,7 +2,7 @@
 //! `dav1dwatchdec` as an element: properties, buffers, streams, damage, life.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../../../plugins/codecs/dav1d/tests/common/mod.rs"]
+#[path = "../../../crates/dav1d/tests/common/mod.rs"]
 mod streams;
 
 mod buffers;

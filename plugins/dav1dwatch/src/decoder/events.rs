@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Sink events that a decoder has to look at.
 
-use codecwatch_element::Passage;
+use codecwatch_element::EventDisposition;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_video::prelude::*;
@@ -27,9 +27,9 @@ impl Dav1dWatchDec {
             _ => self.supervision.sink_event(self, &event),
         };
         match passage {
-            Passage::Forward => self.forward(event),
-            Passage::Swallow => true,
-            Passage::Refuse => false,
+            EventDisposition::Forward => self.forward(event),
+            EventDisposition::Swallow => true,
+            EventDisposition::Refuse => false,
         }
     }
 
@@ -50,16 +50,16 @@ impl Dav1dWatchDec {
     /// When the bitstream is another one, what came before has to come out first:
     /// a session ends and another begins. Otherwise the session goes on; pictures
     /// find their format by their input (see `State::formats`).
-    fn before_caps(&self, caps: &gst::CapsRef) -> Passage {
+    fn before_caps(&self, caps: &gst::CapsRef) -> EventDisposition {
         let old = self.state().format().cloned();
         if old
             .as_ref()
             .is_some_and(|old| old.caps.is_strictly_equal(caps))
         {
-            return Passage::Forward;
+            return EventDisposition::Forward;
         }
         if self.supervision.check_duration(self).is_err() {
-            return Passage::Refuse;
+            return EventDisposition::Refuse;
         }
         let live = self.settings().max_frame_delay < 0 && self.upstream_is_live();
         let as_live = std::mem::replace(&mut self.state().live, live) == live;
@@ -67,7 +67,7 @@ impl Dav1dWatchDec {
             Some(old) if !as_live || old.bitstream != Bitstream::of(caps) => {
                 self.supervision.before_new_format(self)
             }
-            _ => Passage::Forward,
+            _ => EventDisposition::Forward,
         }
     }
 
@@ -76,10 +76,10 @@ impl Dav1dWatchDec {
     /// drained one cannot go on (dav1d before 1.5.1) everything up to the next
     /// key frame would be lost: there the gap goes ahead, as it does in the base
     /// class and with every decoder that works on several frames.
-    fn before_gap(&self, event: &gst::Event) -> Passage {
+    fn before_gap(&self, event: &gst::Event) -> EventDisposition {
         let holds_back = self.state().held_back.is_some_and(|pictures| pictures > 0);
         if holds_back {
-            Passage::Forward
+            EventDisposition::Forward
         } else {
             self.supervision.sink_event(self, event)
         }
@@ -92,23 +92,23 @@ impl Dav1dWatchDec {
 
     /// A change of direction waits for what is inside, which has to come out in
     /// the old one.
-    fn before_segment(&self, segment: &gst::Segment) -> Passage {
+    fn before_segment(&self, segment: &gst::Segment) -> EventDisposition {
         let reverse = segment.rate() < 0.0;
         if self.state().reverse.is_some() == reverse {
-            return Passage::Forward;
+            return EventDisposition::Forward;
         }
         gst::debug!(CAT, imp = self, "reverse playback: {reverse}");
         let passage = self.supervision.before_overtaking(self);
-        if passage == Passage::Forward {
+        if passage == EventDisposition::Forward {
             self.state().reverse = reverse.then(Vec::new);
         }
         passage
     }
 
-    fn before_end(&self, event: &gst::Event) -> Passage {
+    fn before_end(&self, event: &gst::Event) -> EventDisposition {
         self.decode_gathered();
         let passage = self.supervision.sink_event(self, event);
-        if passage != Passage::Forward || event.type_() != gst::EventType::Eos {
+        if passage != EventDisposition::Forward || event.type_() != gst::EventType::Eos {
             return passage;
         }
         // Played backwards, what came out last is not the end of the stream.
@@ -121,7 +121,7 @@ impl Dav1dWatchDec {
         if let Some(text) = cut_short {
             // The base class would let EOS pass, even where it posts an error.
             let _error = self.supervision.fail(self, &text);
-            return Passage::Swallow;
+            return EventDisposition::Swallow;
         }
         passage
     }

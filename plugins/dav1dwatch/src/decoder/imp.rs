@@ -18,9 +18,9 @@ use gst_video::subclass::prelude::*;
 
 use super::caps;
 use super::input::Bitstream;
-use super::memory::PictureSource;
 use super::negotiation::Latest;
-use super::output::Tally;
+use super::picture_source::PictureSource;
+use super::pictures::Tally;
 use super::settings::Settings;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -240,7 +240,7 @@ impl ObjectImpl for Dav1dWatchDec {
         // The codec knows key frames by the bitstream, not by buffer flags.
         element.set_needs_sync_point(false);
         element.set_max_errors(MAX_ERRORS);
-        Supervision::attach(self);
+        Supervision::install_backpressure_probe(self);
         let weak = element.downgrade();
         element
             .sink_pad()

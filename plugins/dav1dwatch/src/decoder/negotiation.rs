@@ -14,7 +14,7 @@ use gst_video::{VideoInfo, VideoMeta};
 use super::buffers;
 use super::caps::{self, Description};
 use super::imp::{CAT, Dav1dWatchDec};
-use super::memory::{self, Pool};
+use super::picture_source::{self, Pool};
 
 type InputState = gst_video::VideoCodecState<'static, gst_video::video_codec_state::Readable>;
 
@@ -151,7 +151,7 @@ impl Dav1dWatchDec {
         let takes_video_meta = self.state().takes_video_meta;
         let picture = match picture {
             picture if !takes_video_meta => picture,
-            picture => match memory::take_back(picture) {
+            picture => match picture_source::take_back(picture) {
                 Ok(buffer) => return Ok(buffer),
                 Err(picture) => picture,
             },

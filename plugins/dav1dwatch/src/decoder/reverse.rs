@@ -10,7 +10,7 @@
 //! bounds it, and a flush or a state change ends it.
 
 use codecwatch_dav1d as dav1d;
-use codecwatch_element::Passage;
+use codecwatch_element::EventDisposition;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_video::prelude::*;
@@ -43,7 +43,7 @@ impl Dav1dWatchDec {
         if self.state().reverse.is_none() {
             return Ok(gst::FlowSuccess::Ok);
         }
-        if self.supervision.before_overtaking(self) != Passage::Forward {
+        if self.supervision.before_overtaking(self) != EventDisposition::Forward {
             return Err(gst::FlowError::Flushing);
         }
         let outputs = match &mut self.state().reverse {

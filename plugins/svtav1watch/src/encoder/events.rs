@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Sink events that an encoder has to look at.
 
-use codecwatch_element::Passage;
+use codecwatch_element::EventDisposition;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_video::subclass::prelude::*;
 
 use super::format::same_hdr;
 use super::imp::{CAT, SvtAv1WatchEnc};
-use super::times::Times;
+use super::timestamps::Timestamps;
 
 impl SvtAv1WatchEnc {
     /// Chains an event up that may pass.
@@ -25,7 +25,7 @@ impl SvtAv1WatchEnc {
             },
             // Running time begins anew, and so does the stream that comes out.
             gst::EventView::FlushStop(_) => {
-                self.state().times = Times::default();
+                self.state().times = Timestamps::default();
                 self.parent_sink_event(event)
             }
             gst::EventView::Segment(_) => {
@@ -53,9 +53,9 @@ impl SvtAv1WatchEnc {
         }
         // Nothing that is inside may come out under the new caps, or be lost.
         match self.supervision.before_new_format(self) {
-            Passage::Forward => {}
-            Passage::Swallow => return true,
-            Passage::Refuse => return false,
+            EventDisposition::Forward => {}
+            EventDisposition::Swallow => return true,
+            EventDisposition::Refuse => return false,
         }
         if !same_hdr(&old, caps) && !self.prime(caps) {
             return false;

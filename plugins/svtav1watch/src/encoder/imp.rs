@@ -6,7 +6,9 @@
 
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use codecwatch_element::{Passage, Role, Settings as SharedSettings, Supervised, Supervision};
+use codecwatch_element::{
+    EventDisposition, Role, Settings as SharedSettings, Supervised, Supervision,
+};
 use codecwatch_supervisor::{CodecError, guard};
 use codecwatch_svtav1 as svtav1;
 use gst::glib;
@@ -18,7 +20,7 @@ use gst_video::{VideoCodecFrameFlags, VideoInfo, VideoInterlaceMode};
 use super::format;
 use super::frame::MappedFrame;
 use super::settings::{BITRATES, Settings};
-use super::times::Times;
+use super::timestamps::Timestamps;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -41,7 +43,7 @@ pub(super) struct State {
     /// Frames seen since the element left READY.
     frames: u64,
     /// The times of the frames so far.
-    pub(super) times: Times,
+    pub(super) times: Timestamps,
     /// Frames that were lost with a session and wait to be let go of.
     pub(super) lost: Vec<u32>,
     /// A bitrate property was set: the next frame carries the change to the codec.
@@ -240,7 +242,7 @@ impl ObjectImpl for SvtAv1WatchEnc {
 
     fn constructed(&self) {
         self.parent_constructed();
-        Supervision::attach(self);
+        Supervision::install_backpressure_probe(self);
         self.settle_times();
     }
 }
@@ -365,9 +367,9 @@ impl VideoEncoderImpl for SvtAv1WatchEnc {
 
     fn sink_event(&self, event: gst::Event) -> bool {
         match self.supervision.sink_event(self, &event) {
-            Passage::Forward => self.forward(event),
-            Passage::Swallow => true,
-            Passage::Refuse => false,
+            EventDisposition::Forward => self.forward(event),
+            EventDisposition::Swallow => true,
+            EventDisposition::Refuse => false,
         }
     }
 

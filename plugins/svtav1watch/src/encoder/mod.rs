@@ -11,9 +11,9 @@ mod format;
 mod frame;
 mod imp;
 mod log;
-mod output;
+mod packets;
 mod settings;
-mod times;
+mod timestamps;
 
 use settings::IntraRefreshType;
 

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: MPL-2.0
+//! dav1d as a supervised session: what goes in and comes out. How it goes on
+//! after damage is in `recovery.rs`.
+
+mod recovery;
+
+use codecwatch_supervisor::{CodecError, Drained, Flush, Lane, Session};
+
+use crate::{
+    Chunk, Damage, DamageCause, Decoded,
+    chunk::{Borrowed, Data},
+    decoder::{Answer, Decoder, Delivered},
+    in_flight::InFlight,
+    key_frame_gate::{Admission, KeyFrameGate},
+    obu::{Start, summarize},
+};
+
+/// A padding OBU of no bytes.
+const PADDING: &[u8] = &[0x7a, 0];
+
+/// An open decoder.
+///
+/// # After damage
+/// What dav1d decodes after an error may be built on pictures that are missing
+/// or half-finished, and it does not say so. So the session lets those pictures
+/// out that came before the damage, makes dav1d forget everything, references
+/// included, and passes over every input up to the next one that holds a key
+/// frame; these are [`Decoded::Damaged`] too, with
+/// [`DamageCause::Unreferenced`]. The last sequence header, or what the
+/// container had, is sent again in front of a key frame that has none. The same
+/// goes for the beginning of a stream and after a flush. After a key frame that
+/// is shown later ("forward key frame"), pictures come out from the moment it
+/// is shown.
+///
+/// # Spatial layers
+/// For the highest layer alone to come out, each input has to be a whole
+/// temporal unit: while dav1d works on one frame at a time, it takes the end of
+/// an input for the end of its unit.
+///
+/// # What goes unnoticed
+/// Damage that dav1d does not notice, such as samples that decode to something
+/// else or a frame that is missing altogether, goes unnoticed here too, up to
+/// the next key frame.
+///
+/// # Errors
+/// Only what ends the session is a [`CodecError`]: no memory, no threads, a bit
+/// depth that the library was built without.
+pub struct Dav1dSession {
+    decoder: Decoder,
+    /// Whether dav1d works on several frames at a time.
+    holds_back: bool,
+    /// One of several frames in work had an error since dav1d was opened. The
+    /// flag of that frame stays set, and being drained, dav1d counts it once
+    /// more each time that it comes by: its record of which frame is the oldest
+    /// goes wrong, and later it hangs (src/lib.c, `drain_picture`). A flush
+    /// does not clear the flag either in dav1d 1.0.
+    spoiled: bool,
+    /// The sequence header in force, or what the container says.
+    headers: Vec<u8>,
+    gate: KeyFrameGate,
+    in_flight: InFlight,
+}
+
+/// What a look for a picture led to.
+#[derive(PartialEq, Eq)]
+enum Fetched {
+    /// A picture, or damage that it was possible to go on from.
+    Something,
+    /// There is no picture.
+    Nothing,
+    /// Damage after which everything inside was dropped.
+    Dropped,
+}
+
+impl Session for Dav1dSession {
+    type Input = Chunk;
+    type Output = Decoded;
+
+    /// They are small, and decoded in a millisecond or two.
+    const QUEUE: usize = 8;
+
+    /// None: a frame that is not shown may stay inside for as long as it likes.
+    fn delay(&self) -> Option<usize> {
+        None
+    }
+
+    fn send(&mut self, lane: &Lane<Decoded>, chunk: Chunk) -> Result<(), CodecError> {
+        let Chunk { id, bytes } = chunk;
+        let bytes = Borrowed::new(bytes);
+        let summary = summarize(bytes.bytes(), &self.headers);
+        let mark = self.in_flight.next_mark();
+        let admission = self.gate.admit(mark, &summary);
+        if admission == Admission::Skip {
+            let cause = DamageCause::Unreferenced;
+            emit(lane, Decoded::Damaged(Damage { id, cause }), 1);
+            return Ok(());
+        }
+        self.in_flight.enter(id, summary.start == Some(Start::Here));
+        // None but those that are too far back.
+        self.settle_before(lane, 0);
+        let header = summary.sequence_header.map(<[u8]>::to_vec);
+        if admission == Admission::Restart && header.is_none() {
+            let headers = self.headers.clone();
+            if !self.feed(lane, Borrowed::new(Box::new(headers)))? {
+                return Ok(());
+            }
+        }
+        let whole = self.feed(lane, bytes)?;
+        if let (true, Some(header)) = (whole, header) {
+            self.headers = header;
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self, lane: &Lane<Decoded>) -> Result<Drained, CodecError> {
+        // The first look drains only if the call before it was a look too, so
+        // that it takes two in vain to know that nothing is left.
+        let mut in_vain = 0;
+        while in_vain < 2 {
+            let nothing = self.fetch(lane)? == Fetched::Nothing;
+            in_vain = if nothing { in_vain + 1 } else { 0 };
+        }
+        self.settle_before(lane, i64::MAX);
+        let ring_in_order = cfg!(dav1d_drains_in_order) && !self.spoiled;
+        if self.holds_back && !ring_in_order {
+            return Ok(Drained::Spent);
+        }
+        Ok(Drained::Reusable)
+    }
+
+    fn flush(&mut self, lane: &Lane<Decoded>) -> Result<Flush, CodecError> {
+        self.in_flight.clear();
+        self.forget(lane)?;
+        Ok(Flush::Done)
+    }
+
+    fn close(self, lane: &Lane<Decoded>) -> Result<(), CodecError> {
+        self.decoder.close(lane);
+        Ok(())
+    }
+}
+
+impl Dav1dSession {
+    /// A session around a decoder that was just opened. `headers`: what the
+    /// container says.
+    pub(crate) fn new(lane: &Lane<Decoded>, decoder: Decoder, headers: Vec<u8>) -> Self {
+        let frame_delay = decoder.frame_delay(lane);
+        // With one frame at a time, the frame is done when its data was taken.
+        // Otherwise the oldest is waited for when a new one needs its place.
+        let held_back = if frame_delay > 1 { frame_delay } else { 0 };
+        emit(
+            lane,
+            Decoded::Opened {
+                frame_delay,
+                held_back,
+            },
+            0,
+        );
+        Self {
+            decoder,
+            holds_back: held_back > 0,
+            spoiled: false,
+            headers,
+            gate: KeyFrameGate::Lost,
+            in_flight: InFlight::default(),
+        }
+    }
+
+    /// Sends bytes and takes what comes out. Tells whether dav1d took all of
+    /// them.
+    fn feed(&mut self, lane: &Lane<Decoded>, bytes: Borrowed) -> Result<bool, CodecError> {
+        let Some(mut data) = wrap(bytes, self.in_flight.newest())? else {
+            return Ok(true);
+        };
+        let mut in_vain = 0;
+        loop {
+            match self.decoder.send(lane, &mut data) {
+                Ok(()) => return self.collect(lane),
+                // It has not looked at all of what it was sent before: each
+                // look for a picture makes it go on until one comes out.
+                Err(Answer::Again) => match self.fetch(lane)? {
+                    Fetched::Something => in_vain = 0,
+                    Fetched::Nothing if in_vain < 2 => in_vain += 1,
+                    Fetched::Nothing => return Err(stuck()),
+                    Fetched::Dropped => return Ok(false),
+                },
+                Err(Answer::Damage(cause)) => {
+                    self.damage(lane, cause)?;
+                    return Ok(false);
+                }
+                Err(Answer::Fatal(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Takes the pictures that are ready, and has dav1d start on every frame
+    /// that it was sent. Tells whether it did.
+    fn collect(&mut self, lane: &Lane<Decoded>) -> Result<bool, CodecError> {
+        loop {
+            match self.fetch(lane)? {
+                // In vain: it has looked at everything.
+                Fetched::Nothing => return Ok(true),
+                Fetched::Dropped => return Ok(false),
+                // It may have stopped in the middle of what it was sent. A
+                // second look would make it go on, but where frames are held
+                // back it would drain them too: there it takes another way.
+                Fetched::Something if self.holds_back && !self.stopped_midway(lane)? => {
+                    return Ok(true);
+                }
+                Fetched::Something => {}
+            }
+        }
+    }
+
+    /// Whether dav1d has not yet looked at all the data that it took: then, and
+    /// only then, it refuses more, even an OBU of nothing. Being sent
+    /// something also ends its draining.
+    fn stopped_midway(&mut self, lane: &Lane<Decoded>) -> Result<bool, CodecError> {
+        let answer = self.send_obu(lane, PADDING, self.in_flight.newest());
+        match answer {
+            Ok(()) => Ok(false),
+            Err(Answer::Again) => Ok(true),
+            Err(Answer::Damage(cause)) => Ok(self.damage(lane, cause)? != Fetched::Dropped),
+            Err(Answer::Fatal(error)) => Err(error),
+        }
+    }
+
+    /// Looks for a picture once, and passes it on.
+    fn fetch(&mut self, lane: &Lane<Decoded>) -> Result<Fetched, CodecError> {
+        let fetched = match self.decoder.picture(lane) {
+            Ok(delivered) => {
+                let mark = delivered.mark();
+                if self.gate.shows(mark, delivered.is_key()) {
+                    self.deliver(lane, delivered);
+                } else {
+                    delivered.release(lane);
+                    self.give_up(lane, mark, DamageCause::Unreferenced);
+                }
+                Fetched::Something
+            }
+            Err(Answer::Again) => Fetched::Nothing,
+            Err(Answer::Damage(cause)) => return self.damage(lane, cause),
+            Err(Answer::Fatal(error)) => return Err(error),
+        };
+        // An error in a frame whose arrival made an earlier one come out is
+        // swallowed: dav1d remembers where it was, and says nothing. (An error
+        // that it has yet to tell would have come instead of this answer.)
+        if self.holds_back
+            && let Some(mark) = self.decoder.damaged_mark(lane)
+        {
+            return match self.decoder.take_allocation_failure() {
+                Some(refusal) => Err(CodecError::Resource(refusal)),
+                None => self.damage_in(lane, mark, DamageCause::Bitstream),
+            };
+        }
+        Ok(fetched)
+    }
+
+    fn deliver(&mut self, lane: &Lane<Decoded>, delivered: Delivered) {
+        let mark = delivered.mark();
+        self.settle_before(lane, mark);
+        let settled = self.in_flight.settle(mark);
+        let picture = settled.and_then(|(id, first)| Some((delivered.to_picture(id)?, first)));
+        // dav1d gets its reference back here, on the worker; the picture keeps
+        // the memory without it.
+        delivered.release(lane);
+        if let Some((picture, first)) = picture {
+            emit(
+                lane,
+                Decoded::Picture(Box::new(picture)),
+                usize::from(first),
+            );
+        }
+    }
+
+    /// Settles an input as damaged, unless it has been settled.
+    fn give_up(&mut self, lane: &Lane<Decoded>, mark: i64, cause: DamageCause) {
+        if let Some((id, true)) = self.in_flight.settle(mark) {
+            emit(lane, Decoded::Damaged(Damage { id, cause }), 1);
+        }
+    }
+
+    /// Settles the inputs before `mark`: pictures come out in the order of
+    /// their inputs, so that these have led to none.
+    fn settle_before(&mut self, lane: &Lane<Decoded>, mark: i64) {
+        while let Some(owed) = self.in_flight.leave_before(mark) {
+            if let Some(id) = owed {
+                emit(lane, Decoded::NoPicture { id }, 1);
+            }
+        }
+    }
+
+    fn send_obu(
+        &mut self,
+        lane: &Lane<Decoded>,
+        obu: &'static [u8],
+        mark: i64,
+    ) -> Result<(), Answer> {
+        match wrap(Borrowed::new(Box::new(obu)), mark) {
+            Ok(Some(mut data)) => self.decoder.send(lane, &mut data),
+            Ok(None) => Ok(()),
+            Err(error) => Err(Answer::Fatal(error)),
+        }
+    }
+}
+
+impl std::fmt::Debug for Dav1dSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dav1dSession")
+            .field("gate", &self.gate)
+            .field("in_flight", &self.in_flight)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Lends bytes to dav1d; `None` for no bytes at all, which it does not take.
+fn wrap(bytes: Borrowed, mark: i64) -> Result<Option<Data>, CodecError> {
+    if bytes.bytes().is_empty() {
+        return Ok(None);
+    }
+    let no_memory = || CodecError::Resource("dav1d_data_wrap: no memory".to_owned());
+    Data::wrap(bytes, mark).ok_or_else(no_memory).map(Some)
+}
+
+/// Hands an output over, or drops it when outputs are not wanted any more:
+/// then the decoding goes on all the same.
+fn emit(lane: &Lane<Decoded>, output: Decoded, frames: usize) {
+    let _ = lane.emit(output, frames);
+}
+
+/// dav1d neither takes data nor gives a picture. It never should; going on
+/// would be a busy loop.
+fn stuck() -> CodecError {
+    CodecError::Native {
+        call: "dav1d_send_data",
+        code: (-libc::EAGAIN).into(),
+        reason: "dav1d takes no data although it has no picture".to_owned(),
+    }
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MPL-2.0
+//! How a session goes on after damage.
+
+use codecwatch_supervisor::{CodecError, Lane};
+
+use super::{Dav1dSession, Fetched, emit};
+use crate::{Damage, DamageCause, Decoded, decoder::Answer, key_frame_gate::KeyFrameGate};
+
+/// A frame header OBU of no bytes.
+const EMPTY_HEADER: &[u8] = &[0x1a, 0];
+
+/// The mark of [`EMPTY_HEADER`]; inputs count from 1.
+const FORGET: i64 = -1;
+
+impl Dav1dSession {
+    /// dav1d reported an error.
+    pub(super) fn damage(
+        &mut self,
+        lane: &Lane<Decoded>,
+        cause: DamageCause,
+    ) -> Result<Fetched, CodecError> {
+        let mark = self.decoder.damaged_mark(lane);
+        self.damage_in(lane, mark.unwrap_or(self.in_flight.newest()), cause)
+    }
+
+    /// There was an error in the input with this mark.
+    pub(super) fn damage_in(
+        &mut self,
+        lane: &Lane<Decoded>,
+        mark: i64,
+        cause: DamageCause,
+    ) -> Result<Fetched, CodecError> {
+        if mark == FORGET {
+            return Ok(Fetched::Something);
+        }
+        self.spoiled |= self.holds_back;
+        if !self.gate.is_good(mark) {
+            self.give_up(lane, mark, DamageCause::Unreferenced);
+            return self.forget_header(lane);
+        }
+        if let Some(start) = self.in_flight.start_after(mark) {
+            // Already inside is a key frame that makes good all that follows.
+            self.gate = KeyFrameGate::Good(start);
+            self.give_up(lane, mark, cause);
+            return self.forget_header(lane);
+        }
+        let (mark, cause) = self.drain_before(lane, mark, cause)?;
+        self.settle_before(lane, mark);
+        self.give_up(lane, mark, cause);
+        while let Some(owed) = self.in_flight.leave_before(i64::MAX) {
+            if let Some(id) = owed {
+                let cause = DamageCause::Unreferenced;
+                emit(lane, Decoded::Damaged(Damage { id, cause }), 1);
+            }
+        }
+        self.forget(lane)?;
+        Ok(Fetched::Dropped)
+    }
+
+    /// Lets out the pictures of inputs before the damaged one: frames that were
+    /// in work beside it, and whole. Ends with where the first damage is: more
+    /// may come to light, in frames that were in work for longer.
+    fn drain_before(
+        &mut self,
+        lane: &Lane<Decoded>,
+        mut mark: i64,
+        mut cause: DamageCause,
+    ) -> Result<(i64, DamageCause), CodecError> {
+        let mut in_vain = 0;
+        while in_vain < 2 {
+            let found = self.decoder.picture(lane);
+            in_vain = if matches!(found, Err(Answer::Again)) {
+                in_vain + 1
+            } else {
+                0
+            };
+            match found {
+                Ok(delivered) if delivered.mark() < mark && self.gate.is_good(delivered.mark()) => {
+                    self.deliver(lane, delivered);
+                }
+                Ok(delivered) => delivered.release(lane),
+                Err(Answer::Again) => {}
+                Err(Answer::Damage(another)) => {
+                    let found = self.decoder.damaged_mark(lane);
+                    if let Some(earlier) = found.filter(|found| *found < mark) {
+                        (mark, cause) = (earlier, another);
+                    }
+                }
+                Err(Answer::Fatal(error)) => return Err(error),
+            }
+        }
+        Ok((mark, cause))
+    }
+
+    /// Makes dav1d forget a frame header that it could not use: as long as it
+    /// is there, dav1d tries it again with whatever OBU it gets, and fails
+    /// again. Another frame header takes its place; one that is cut short
+    /// leaves none.
+    fn forget_header(&mut self, lane: &Lane<Decoded>) -> Result<Fetched, CodecError> {
+        match self.send_obu(lane, EMPTY_HEADER, FORGET) {
+            Ok(()) | Err(Answer::Again) => {}
+            Err(Answer::Damage(_)) => _ = self.decoder.damaged_mark(lane),
+            Err(Answer::Fatal(error)) => return Err(error),
+        }
+        Ok(Fetched::Something)
+    }
+
+    /// Makes dav1d forget everything. After an error in one of several frames
+    /// in work it is closed and opened again: see [`Self::spoiled`].
+    pub(super) fn forget(&mut self, lane: &Lane<Decoded>) -> Result<(), CodecError> {
+        if std::mem::take(&mut self.spoiled) {
+            self.decoder.reopen(lane)?;
+        } else {
+            self.decoder.flush(lane);
+        }
+        self.gate = KeyFrameGate::Lost;
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The inputs in flight, and what each is still owed. Pure.
+//!
+//! Inputs are counted, and dav1d carries that number, the mark, from data to
+//! pictures and errors. Pictures come out in the order of their marks.
+
+use std::collections::VecDeque;
+
+/// Inputs that are remembered. dav1d works on 256 frames at most, and a frame has
+/// at most 4096 tiles, which may come one to an input: an input that is further
+/// back than this leads to no picture any more.
+const MOST: usize = 8192;
+
+/// Inputs that may still lead to a picture, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight {
+    newest: i64,
+    inputs: VecDeque<Input>,
+}
+
+#[derive(Debug)]
+struct Input {
+    mark: i64,
+    /// The caller's name for it.
+    id: u64,
+    /// It holds a key frame that is shown: nothing later refers to before it.
+    starts: bool,
+    /// An output has settled it.
+    settled: bool,
+}
+
+impl InFlight {
+    /// The mark for the next input, which may or may not go in.
+    pub(crate) fn next_mark(&mut self) -> i64 {
+        self.newest += 1;
+        self.newest
+    }
+
+    /// The mark of the last input.
+    pub(crate) fn newest(&self) -> i64 {
+        self.newest
+    }
+
+    /// The newest input goes in.
+    pub(crate) fn enter(&mut self, id: u64, starts: bool) {
+        let mark = self.newest;
+        self.inputs.push_back(Input {
+            mark,
+            id,
+            starts,
+            settled: false,
+        });
+    }
+
+    /// The oldest input leaves if it is before `mark`, because later ones have
+    /// led to pictures or all has come out, or if there are too many. Its name,
+    /// unless it was settled.
+    pub(crate) fn leave_before(&mut self, mark: i64) -> Option<Option<u64>> {
+        let too_many = self.inputs.len() > MOST;
+        self.inputs
+            .front()
+            .filter(|input| input.mark < mark || too_many)?;
+        let input = self.inputs.pop_front()?;
+        Some((!input.settled).then_some(input.id))
+    }
+
+    /// An output for this input: the input's name, and whether that settles it.
+    pub(crate) fn settle(&mut self, mark: i64) -> Option<(u64, bool)> {
+        let input = self.inputs.iter_mut().find(|input| input.mark == mark)?;
+        let first = !std::mem::replace(&mut input.settled, true);
+        Some((input.id, first))
+    }
+
+    /// The first input after `mark` that makes good all that follows.
+    pub(crate) fn start_after(&self, mark: i64) -> Option<i64> {
+        let mut later = self.inputs.iter().filter(|input| input.mark > mark);
+        later.find(|input| input.starts).map(|input| input.mark)
+    }
+
+    /// Nothing is in flight any more, and nobody is owed anything.
+    pub(crate) fn clear(&mut self) {
+        self.inputs.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_flight(starts: &[bool]) -> InFlight {
+        let mut in_flight = InFlight::default();
+        for (index, starts) in starts.iter().enumerate() {
+            in_flight.next_mark();
+            in_flight.enter(100 + index as u64, *starts);
+        }
+        in_flight
+    }
+
+    #[test]
+    fn an_input_is_settled_once() {
+        let mut in_flight = in_flight(&[true, false]);
+        assert_eq!(in_flight.settle(1), Some((100, true)));
+        assert_eq!(in_flight.settle(1), Some((100, false)));
+        assert_eq!(in_flight.leave_before(3), Some(None));
+        assert_eq!(in_flight.leave_before(3), Some(Some(101)));
+        assert_eq!(in_flight.leave_before(3), None);
+    }
+
+    #[test]
+    fn an_input_that_was_passed_over_takes_a_mark() {
+        let mut in_flight = in_flight(&[true]);
+        in_flight.next_mark();
+        in_flight.next_mark();
+        in_flight.enter(7, false);
+        assert_eq!(in_flight.settle(2), None);
+        assert_eq!(in_flight.settle(3), Some((7, true)));
+    }
+
+    #[test]
+    fn inputs_that_lead_to_nothing_do_not_pile_up() {
+        let mut in_flight = in_flight(&[false; MOST + 3]);
+        let left = std::iter::from_fn(|| in_flight.leave_before(0));
+        assert_eq!(left.collect::<Vec<_>>(), [Some(100), Some(101), Some(102)]);
+    }
+
+    #[test]
+    fn a_start_is_looked_for_after_the_damage_only() {
+        let in_flight = in_flight(&[true, false, true, true]);
+        assert_eq!(in_flight.start_after(1), Some(3));
+        assert_eq!(in_flight.start_after(4), None);
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Where decoding may start, and which pictures are built on nothing but what
+//! was decoded since. Pure: it knows inputs by their marks, which grow.
+//!
+//! After an error dav1d goes on with whatever is in its reference slots. In
+//! some (a header that did not parse) that is the picture of an earlier frame,
+//! in others (a frame that broke) a half-finished one: what refers to them
+//! comes out as a good picture with wrong content. So an error costs
+//! everything up to the next random access point, as the AV1 specification
+//! defines them in section 7.6: the references are flushed, and inputs are
+//! passed over until one holds a key frame.
+
+use crate::{Start, Summary};
+
+/// What to do with an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Decode it.
+    Feed,
+    /// Decode it, after the sequence header if it has none of its own.
+    Restart,
+    /// It needs what was lost.
+    Skip,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) enum KeyFrameGate {
+    /// Nothing has been decoded that anything may be built on.
+    Lost,
+    /// A key frame was decoded but not shown. What comes out before it is
+    /// shown, or cannot be decoded, may have referred to what was lost.
+    Delayed,
+    /// Pictures of inputs from this mark on are good.
+    Good(i64),
+}
+
+impl KeyFrameGate {
+    /// An input is about to be decoded.
+    pub(crate) fn admit(&mut self, mark: i64, input: &Summary<'_>) -> Admission {
+        match (&self, input.start) {
+            (Self::Lost, Some(start)) => {
+                *self = match start {
+                    Start::Here => Self::Good(mark),
+                    Start::Later => Self::Delayed,
+                };
+                Admission::Restart
+            }
+            (Self::Delayed, Some(Start::Here)) => {
+                *self = Self::Good(mark);
+                Admission::Feed
+            }
+            (Self::Lost, None) if input.has_frames => Admission::Skip,
+            _ => Admission::Feed,
+        }
+    }
+
+    /// A picture came out: may it be shown? A key frame that was hidden makes
+    /// everything good once it is shown.
+    pub(crate) fn shows(&mut self, mark: i64, is_key: bool) -> bool {
+        match self {
+            Self::Delayed if is_key => {
+                *self = Self::Good(mark);
+                true
+            }
+            _ => self.is_good(mark),
+        }
+    }
+
+    /// Whether an error in that input is damage. Otherwise it was to be
+    /// expected: what failed refers to what is lost already.
+    pub(crate) fn is_good(&self, mark: i64) -> bool {
+        matches!(self, Self::Good(from) if mark >= *from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn input(start: Option<Start>) -> Summary<'static> {
+        Summary {
+            sequence_header: None,
+            has_frames: true,
+            start,
+        }
+    }
+
+    #[test]
+    fn nothing_is_decoded_before_a_key_frame() {
+        let mut gate = KeyFrameGate::Lost;
+        assert_eq!(gate.admit(1, &input(None)), Admission::Skip);
+        assert_eq!(gate.admit(2, &input(Some(Start::Here))), Admission::Restart);
+        assert_eq!(gate.admit(3, &input(None)), Admission::Feed);
+        assert!(gate.is_good(2));
+    }
+
+    #[test]
+    fn headers_alone_are_always_taken() {
+        let headers = Summary {
+            has_frames: false,
+            ..input(None)
+        };
+        assert_eq!(KeyFrameGate::Lost.admit(1, &headers), Admission::Feed);
+    }
+
+    #[test]
+    fn pictures_before_a_hidden_key_frame_is_shown_are_not_shown() {
+        let mut gate = KeyFrameGate::Lost;
+        assert_eq!(
+            gate.admit(1, &input(Some(Start::Later))),
+            Admission::Restart
+        );
+        assert!(!gate.shows(2, false));
+        assert!(!gate.is_good(2));
+        assert!(gate.shows(3, true));
+        assert!(gate.shows(4, false));
+        assert!(gate.is_good(3));
+    }
+
+    #[test]
+    fn a_shown_key_frame_vouches_only_for_what_follows_it() {
+        let mut gate = KeyFrameGate::Delayed;
+        assert_eq!(gate.admit(5, &input(Some(Start::Here))), Admission::Feed);
+        assert!(
+            !gate.shows(4, false),
+            "decoded ahead of the key frame, delivered after"
+        );
+        assert!(gate.shows(5, true));
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MPL-2.0
+//! dav1d, the AV1 decoder, as a codec for `codecwatch-supervisor`.
+//!
+//! [`Dav1d`] travels to the worker and opens a [`Dav1dSession`] there, which
+//! takes [`Chunk`]s of coded data and gives [`Decoded`] outputs. Coded data
+//! goes in, and pictures come out, without a copy: see [`PictureAllocator`] for
+//! who holds the memory when. [`Av1c`], [`AnnexB`] and [`obus`] bring other
+//! framings of AV1 into the one that dav1d takes.
+//!
+//! The bindings are made from the installed header when this crate is built, so
+//! it has to be built again for another dav1d; 1.0 and later are supported.
+
+mod annexb;
+mod av1c;
+mod callbacks;
+mod chunk;
+mod codec;
+mod decode_session;
+mod decoded;
+mod decoder;
+mod heap;
+mod in_flight;
+mod key_frame_gate;
+mod metadata;
+mod obu;
+mod picture;
+mod picture_memory;
+mod settings;
+mod shape;
+mod sys;
+
+pub use annexb::{AnnexB, AnnexBError, LARGEST_TEMPORAL_UNIT};
+pub use av1c::{Av1c, Av1cError};
+pub use callbacks::LogHook;
+pub use chunk::{Bytes, Chunk};
+pub use codec::{Dav1d, LIBRARY};
+pub use decode_session::Dav1dSession;
+pub use decoded::{Damage, DamageCause, Decoded};
+pub use heap::HeapAllocator;
+pub use metadata::{
+    ChromaPosition, Color, ContentLight, Frame, FrameKind, MasteringDisplay, Sequence, T35, Timing,
+};
+pub use obu::{Obu, ObuError, ObuKind, Obus, Start, Summary, obus, summarize};
+pub use picture::{Picture, Plane};
+pub use picture_memory::{Allocation, PictureAllocator, PictureMemory};
+pub use settings::{InloopFilters, LARGEST_LEVEL_PICTURE, Settings, frame_delay};
+pub use shape::{ALIGNMENT, Chroma, PictureLayout, PictureShape};

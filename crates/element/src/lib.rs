@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Where the supervisor meets GStreamer. An element that implements
+//! [`Supervised`] hands its input to a [`Supervision`], its sink events too, and
+//! gets its output back on the source pad's task; what becomes of a wedge, a
+//! panic or an error is decided here, the same for every element.
+//!
+//! Data walks through like this:
+//!
+//! ```text
+//! sink pad --probe (waits for room)--> handle_frame --submit--> inbox
+//!                                                                 | worker: the codec
+//! src pad <--deliver-- output task (drives the machine) <------ outbox
+//! ```
+//!
+//! No wait happens under a base class's stream lock: the wait for room is in a
+//! probe on the sink pad, before the base class takes its lock, and the wait for
+//! a drain is in `sink_event`, before the event is chained up.
+#![forbid(unsafe_code)]
+
+use std::sync::LazyLock;
+
+mod ending;
+mod events;
+mod fault_resolution;
+mod output_task;
+mod refusal;
+mod report;
+mod settings;
+mod stats;
+mod supervised;
+mod supervision;
+
+pub use events::EventDisposition;
+pub use settings::Settings;
+pub use supervised::{Role, Supervised};
+pub use supervision::Supervision;
+
+pub(crate) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "codecwatch",
+        gst::DebugColorFlags::empty(),
+        Some("Supervision of native codecs"),
+    )
+});

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The one place that maps outcomes to messages on the bus.
+
+use codecwatch_supervisor::{
+    CodecError, Fault, FaultCause, Outcome, Phase, Slow, StartError, Stats,
+};
+use gst::prelude::*;
+
+use crate::stats::{end_structure, fault_structure, slow_structure};
+use crate::{CAT, Role};
+
+/// Posts the element error of a run that did not complete.
+pub(crate) fn post_outcome(element: &gst::Element, role: Role, outcome: &Outcome) {
+    let Some(fault) = outcome.fault() else { return };
+    let details = fault_structure(outcome.name(), fault);
+    let text = headline(fault);
+    let debug = format!("{}: {fault}", outcome.name());
+    gst::error!(CAT, obj = element, "{debug}");
+    let post = |builder: gst::message::ErrorBuilder<'_>| {
+        let message = builder
+            .src(element)
+            .debug(&debug)
+            .details(details.clone())
+            .build();
+        // No bus: nobody wants to know.
+        let _ = element.post_message(message);
+    };
+    match (&fault.cause, fault.at.phase, role) {
+        (FaultCause::Failed(CodecError::Settings(_)), ..) => {
+            post(gst::message::Error::builder(
+                gst::LibraryError::Settings,
+                &text,
+            ));
+        }
+        (FaultCause::Failed(CodecError::Resource(_)), ..) => {
+            post(gst::message::Error::builder(
+                gst::ResourceError::NoSpaceLeft,
+                &text,
+            ));
+        }
+        (_, Phase::Waiting | Phase::Opening, _) => {
+            post(gst::message::Error::builder(gst::LibraryError::Init, &text));
+        }
+        (.., Role::Encoder) => {
+            post(gst::message::Error::builder(
+                gst::StreamError::Encode,
+                &text,
+            ));
+        }
+        (.., Role::Decoder) => {
+            post(gst::message::Error::builder(
+                gst::StreamError::Decode,
+                &text,
+            ));
+        }
+    }
+}
+
+/// Posts the element error of a stream that ends for a reason which is not the
+/// session's. `stats`: the session, if there is one.
+pub(crate) fn post_end(
+    element: &gst::Element,
+    code: impl gst::MessageErrorDomain,
+    outcome: &str,
+    text: &str,
+    stats: Option<&Stats>,
+) {
+    gst::error!(CAT, obj = element, "{text}");
+    let message = gst::message::Error::builder(code, text)
+        .src(element)
+        .details(end_structure(outcome, stats))
+        .build();
+    let _ = element.post_message(message);
+}
+
+/// What a user reads first: what happened, where, and for how long.
+fn headline(fault: &Fault) -> String {
+    match &fault.cause {
+        FaultCause::Wedged { reason, budget } => {
+            let mut text = format!(
+                "{} is wedged: it {} within {:.1} s",
+                fault.library,
+                reason.describe(),
+                budget.as_secs_f64()
+            );
+            if let Some((call, age)) = fault.at.calls.first() {
+                text += &format!(", stuck in {call} for {:.1} s", age.as_secs_f64());
+            }
+            text
+        }
+        FaultCause::Panicked(message) => {
+            format!("The worker of {} panicked: {message}", fault.library)
+        }
+        FaultCause::Failed(error @ CodecError::Settings(_)) => error.to_string(),
+        FaultCause::Failed(error) => format!("{}: {error}", fault.library),
+    }
+}
+
+/// Posts the warning for a session that did not close and was given up.
+pub(crate) fn post_stuck_close(element: &gst::Element, outcome: &str, fault: &Fault) {
+    gst::warning!(CAT, obj = element, "{fault}");
+    let message = gst::message::Warning::builder(gst::LibraryError::Shutdown, &headline(fault))
+        .src(element)
+        .debug(&fault.to_string())
+        .details(fault_structure(outcome, fault))
+        .build();
+    let _ = element.post_message(message);
+}
+
+/// Posts the error for a session that was refused before it was opened.
+pub(crate) fn post_refused(element: &gst::Element, refused: &StartError) {
+    gst::error!(CAT, obj = element, "{refused}");
+    gst::element_error!(element, gst::ResourceError::NoSpaceLeft, ("{refused}"));
+}
+
+/// Says once that the session is slow, not wedged.
+pub(crate) fn post_slow(element: &gst::Element, slow: &Slow) {
+    gst::warning!(
+        CAT,
+        obj = element,
+        "slow, not wedged: its {} threads are {} ({:.1?} of CPU time in {:.1?}); waiting on",
+        slow.evidence.threads,
+        slow.evidence.activity.name(),
+        slow.evidence.cpu,
+        slow.evidence.observed,
+    );
+    let message = gst::message::Element::builder(slow_structure(&slow.at))
+        .src(element)
+        .build();
+    let _ = element.post_message(message);
+}
+
+/// Says that a new session has taken over, and how many frames were lost with the
+/// old one and those in line behind it.
+pub(crate) fn post_restarted(
+    element: &gst::Element,
+    outcome: &Outcome,
+    restarts: u32,
+    frames: u64,
+    lost: Option<(gst::ClockTime, gst::ClockTime)>,
+) {
+    let Some(fault) = outcome.fault() else { return };
+    gst::warning!(
+        CAT,
+        obj = element,
+        "restart {restarts} after {}: {fault}; {frames} frames lost, from {} to {}",
+        outcome.name(),
+        lost.map(|lost| lost.0).display(),
+        lost.map(|lost| lost.1).display(),
+    );
+    let structure = gst::Structure::builder("codecwatch-restarted")
+        .field("outcome", outcome.name())
+        .field("restarts", restarts)
+        .field("frames-lost", frames)
+        .field("first-pts-lost", lost.map(|lost| lost.0))
+        .field("last-pts-lost", lost.map(|lost| lost.1))
+        .field("fault", fault_structure(outcome.name(), fault))
+        .build();
+    let message = gst::message::Element::builder(structure)
+        .src(element)
+        .build();
+    let _ = element.post_message(message);
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What explorations have in common: how many, and who takes part.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shuttle::rand::Rng;
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
+
+use super::codec::Plan;
+use super::model::{self, Time, thread};
+use crate::sync::Mutex;
+use crate::{Budgets, DrainResult, Flush, Next, Options, Run, WaitResult};
+
+/// More than fit into both queues of a run without being handled.
+pub(crate) const FRAMES: u32 = 7;
+
+/// One exploration of what is about no order but about time.
+pub(crate) fn once(time: Time, test: impl Fn() + Send + Sync + 'static) {
+    shuttle::check_random(
+        move || {
+            model::begin(time);
+            test();
+        },
+        1,
+    );
+}
+
+/// Explores schedules, one half at random, the other by few but nasty
+/// preemptions.
+pub(crate) fn explore(time: Time, test: impl Fn() + Send + Sync + 'static) {
+    let explorations = std::env::var("CODECWATCH_EXPLORATIONS")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(300);
+    let mut config = shuttle::Config::new();
+    config.stack_size = 0x40000;
+    let test = Arc::new(move || {
+        model::begin(time);
+        test();
+    });
+    let again = test.clone();
+    shuttle::Runner::new(RandomScheduler::new(explorations / 2), config.clone())
+        .run(move || test());
+    shuttle::Runner::new(PctScheduler::new(3, explorations / 2), config).run(move || again());
+}
+
+pub(crate) fn pick<T: Copy>(choices: &[T]) -> T {
+    choices[shuttle::rand::thread_rng().gen_range(0..choices.len())]
+}
+
+pub(crate) fn options() -> Options<u32, u32> {
+    Options {
+        budgets: Budgets {
+            watchdog: Duration::from_secs(10),
+            drain: Duration::from_secs(10),
+            open: Duration::from_secs(10),
+            close: Duration::from_secs(5),
+            slow_limit: Duration::from_secs(100),
+        },
+        max_abandoned: 0,
+        predecessor: None,
+    }
+}
+
+/// Any healthy codec. One with a receive lane cannot take back what that has at
+/// hand, and so cannot be flushed.
+pub(crate) fn healthy(library: &'static str) -> Plan {
+    let (receive_lane, flush) = pick(&[
+        (true, Flush::NeedsNewSession),
+        (false, Flush::NeedsNewSession),
+        (false, Flush::Done),
+    ]);
+    Plan {
+        delay: pick(&[0, 2, 9]),
+        receive_lane,
+        flush,
+        ..Plan::new(library)
+    }
+}
+
+/// The output task; it gives what it took.
+pub(crate) fn sink(run: &Run<u32, u32>, taken: &Arc<Mutex<Vec<u32>>>) -> thread::JoinHandle<()> {
+    let (run, taken) = (run.clone(), taken.clone());
+    thread::spawn(move || {
+        loop {
+            match run.next() {
+                Next::Output(frame) => taken.lock().unwrap().push(frame),
+                Next::Slow(_) => {}
+                Next::Ended | Next::Cancelled => return,
+            }
+        }
+    })
+}
+
+/// The streaming thread: hands over `frames` and drains.
+pub(crate) fn stream(
+    run: &Run<u32, u32>,
+    frames: std::ops::Range<u32>,
+) -> thread::JoinHandle<DrainResult> {
+    let run = run.clone();
+    thread::spawn(move || {
+        for frame in frames {
+            loop {
+                match run.wait_for_room() {
+                    WaitResult::Ready if run.submit(frame).is_ok() => break,
+                    WaitResult::Ready => {}
+                    WaitResult::Failed => return DrainResult::Failed,
+                    WaitResult::Spent | WaitResult::Cancelled => return DrainResult::Cancelled,
+                }
+            }
+        }
+        run.wait_drained(run.request_drain(true))
+    })
+}
+
+pub(crate) fn outcome(run: &Run<u32, u32>) -> Option<&'static str> {
+    run.outcome().map(|outcome| outcome.name())
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Supervises native codecs: a codec session runs on a worker of its own, and
+//! a [`Run`] decides from outside whether it idles, works, is held up by
+//! downstream, is slow, or is wedged.
+//!
+//! Nothing here knows GStreamer or a codec. [`Machine`] is the pure core: it
+//! has no clock, no thread and no lock. [`Run`] gives it all three: it is the
+//! only place that reads the clock and the only place that waits.
+//!
+//! A codec implements [`Codec`] (a factory that travels to the worker) and
+//! [`Session`] (what the factory makes there and what never leaves).
+#![forbid(unsafe_code)]
+
+mod budgets;
+mod clock;
+mod evidence;
+pub mod guard;
+#[cfg(test)]
+mod interleavings;
+mod lane;
+mod ledger;
+mod machine;
+mod open_permit;
+mod outcome;
+mod procfs;
+mod rehearse;
+mod run;
+mod session;
+mod state;
+mod sync;
+mod worker;
+
+pub use budgets::{Budgets, Phase};
+pub use evidence::{Activity, Evidence, Sample, Source, ThreadTimes};
+pub use lane::{Discarded, Lane, Sibling};
+pub use ledger::Account;
+pub use machine::{Action, CallKind, Event, Machine, Reason, Snapshot, Verdict};
+pub use outcome::{Fault, FaultCause, Outcome};
+pub use run::{CloseResult, DrainResult, Next, Options, Run, Slow, StartError, Stats, WaitResult};
+pub use session::{Codec, CodecError, Drained, Flush, Library, Session};

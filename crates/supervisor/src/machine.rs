@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The pure core: what a session owes, and what follows when it does not pay.
+//!
+//! No clock, no thread, no lock: whoever drives the machine tells it what
+//! happened and when ([`Machine::handle`]), does what it asks for
+//! ([`Machine::poll`]), and comes back with [`Event::Tick`] at
+//! [`Machine::deadline`].
+//!
+//! A session *owes* progress while it opens, drains or closes, and while
+//! running in four cases: a native call that should return is in flight; input
+//! waits that it does not take; it holds more frames than its declared delay;
+//! it flushes.
+//! It owes nothing while downstream has not taken its output.
+
+mod debt;
+mod event;
+mod judgement;
+mod snapshot;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+pub use self::debt::Reason;
+pub use self::event::{Action, CallKind, Event};
+use self::judgement::Judgement;
+pub use self::snapshot::{Snapshot, Verdict};
+use crate::{Budgets, Evidence, Phase};
+
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    name: &'static str,
+    kind: CallKind,
+    since: Instant,
+}
+
+/// See the module's description.
+#[derive(Debug)]
+pub struct Machine {
+    budgets: Budgets,
+    phase: Phase,
+    phase_since: Instant,
+    delay: Option<usize>,
+    frames_in: u64,
+    frames_out: u64,
+    queued: usize,
+    inside: usize,
+    outbox: usize,
+    pushing: bool,
+    calls: Vec<Option<Call>>,
+    /// Last output, end of backpressure, or re-arming: whatever restarts all clocks.
+    progress: Instant,
+    /// Since when the oldest command waits without another being taken.
+    waiting_since: Instant,
+    /// Since when more frames are inside than may be.
+    over_since: Option<Instant>,
+    /// Since when the worker flushes.
+    flushing_since: Option<Instant>,
+    judgement: Option<Judgement>,
+    evidence: Option<Evidence>,
+    slow_reported: bool,
+    abandoned: bool,
+    late: u64,
+    late_in_a_row: u32,
+    worst_calls: Vec<(&'static str, Duration)>,
+    actions: VecDeque<Action>,
+}
+
+impl Machine {
+    /// A session that waits for its turn to open.
+    pub fn new(now: Instant, budgets: Budgets) -> Self {
+        Self {
+            budgets,
+            phase: Phase::Waiting,
+            phase_since: now,
+            delay: None,
+            frames_in: 0,
+            frames_out: 0,
+            queued: 0,
+            inside: 0,
+            outbox: 0,
+            pushing: false,
+            calls: Vec::new(),
+            progress: now,
+            waiting_since: now,
+            over_since: None,
+            flushing_since: None,
+            judgement: None,
+            evidence: None,
+            slow_reported: false,
+            abandoned: false,
+            late: 0,
+            late_in_a_row: 0,
+            worst_calls: Vec::new(),
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// The phase.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The budgets in force.
+    pub fn budgets(&self) -> &Budgets {
+        &self.budgets
+    }
+
+    /// Changes the budgets; they hold from the next deadline on.
+    pub fn set_budgets(&mut self, budgets: Budgets) {
+        self.budgets = budgets;
+        self.judgement = None;
+    }
+
+    /// Outputs that wait for downstream, and whether one is being pushed.
+    pub fn downstream(&self) -> (usize, bool) {
+        (self.outbox, self.pushing)
+    }
+
+    /// Takes note of an event. Times must not run backwards.
+    pub fn handle(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::OpenBegan => {
+                if self.phase == Phase::Waiting {
+                    self.enter(now, Phase::Opening);
+                }
+            }
+            Event::Opened { delay } => {
+                self.delay = delay;
+                if self.phase == Phase::Opening {
+                    self.enter(now, Phase::Running);
+                }
+            }
+            Event::Submitted { frames } => {
+                if self.queued == 0 {
+                    self.waiting_since = now;
+                }
+                self.queued += 1;
+                self.frames_in += frames as u64;
+            }
+            Event::Taken { frames } => {
+                self.queued = self.queued.saturating_sub(1);
+                self.waiting_since = now;
+                self.inside += frames;
+                self.note_excess(now);
+            }
+            Event::InboxDropped => self.queued = 0,
+            Event::CallBegan { lane, name, kind } => {
+                if self.calls.len() <= lane {
+                    self.calls.resize(lane + 1, None);
+                }
+                self.calls[lane] = Some(Call {
+                    name,
+                    kind,
+                    since: now,
+                });
+            }
+            Event::CallEnded { lane } => {
+                if let Some(call) = self.calls.get_mut(lane).and_then(Option::take) {
+                    self.note_duration(call.name, now.saturating_duration_since(call.since));
+                }
+            }
+            Event::Output { frames } => {
+                self.progress = now;
+                self.outbox += 1;
+                self.settle(now, frames);
+            }
+            Event::Discarded { frames } => {
+                self.progress = now;
+                self.settle(now, frames);
+            }
+            Event::OutputTaken => {
+                self.outbox = self.outbox.saturating_sub(1);
+                self.pushing = true;
+            }
+            Event::PushEnded => {
+                self.pushing = false;
+                self.progress = now;
+            }
+            Event::OutboxDropped => {
+                self.outbox = 0;
+                self.progress = now;
+            }
+            Event::DrainBegan => {
+                if self.phase == Phase::Running {
+                    self.enter(now, Phase::Draining);
+                }
+            }
+            Event::Drained => {
+                self.inside = 0;
+                self.over_since = None;
+                if self.phase == Phase::Draining {
+                    self.enter(now, Phase::Running);
+                }
+            }
+            Event::FlushBegan => self.flushing_since = Some(now),
+            Event::Flushed => {
+                self.inside = 0;
+                self.over_since = None;
+                self.flushing_since = None;
+                self.progress = now;
+            }
+            Event::CloseBegan => {
+                if !matches!(self.phase, Phase::Closing | Phase::Ended) {
+                    self.enter(now, Phase::Closing);
+                }
+            }
+            Event::Closed => {
+                self.enter(now, Phase::Ended);
+                self.inside = 0;
+            }
+            Event::Sampled(sample) => self.sampled(now, sample),
+            Event::Tick => self.tick(now),
+        }
+    }
+
+    /// The next thing to do, if any.
+    pub fn poll(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    fn note_duration(&mut self, name: &'static str, took: Duration) {
+        match self
+            .worst_calls
+            .iter_mut()
+            .find(|(known, _)| *known == name)
+        {
+            Some((_, worst)) => *worst = took.max(*worst),
+            None => self.worst_calls.push((name, took)),
+        }
+    }
+
+    fn enter(&mut self, now: Instant, phase: Phase) {
+        self.phase = phase;
+        self.phase_since = now;
+        self.progress = now;
+        self.judgement = None;
+    }
+
+    fn settle(&mut self, now: Instant, frames: usize) {
+        self.frames_out += frames as u64;
+        self.inside = self.inside.saturating_sub(frames);
+        // A fresh output restarts the clock of those that are still inside.
+        self.over_since = None;
+        self.note_excess(now);
+    }
+
+    fn note_excess(&mut self, now: Instant) {
+        if self.exceeds(self.inside) && self.over_since.is_none() {
+            self.over_since = Some(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What the machine is told, and what it asks for.
+
+use super::Reason;
+use crate::{Evidence, Sample};
+
+/// Whether a native call should return by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallKind {
+    /// It should return.
+    Owed,
+    /// It may rightly wait for more input.
+    Waits,
+}
+
+/// Something that happened to a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The worker's turn came: the native open begins.
+    OpenBegan,
+    /// The session is open; it may keep `delay` frames (see [`crate::Session::delay`]).
+    Opened {
+        /// The declared delay in frames.
+        delay: Option<usize>,
+    },
+    /// A command was put into the inbox; `frames` of them is input.
+    Submitted {
+        /// 1 for an input, 0 for a drain or a flush.
+        frames: usize,
+    },
+    /// The worker took a command.
+    Taken {
+        /// 1 for an input, 0 for a drain or a flush.
+        frames: usize,
+    },
+    /// The inbox was emptied without the worker.
+    InboxDropped,
+    /// A native call began on a lane.
+    CallBegan {
+        /// Index of the lane.
+        lane: usize,
+        /// The C function.
+        name: &'static str,
+        /// Whether it should return by itself.
+        kind: CallKind,
+    },
+    /// The lane's native call returned.
+    CallEnded {
+        /// Index of the lane.
+        lane: usize,
+    },
+    /// An output came out, settling so many inputs.
+    Output {
+        /// Inputs that this output settles.
+        frames: usize,
+    },
+    /// Inputs were settled by an output that nobody wants any more.
+    Discarded {
+        /// Inputs that it settles.
+        frames: usize,
+    },
+    /// Downstream was given one output.
+    OutputTaken,
+    /// Downstream returned.
+    PushEnded,
+    /// The outbox was emptied without downstream.
+    OutboxDropped,
+    /// The worker began to drain.
+    DrainBegan,
+    /// Everything is out; the session runs on.
+    Drained,
+    /// The worker began to flush.
+    FlushBegan,
+    /// The session forgot what was inside.
+    Flushed,
+    /// The session shall close, or has begun to.
+    CloseBegan,
+    /// All lanes of the session have ended.
+    Closed,
+    /// The answer to [`Action::TakeSample`].
+    Sampled(Sample),
+    /// Time passed.
+    Tick,
+}
+
+/// What the driver has to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Look at the session's threads and answer with [`Event::Sampled`].
+    TakeSample,
+    /// The session is slow, not wedged: say so (asked for once per session).
+    ReportSlow(Evidence),
+    /// The session is wedged: give it up.
+    Abandon(Reason),
+}

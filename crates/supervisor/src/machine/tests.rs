@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What is owed, and what follows, by example.
+
+mod properties;
+mod world;
+
+use self::world::{MS, World, budgets};
+use super::*;
+
+#[test]
+fn an_idle_session_owes_nothing_however_long() {
+    let mut world = World::running(Some(3));
+    for _ in 0..3 {
+        world.tell(Event::Submitted { frames: 1 });
+        world.tell(Event::Taken { frames: 1 });
+    }
+    world.pass(Duration::from_secs(3600));
+    assert_eq!(world.abandoned, None);
+    assert_eq!(world.machine.verdict(), Verdict::Idle);
+    assert_eq!(world.machine.deadline(), None);
+}
+
+#[test]
+fn a_call_that_may_wait_owes_nothing() {
+    let mut world = World::running(Some(0));
+    world.waits_in("get");
+    world.pass(Duration::from_secs(3600));
+    assert_eq!(world.abandoned, None);
+}
+
+#[test]
+fn a_call_that_should_return_is_wedged_when_its_budget_runs_out() {
+    let mut world = World::running(None);
+    world.calls("send");
+    world.pass(5000 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Call, 1000 * MS)));
+    assert_eq!(world.machine.verdict(), Verdict::Wedged);
+}
+
+#[test]
+fn input_that_is_not_taken_is_a_debt() {
+    let mut world = World::running(None);
+    world.tell(Event::Submitted { frames: 1 });
+    world.pass(5000 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Input, 1000 * MS)));
+}
+
+#[test]
+fn frames_beyond_the_delay_are_a_debt_even_while_input_is_taken() {
+    let mut world = World::running(Some(2));
+    for _ in 0..40 {
+        world.tell(Event::Submitted { frames: 1 });
+        world.tell(Event::Taken { frames: 1 });
+        world.pass(40 * MS);
+    }
+    // Over the delay from the third frame on, which came at 80 ms.
+    assert_eq!(world.abandoned, Some((Reason::Output, 1080 * MS)));
+}
+
+#[test]
+fn an_output_restarts_the_clock() {
+    let mut world = World::running(Some(0));
+    world.tell(Event::Submitted { frames: 2 });
+    world.tell(Event::Taken { frames: 2 });
+    world.pass(900 * MS);
+    world.tell(Event::Output { frames: 1 });
+    world.tell(Event::OutputTaken);
+    world.tell(Event::PushEnded);
+    world.pass(900 * MS);
+    assert_eq!(world.abandoned, None);
+    world.pass(200 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Output, 1900 * MS)));
+}
+
+#[test]
+fn a_session_that_downstream_holds_up_owes_nothing() {
+    let mut world = World::running(Some(0));
+    world.calls("send");
+    world.tell(Event::Submitted { frames: 1 });
+    world.tell(Event::Output { frames: 0 });
+    world.pass(Duration::from_secs(60));
+    assert_eq!(world.machine.verdict(), Verdict::Backpressured);
+    world.tell(Event::OutputTaken);
+    world.pass(Duration::from_secs(60));
+    assert_eq!(
+        (world.abandoned, world.machine.verdict()),
+        (None, Verdict::Backpressured)
+    );
+    // Once downstream has taken it, the full budget is there again.
+    world.tell(Event::PushEnded);
+    world.pass(999 * MS);
+    assert_eq!(world.abandoned, None);
+    world.pass(2 * MS);
+    assert!(world.abandoned.is_some());
+}
+
+#[test]
+fn draining_has_a_budget_of_its_own() {
+    let mut world = World::running(Some(10));
+    world.tell(Event::DrainBegan);
+    world.pass(5000 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Drain, 2000 * MS)));
+}
+
+#[test]
+fn opening_has_a_budget_of_its_own() {
+    let mut world = World::queued();
+    world.pass(Duration::from_secs(60));
+    assert_eq!(world.abandoned, None, "waiting for its turn is not opening");
+    world.tell(Event::OpenBegan);
+    world.pass(5000 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Open, 60_500 * MS)));
+}
+
+#[test]
+fn a_flush_that_hangs_outside_native_calls_is_a_debt_too() {
+    let mut world = World::running(None);
+    world.tell(Event::FlushBegan);
+    world.tell(Event::Flushed);
+    world.pass(5000 * MS);
+    assert_eq!(world.abandoned, None);
+    world.tell(Event::FlushBegan);
+    world.pass(5000 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Flush, 6000 * MS)));
+}
+
+#[test]
+fn an_open_that_begins_when_the_session_shall_close_does_not_restart_the_clock() {
+    let mut world = World::queued();
+    world.tell(Event::CloseBegan);
+    world.pass(200 * MS);
+    world.tell(Event::OpenBegan);
+    world.pass(5000 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Close, 300 * MS)));
+}
+
+#[test]
+fn closing_is_bounded_whatever_the_evidence() {
+    let mut world = World::running(None);
+    world.load = 100;
+    world.tell(Event::CloseBegan);
+    world.pass(5000 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Close, 300 * MS)));
+}
+
+#[test]
+fn a_session_that_works_is_slow_and_not_wedged_until_the_limit() {
+    let mut world = World::running(None);
+    world.load = 50;
+    world.calls("send");
+    world.pass(9000 * MS);
+    assert_eq!((world.abandoned, world.slow), (None, 1));
+    assert_eq!(world.machine.verdict(), Verdict::Slow);
+    world.pass(2000 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Call, 10_000 * MS)));
+    assert_eq!(world.slow, 1, "it is said once");
+}
+
+#[test]
+fn a_session_that_falls_asleep_after_it_was_slow_is_wedged() {
+    let mut world = World::running(None);
+    world.load = 50;
+    world.calls("send");
+    world.pass(3000 * MS);
+    world.load = 0;
+    world.pass(600 * MS);
+    assert!(world.abandoned.is_some());
+}
+
+#[test]
+fn a_process_that_was_stopped_judges_again() {
+    for stopped_at in [100, 600, 800, 990] {
+        let mut world = World::running(None);
+        world.load = 50;
+        world.calls("send");
+        world.pass(stopped_at * MS);
+        world.stop(Duration::from_secs(30));
+        world.tell(Event::Tick);
+        assert_eq!(world.abandoned, None, "stopped at {stopped_at} ms");
+        // The codec goes on where it was and returns soon.
+        world.pass(200 * MS);
+        world.tell(Event::CallEnded { lane: 0 });
+        world.pass(Duration::from_secs(5));
+        assert_eq!(world.abandoned, None, "stopped at {stopped_at} ms");
+    }
+}
+
+#[test]
+fn a_stop_costs_a_sleeping_codec_nothing_of_its_budget() {
+    for stopped_at in [100, 600, 749, 751, 990] {
+        let mut world = World::running(None);
+        world.calls("send");
+        world.pass(stopped_at * MS);
+        world.stop(Duration::from_secs(30));
+        world.tell(Event::Tick);
+        world.pass(900 * MS);
+        assert_eq!(world.abandoned, None, "stopped at {stopped_at} ms");
+    }
+}
+
+#[test]
+fn a_watchdog_that_is_starved_for_good_finds_a_wedge_all_the_same() {
+    let mut world = World::running(None);
+    world.calls("send");
+    for _ in 0..5 {
+        assert_eq!(world.abandoned, None);
+        world.stop(1300 * MS);
+        world.tell(Event::Tick);
+    }
+    assert_eq!(world.abandoned, Some((Reason::Call, 5 * 1300 * MS)));
+}
+
+#[test]
+fn a_wedge_is_found_also_after_a_stop() {
+    let mut world = World::running(None);
+    world.calls("send");
+    world.pass(900 * MS);
+    world.stop(Duration::from_secs(30));
+    world.tell(Event::Tick);
+    world.pass(2000 * MS);
+    assert!(world.abandoned.is_some());
+}
+
+#[test]
+fn a_budget_of_zero_is_off_and_close_cannot_be_switched_off() {
+    let off = Budgets {
+        watchdog: Duration::ZERO,
+        ..budgets()
+    };
+    let mut world = World::running(None);
+    world.machine.set_budgets(off);
+    world.calls("send");
+    world.pass(Duration::from_secs(3600));
+    assert_eq!(world.abandoned, None);
+    world.machine.set_budgets(Budgets {
+        close: Duration::ZERO,
+        ..budgets()
+    });
+    world.tell(Event::CloseBegan);
+    world.tell(Event::Tick);
+    assert!(world.abandoned.is_some());
+}
+
+#[test]
+fn the_snapshot_names_first_what_should_have_returned() {
+    let mut world = World::running(Some(1));
+    world.waits_in("get");
+    world.pass(100 * MS);
+    world.calls("send");
+    world.pass(100 * MS);
+    let snapshot = world.machine.snapshot(world.now);
+    assert_eq!(snapshot.calls, [("send", 100 * MS), ("get", 200 * MS)]);
+    // The frame that is just being handed over is not inside for the get.
+    let take = |world: &mut World, frames: usize| {
+        for _ in 0..frames {
+            world.tell(Event::Submitted { frames: 1 });
+            world.tell(Event::Taken { frames: 1 });
+        }
+    };
+    take(&mut world, 2);
+    let snapshot = world.machine.snapshot(world.now);
+    assert_eq!(snapshot.calls, [("send", 100 * MS), ("get", 200 * MS)]);
+    // With more inside than it may keep, the get should have returned too.
+    take(&mut world, 1);
+    let snapshot = world.machine.snapshot(world.now);
+    assert_eq!(snapshot.calls, [("get", 200 * MS), ("send", 100 * MS)]);
+    world.tell(Event::CallEnded { lane: 1 });
+    assert_eq!(
+        world.machine.snapshot(world.now).worst_calls,
+        [("get", 200 * MS)]
+    );
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MPL-2.0
+//! One open at a time per library: global initialisation is not safe in
+//! parallel in every codec. The wait for a permit is bounded, and a wedged open
+//! loses its permit when its worker is abandoned.
+
+use std::collections::HashMap;
+#[cfg(not(test))]
+use std::sync::LazyLock;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use crate::clock::now;
+use crate::sync::{Condvar, Mutex, MutexGuard};
+
+/// Who opens which library.
+#[derive(Default)]
+struct Permits {
+    holders: Mutex<HashMap<&'static str, u64>>,
+    changed: Condvar,
+}
+
+#[cfg(not(test))]
+static PERMITS: LazyLock<Permits> = LazyLock::new(Permits::default);
+#[cfg(test)]
+shuttle::lazy_static! { static ref PERMITS: Permits = Permits::default(); }
+
+/// The permit of one worker; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct OpenPermit {
+    library: &'static str,
+    worker: u64,
+}
+
+impl OpenPermit {
+    /// Waits for the library's lane, for `bound` at most, or until `give_up`
+    /// says so (looked at whenever a permit ends and when [`wake`] is called).
+    pub(crate) fn take(
+        library: &'static str,
+        worker: u64,
+        bound: Duration,
+        give_up: impl Fn() -> bool,
+    ) -> Option<Self> {
+        let deadline = now() + bound;
+        let mut holders = holders();
+        loop {
+            if give_up() {
+                return None;
+            }
+            if !holders.contains_key(library) {
+                holders.insert(library, worker);
+                return Some(Self { library, worker });
+            }
+            let left = deadline.saturating_duration_since(now());
+            if left.is_zero() {
+                return None;
+            }
+            holders = PERMITS
+                .changed
+                .wait_timeout(holders, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+}
+
+impl Drop for OpenPermit {
+    fn drop(&mut self) {
+        revoke(self.library, self.worker);
+    }
+}
+
+/// Takes the permit of a worker away, if it has it.
+pub(crate) fn revoke(library: &'static str, worker: u64) {
+    let mut holders = holders();
+    if holders.get(library) == Some(&worker) {
+        holders.remove(library);
+    }
+    PERMITS.changed.notify_all();
+}
+
+/// Makes waiting workers ask again whether they should give up.
+pub(crate) fn wake() {
+    let _holders = holders();
+    PERMITS.changed.notify_all();
+}
+
+fn holders() -> MutexGuard<'static, HashMap<&'static str, u64>> {
+    PERMITS
+        .holders
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interleavings::{model::Time, once};
+
+    #[test]
+    fn a_second_open_waits_for_the_first_and_not_for_ever() {
+        once(Time::Flies, || {
+            let first = OpenPermit::take("lane", 1, Duration::from_secs(1), || false);
+            assert!(first.is_some());
+            assert!(OpenPermit::take("lane", 2, Duration::from_millis(20), || false).is_none());
+            assert!(OpenPermit::take("another", 3, Duration::ZERO, || false).is_some());
+            drop(first);
+            assert!(OpenPermit::take("lane", 2, Duration::ZERO, || false).is_some());
+        });
+    }
+
+    #[test]
+    fn a_wedged_open_loses_its_turn_and_cannot_end_the_next_one() {
+        once(Time::Flies, || {
+            let wedged = OpenPermit::take("lane", 1, Duration::ZERO, || false);
+            revoke("lane", 1);
+            let next = OpenPermit::take("lane", 2, Duration::ZERO, || false);
+            assert!(next.is_some());
+            drop(wedged);
+            assert!(OpenPermit::take("lane", 3, Duration::ZERO, || false).is_none());
+            drop(next);
+        });
+    }
+}

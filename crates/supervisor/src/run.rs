@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A run: one session from its first input to its outcome, as an element holds it.
+
+mod answers;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use self::answers::{CloseResult, DrainResult, Next, Slow, StartError, Stats, WaitResult};
+use crate::clock::now;
+use crate::ledger::Account;
+use crate::machine::{Action, Event};
+use crate::open_permit;
+use crate::outcome::Outcome;
+use crate::session::{Codec, Session};
+use crate::state::{Command, Shared, State};
+use crate::sync::{MutexGuard, thread};
+use crate::{Budgets, Library, Phase, worker};
+
+/// How to start a run.
+#[derive(Debug)]
+pub struct Options<I, O> {
+    /// The budgets.
+    pub budgets: Budgets,
+    /// Abandoned workers of the library at which no new session is opened;
+    /// 0 = no limit.
+    pub max_abandoned: usize,
+    /// The run before this one, which drains or closes. The new worker waits
+    /// for the end of it before it opens.
+    pub predecessor: Option<Run<I, O>>,
+}
+
+/// One session from its first input to its outcome. Clones share it.
+///
+/// Three kinds of threads meet here: the streaming thread (submit, drain,
+/// flush), the output task ([`next`](Self::next), which also is what wakes at
+/// the machine's deadline), and whoever changes the element's state
+/// ([`cancel`](Self::cancel), [`close`](Self::close)). None of them ever enters
+/// the codec.
+pub struct Run<I, O> {
+    shared: Arc<Shared<I, O>>,
+}
+
+impl<I, O> Clone for Run<I, O> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl<I, O> std::fmt::Debug for Run<I, O> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Run").field(&self.shared.name).finish()
+    }
+}
+
+impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
+    /// Starts a worker that will open `codec`. Returns at once.
+    ///
+    /// # Errors
+    /// [`StartError`], before anything was opened.
+    pub fn start<C>(codec: C, options: Options<I, O>) -> Result<Self, StartError>
+    where
+        C: Codec,
+        C::Session: Session<Input = I, Output = O>,
+    {
+        // Otherwise no input would ever find room.
+        const { assert!(C::Session::QUEUE > 0) };
+        static IDS: AtomicU64 = AtomicU64::new(1);
+        let library = codec.library();
+        admit(library, options.max_abandoned)?;
+        let id = IDS.fetch_add(1, Ordering::Relaxed);
+        let shared = Arc::new(Shared::new(library, id, C::Session::QUEUE, options.budgets));
+        let run = Self {
+            shared: shared.clone(),
+        };
+        thread::Builder::new()
+            .name(shared.name.clone())
+            .spawn(move || worker::work(codec, &shared, options))?;
+        Ok(run)
+    }
+
+    /// Whether both are the same run.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Whether [`wait_for_room`](Self::wait_for_room) would have to wait.
+    pub fn is_full(&self) -> bool {
+        let state = self.shared.lock();
+        !(state.spent || state.closing || state.has_room())
+    }
+
+    /// Waits until there is room for an input, which is not while a drain or a
+    /// flush is on its way: the session may not survive it. The watchdog bounds
+    /// the wait: what takes no input owes progress, unless downstream holds it up.
+    pub fn wait_for_room(&self) -> WaitResult {
+        let mut state = self.shared.lock();
+        loop {
+            if state.cancelled || state.closing {
+                return WaitResult::Cancelled;
+            }
+            if state.spent {
+                return match &state.outcome {
+                    None | Some(Outcome::Completed) => WaitResult::Spent,
+                    Some(_) => WaitResult::Failed,
+                };
+            }
+            if state.has_room() {
+                return WaitResult::Ready;
+            }
+            state = self.shared.wait(&self.shared.room, state);
+        }
+    }
+
+    /// Hands an input to the worker. Never waits; it is for the caller, the only
+    /// one that submits, to have waited for room.
+    ///
+    /// # Errors
+    /// Gives the input back when the session does not take it, at the moment or
+    /// any more; [`wait_for_room`](Self::wait_for_room) says which.
+    pub fn submit(&self, input: I) -> Result<(), I> {
+        let mut state = self.shared.lock();
+        if !state.takes_input() {
+            return Err(input);
+        }
+        self.push(&mut state, Command::Input(input));
+        Ok(())
+    }
+
+    fn push(&self, state: &mut State<I, O>, command: Command<I>) {
+        let frames = command.frames();
+        state.inbox.push_back(command);
+        self.shared.note(state, Event::Submitted { frames });
+        self.shared.command.notify_all();
+    }
+
+    /// Waits for the next thing that the output task has to do, and drives the
+    /// machine meanwhile. Says, by being called, that downstream has taken the
+    /// previous output.
+    pub fn next(&self) -> Next<O> {
+        let shared = &*self.shared;
+        let mut state = shared.lock();
+        if state.machine.downstream().1 {
+            state.machine.handle(now(), Event::PushEnded);
+            // Not for every output: who waits for a drain waits for the last one.
+            if state.flowed() {
+                shared.element.notify_all();
+            }
+        }
+        loop {
+            // First what the machine has decided: it holds for this very moment.
+            match state.machine.poll() {
+                Some(Action::TakeSample) => {
+                    let threads = state.threads.clone();
+                    drop(state);
+                    let sample = sample(threads.as_ref());
+                    state = shared.lock();
+                    state.machine.handle(now(), Event::Sampled(sample));
+                    continue;
+                }
+                Some(Action::ReportSlow(evidence)) => {
+                    return Next::Slow(Box::new(Slow {
+                        evidence,
+                        at: state.machine.snapshot(now()),
+                    }));
+                }
+                Some(Action::Abandon(reason)) => {
+                    shared.abandon(state, reason);
+                    state = shared.lock();
+                }
+                None => {}
+            }
+            if state.cancelled {
+                return Next::Cancelled;
+            }
+            if let Some(output) = state.outbox.pop_front() {
+                state.machine.handle(now(), Event::OutputTaken);
+                shared.outlet.notify_all();
+                return Next::Output(output);
+            }
+            if state.outcome.is_some() || state.spent || state.closing {
+                return Next::Ended;
+            }
+            let now = now();
+            let until = match state.machine.deadline() {
+                Some((at, _)) if at <= now => {
+                    state.machine.handle(now, Event::Tick);
+                    continue;
+                }
+                Some((at, _)) => Some(at),
+                // With nothing owed the task sleeps no longer than the soonest
+                // deadline that a new debt could have, the first time; so that in
+                // a steady flow no input has to wake it, and in a standing
+                // pipeline nothing does.
+                None => state.machine.soonest(now),
+            };
+            state.sleeping = Some(until);
+            state = shared.wait_until(&shared.output, state, until);
+            state.sleeping = None;
+        }
+    }
+
+    /// Asks the session to give everything out. Does not wait.
+    ///
+    /// `last`: nothing comes afterwards, the session ends with it and, when all
+    /// is out, the outcome is [`Outcome::Completed`].
+    pub fn request_drain(&self, last: bool) -> u64 {
+        let mut state = self.shared.lock();
+        state.drains_asked += 1;
+        let ticket = state.drains_asked;
+        if !state.spent {
+            self.push(&mut state, Command::Drain { ticket, last });
+        }
+        ticket
+    }
+
+    /// Waits until the drain with this ticket is done and downstream has taken
+    /// everything. The watchdog bounds it. A flush or a close after
+    /// [`request_drain`](Self::request_drain) cancels it.
+    pub fn wait_drained(&self, ticket: u64) -> DrainResult {
+        let mut state = self.shared.lock();
+        loop {
+            if state.cancelled || state.closing || ticket <= state.drains_void {
+                return DrainResult::Cancelled;
+            }
+            match &state.outcome {
+                Some(Outcome::Completed) | None => {}
+                Some(_) => return DrainResult::Failed,
+            }
+            if state.flowed() && (state.drains_done >= ticket || state.spent) {
+                return DrainResult::Complete;
+            }
+            state = self.shared.wait(&self.shared.element, state);
+        }
+    }
+
+    /// Drops what is queued, inside, and not yet fetched by the output task. Does
+    /// not wait: the next [`wait_for_room`](Self::wait_for_room) does, and says
+    /// whether the session goes on or is [`WaitResult::Spent`].
+    pub fn flush(&self) {
+        let mut state = self.shared.lock();
+        state.drains_void = state.drains_asked;
+        let left = state.take_queues(now());
+        if !state.spent {
+            state.flushing = true;
+            self.push(&mut state, Command::Flush);
+        }
+        self.shared.outlet.notify_all();
+        self.shared.wake_element();
+        drop(state);
+        drop(left);
+    }
+
+    /// Makes every wait of the element return at once, until [`resume`](Self::resume).
+    pub fn cancel(&self) {
+        self.shared.lock().cancelled = true;
+        self.shared.wake_all();
+    }
+
+    /// Ends [`cancel`](Self::cancel).
+    pub fn resume(&self) {
+        self.shared.lock().cancelled = false;
+    }
+
+    /// Tells the session to close. Does not wait.
+    pub fn request_close(&self) {
+        let mut state = self.shared.lock();
+        if state.closed() || state.closing {
+            return;
+        }
+        state.closing = true;
+        let left = state.take_queues(now());
+        self.shared.note(&mut state, Event::CloseBegan);
+        self.shared.wake_all();
+        drop(state);
+        open_permit::wake();
+        drop(left);
+    }
+
+    /// Closes the session in whatever it does, and waits for the end of its
+    /// threads: for the close budget at most, counted from the moment it was
+    /// told to close. After that it is abandoned.
+    pub fn close(&self) -> CloseResult {
+        self.request_close();
+        self.wait_closed()
+    }
+
+    /// Waits until the session is closed and its threads have ended: for its
+    /// close budget at most once it closes, after that it is abandoned. Until it
+    /// closes it is for the output task to drive it there.
+    pub fn wait_closed(&self) -> CloseResult {
+        let mut state = self.wait_ended();
+        if state.closed() {
+            CloseResult::Closed
+        } else {
+            CloseResult::Abandoned(state.stuck_close.take())
+        }
+    }
+
+    /// The same, and leaves the fault to who has to tell of it.
+    pub(crate) fn wait_ended(&self) -> MutexGuard<'_, State<I, O>> {
+        let shared = &*self.shared;
+        let mut state = shared.lock();
+        loop {
+            if state.closed() || state.abandoned {
+                return state;
+            }
+            let mut until = None;
+            if state.machine.phase() == Phase::Closing {
+                state.machine.handle(now(), Event::Tick);
+                // Closing asks for nothing else; a report from before it is moot.
+                let verdict = std::iter::from_fn(|| state.machine.poll()).last();
+                if let Some(Action::Abandon(reason)) = verdict {
+                    shared.abandon(state, reason);
+                    state = shared.lock();
+                    continue;
+                }
+                until = state.machine.deadline().map(|(at, _)| at);
+            }
+            state = shared.wait_until(&shared.element, state, until);
+        }
+    }
+
+    /// Whether the session is closed and its threads have ended.
+    pub fn is_closed(&self) -> bool {
+        self.shared.lock().closed()
+    }
+
+    /// Whether it was abandoned and has not come back: then
+    /// [`wait_closed`](Self::wait_closed) does not wait.
+    pub fn is_given_up(&self) -> bool {
+        let state = self.shared.lock();
+        state.abandoned && !state.closed()
+    }
+
+    /// How the run ended, if it has.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.shared.lock().outcome.clone()
+    }
+
+    /// Changes the budgets of a session that runs.
+    pub fn set_budgets(&self, budgets: Budgets) {
+        let mut state = self.shared.lock();
+        state.machine.set_budgets(budgets);
+        self.shared.output.notify_all();
+        self.shared.wake_element();
+    }
+
+    /// The numbers of this moment. Never waits for the codec.
+    pub fn stats(&self) -> Stats {
+        let (session, outcome) = {
+            let state = self.shared.lock();
+            (
+                state.machine.snapshot(now()),
+                state.outcome.as_ref().map(Outcome::name),
+            )
+        };
+        Stats {
+            session,
+            account: Account::of(self.shared.library.name),
+            outcome,
+        }
+    }
+}
+
+pub(crate) fn admit(library: Library, max: usize) -> Result<(), StartError> {
+    let outstanding = Account::of(library.name).outstanding();
+    if max > 0 && outstanding >= max {
+        return Err(StartError::LeakBudget {
+            library: library.name,
+            outstanding,
+            max,
+        });
+    }
+    Ok(())
+}
+
+fn sample(threads: Option<&crate::procfs::ThreadSet>) -> crate::Sample {
+    threads.map_or(
+        crate::Sample {
+            source: crate::Source::Unavailable,
+            threads: Vec::new(),
+        },
+        crate::procfs::ThreadSet::sample,
+    )
+}

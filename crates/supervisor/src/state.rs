@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What a run, its worker and its lanes share: the machine, the two queues and
+//! the conditions to wait on. One mutex; nothing is called or dropped under it
+//! that could block.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use crate::clock::now;
+use crate::lane::{Discarded, Host, LaneFault};
+use crate::machine::{CallKind, Event, Machine, Reason};
+use crate::outcome::{Fault, FaultCause, Outcome};
+use crate::procfs::ThreadSet;
+use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::{Account, Budgets, Library, open_permit};
+
+/// Outputs that wait for downstream before the codec's lanes are held up. A few,
+/// so that the codec works on while one is pushed; not many, since each may hold
+/// a picture.
+const OUTBOX: usize = 4;
+
+pub(crate) enum Command<I> {
+    Input(I),
+    /// `last`: nothing comes after it, the session ends with it.
+    Drain {
+        ticket: u64,
+        last: bool,
+    },
+    Flush,
+}
+
+impl<I> Command<I> {
+    pub(crate) fn frames(&self) -> usize {
+        usize::from(matches!(self, Command::Input(_)))
+    }
+
+    pub(crate) fn is_flush(&self) -> bool {
+        matches!(self, Command::Flush)
+    }
+}
+
+pub(crate) struct State<I, O> {
+    pub(crate) machine: Machine,
+    pub(crate) inbox: VecDeque<Command<I>>,
+    /// Inputs that may wait for the worker.
+    queue: usize,
+    pub(crate) outbox: VecDeque<O>,
+    /// The element's waits return at once.
+    pub(crate) cancelled: bool,
+    /// The session shall close, whatever is inside.
+    pub(crate) closing: bool,
+    /// A flush was asked for and has not been answered, or was answered by
+    /// [`Flush::NeedsNewSession`](crate::Flush::NeedsNewSession).
+    pub(crate) flushing: bool,
+    /// Given up by the watchdog.
+    pub(crate) abandoned: bool,
+    /// The abandonment that happened while closing, for a warning.
+    pub(crate) stuck_close: Option<Box<Fault>>,
+    /// The session takes nothing any more and closes by itself.
+    pub(crate) spent: bool,
+    pub(crate) outcome: Option<Outcome>,
+    /// Tickets of drains: the latest given out, the latest done, and the latest
+    /// that a flush cut or made pointless.
+    pub(crate) drains_asked: u64,
+    pub(crate) drains_done: u64,
+    pub(crate) drains_void: u64,
+    /// Lanes alive, the worker included.
+    pub(crate) lanes: usize,
+    pub(crate) lanes_begun: usize,
+    /// Set when the native open begins: from then on there is something to leak.
+    pub(crate) threads: Option<ThreadSet>,
+    /// Set while the output task sleeps: until when, or `None` for until it is woken.
+    pub(crate) sleeping: Option<Option<Instant>>,
+}
+
+impl<I, O> State<I, O> {
+    /// Whether outputs are no longer wanted.
+    pub(crate) fn discarding(&self) -> bool {
+        self.closing || self.flushing || self.abandoned || self.outcome.is_some()
+    }
+
+    /// Whether an input would be worked on. Not known while a drain or a flush is
+    /// on its way, which the session may not survive.
+    pub(crate) fn takes_input(&self) -> bool {
+        let draining = self.drains_asked > self.drains_done.max(self.drains_void);
+        !(self.spent || self.closing || self.flushing || draining)
+    }
+
+    pub(crate) fn has_room(&self) -> bool {
+        self.takes_input() && self.inbox.len() < self.queue
+    }
+
+    /// Whether to wake a streaming thread that waits for room. Some inputs are
+    /// left then, so that the worker need not wait for it; not one less than would
+    /// fit, because then each input would cost a wake-up.
+    pub(crate) fn runs_low(&self) -> bool {
+        self.inbox.len() <= self.queue / 2
+    }
+
+    /// Whether downstream has taken everything that came out so far.
+    pub(crate) fn flowed(&self) -> bool {
+        self.machine.downstream() == (0, false)
+    }
+
+    /// Empties the inbox; for the caller to drop without the lock.
+    pub(crate) fn take_inbox(&mut self, now: Instant) -> VecDeque<Command<I>> {
+        self.machine.handle(now, Event::InboxDropped);
+        std::mem::take(&mut self.inbox)
+    }
+
+    /// Empties both queues; for the caller to drop without the lock.
+    pub(crate) fn take_queues(&mut self, now: Instant) -> (VecDeque<Command<I>>, VecDeque<O>) {
+        self.machine.handle(now, Event::OutboxDropped);
+        (self.take_inbox(now), std::mem::take(&mut self.outbox))
+    }
+
+    /// All threads of the session have ended.
+    pub(crate) fn closed(&self) -> bool {
+        self.lanes == 0
+    }
+
+    /// Whether the sleeping output task would miss the machine's deadline.
+    fn oversleeps(&self) -> bool {
+        match (self.sleeping, self.machine.deadline()) {
+            (Some(None), Some(_)) => true,
+            (Some(Some(until)), Some((deadline, _))) => deadline < until,
+            _ => false,
+        }
+    }
+}
+
+pub(crate) struct Shared<I, O> {
+    pub(crate) library: Library,
+    /// Unique in the process.
+    pub(crate) id: u64,
+    /// Name of the worker's thread.
+    pub(crate) name: String,
+    state: Mutex<State<I, O>>,
+    /// The worker waits for commands.
+    pub(crate) command: Condvar,
+    /// Lanes wait for room in the outbox.
+    pub(crate) outlet: Condvar,
+    /// The output task waits for output or for a deadline.
+    pub(crate) output: Condvar,
+    /// The streaming thread waits for room.
+    pub(crate) room: Condvar,
+    /// It waits for a drain, or whoever changes the state for the close.
+    pub(crate) element: Condvar,
+}
+
+impl<I, O> Shared<I, O> {
+    pub(crate) fn new(library: Library, id: u64, queue: usize, budgets: Budgets) -> Self {
+        let name: String = library
+            .name
+            .chars()
+            .filter(|c| !c.is_whitespace())
+            .take(9)
+            .collect();
+        Self {
+            library,
+            id,
+            name: format!("{name}#{id}"),
+            state: Mutex::new(State {
+                machine: Machine::new(now(), budgets),
+                inbox: VecDeque::new(),
+                queue,
+                outbox: VecDeque::new(),
+                cancelled: false,
+                closing: false,
+                flushing: false,
+                abandoned: false,
+                stuck_close: None,
+                spent: false,
+                outcome: None,
+                drains_asked: 0,
+                drains_done: 0,
+                drains_void: 0,
+                lanes: 1,
+                lanes_begun: 1,
+                threads: None,
+                sleeping: None,
+            }),
+            command: Condvar::new(),
+            outlet: Condvar::new(),
+            output: Condvar::new(),
+            room: Condvar::new(),
+            element: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State<I, O>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn wait<'a>(
+        &self,
+        condition: &Condvar,
+        state: MutexGuard<'a, State<I, O>>,
+    ) -> MutexGuard<'a, State<I, O>> {
+        condition
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `until`, or without bound.
+    pub(crate) fn wait_until<'a>(
+        &self,
+        condition: &Condvar,
+        state: MutexGuard<'a, State<I, O>>,
+        until: Option<Instant>,
+    ) -> MutexGuard<'a, State<I, O>> {
+        match until {
+            None => self.wait(condition, state),
+            Some(until) => {
+                let left = until.saturating_duration_since(now());
+                condition
+                    .wait_timeout(state, left)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0
+            }
+        }
+    }
+
+    pub(crate) fn wake_all(&self) {
+        self.command.notify_all();
+        self.outlet.notify_all();
+        self.output.notify_all();
+        self.wake_element();
+    }
+
+    /// What the streaming thread waits for has changed, whatever it is.
+    pub(crate) fn wake_element(&self) {
+        self.room.notify_all();
+        self.element.notify_all();
+    }
+
+    /// Tells the machine, and wakes the output task where it would oversleep.
+    pub(crate) fn note(&self, state: &mut State<I, O>, event: Event) {
+        state.machine.handle(now(), event);
+        if state.oversleeps() {
+            self.output.notify_all();
+        }
+    }
+
+    /// Ends the run with a fault, unless it has ended already or had nothing more
+    /// to give: how a session closes changes nothing about what it gave.
+    pub(crate) fn fail(&self, state: &mut State<I, O>, cause: FaultCause) {
+        if state.outcome.is_none() && !state.closing && !state.spent {
+            let fault = self.fault(state, cause, Account::of(self.library.name));
+            state.outcome = Some(Outcome::of(fault));
+        }
+        self.spend(state);
+    }
+
+    /// From now on the session takes nothing and closes by itself. Its close
+    /// budget begins, also where the worker does not get as far as the close.
+    pub(crate) fn spend(&self, state: &mut State<I, O>) {
+        state.spent = true;
+        self.note(state, Event::CloseBegan);
+        self.wake_all();
+    }
+
+    /// Gives the session up: from now on it owns itself. What it gave out before
+    /// is downstream's all the same.
+    pub(crate) fn abandon(&self, mut state: MutexGuard<'_, State<I, O>>, reason: Reason) {
+        state.abandoned = true;
+        // It had nothing more to give: what hangs is its close alone.
+        let only_closes = std::mem::replace(&mut state.spent, true) || state.closing;
+        // A worker that still waits for its turn holds nothing and ends by itself.
+        if state.threads.is_some() {
+            let account = Account::abandon(self.library.name);
+            let budget = state
+                .machine
+                .budgets()
+                .of(state.machine.phase())
+                .unwrap_or_default();
+            let fault = self.fault(&state, FaultCause::Wedged { reason, budget }, account);
+            if state.outcome.is_none() && !only_closes {
+                state.outcome = Some(Outcome::of(fault));
+            } else {
+                state.stuck_close = Some(Box::new(fault));
+            }
+        }
+        let left = state.take_inbox(now());
+        self.wake_all();
+        drop(state);
+        // Not under the lock: the open lane has a lock of its own, which is taken
+        // before this one, and dropping may run foreign code.
+        open_permit::revoke(self.library.name, self.id);
+        drop(left);
+    }
+
+    fn fault(&self, state: &State<I, O>, cause: FaultCause, account: Account) -> Fault {
+        Fault {
+            library: self.library.name,
+            cause,
+            at: state.machine.snapshot(now()),
+            abandoned: account.outstanding(),
+        }
+    }
+}
+
+impl<I: Send, O: Send> Host<O> for Shared<I, O> {
+    fn call_began(&self, lane: usize, name: &'static str, kind: CallKind) {
+        let mut state = self.lock();
+        self.note(&mut state, Event::CallBegan { lane, name, kind });
+    }
+
+    fn call_ended(&self, lane: usize) {
+        let mut state = self.lock();
+        self.note(&mut state, Event::CallEnded { lane });
+    }
+
+    fn emit(&self, output: O, frames: usize) -> Result<(), Discarded> {
+        let mut state = self.lock();
+        while state.outbox.len() >= OUTBOX && !state.discarding() {
+            state = self.wait(&self.outlet, state);
+        }
+        if state.discarding() {
+            state.machine.handle(now(), Event::Discarded { frames });
+            drop(state);
+            drop(output);
+            return Err(Discarded);
+        }
+        state.outbox.push_back(output);
+        state.machine.handle(now(), Event::Output { frames });
+        self.output.notify_all();
+        Ok(())
+    }
+
+    fn discarding(&self) -> bool {
+        self.lock().discarding()
+    }
+
+    fn lane_begins(&self, name: &str) -> (usize, String) {
+        let mut state = self.lock();
+        let index = state.lanes_begun;
+        state.lanes_begun += 1;
+        state.lanes += 1;
+        (index, format!("{}:{name}", self.name))
+    }
+
+    fn lane_ended(&self, ended: Result<(), LaneFault>) {
+        let mut state = self.lock();
+        state.lanes -= 1;
+        if let Err(fault) = ended {
+            self.fail(&mut state, fault.into());
+        }
+        if state.closed() {
+            state.machine.handle(now(), Event::Closed);
+            if state.abandoned && state.threads.is_some() {
+                Account::reclaim(self.library.name);
+            }
+            self.wake_all();
+        }
+    }
+}
+
+/// A run's shared part, as its lanes see it.
+pub(crate) fn host<I, O>(shared: &Arc<Shared<I, O>>) -> Arc<dyn Host<O>>
+where
+    I: Send + 'static,
+    O: Send + 'static,
+{
+    shared.clone()
+}

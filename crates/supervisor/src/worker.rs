@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The worker: the thread that opens, uses and closes a session. It never looks
+//! at the clock; who watches it does.
+
+use std::sync::Arc;
+
+use crate::clock::now;
+use crate::lane::{Host, Lane, LaneFault, guarded};
+use crate::machine::Event;
+use crate::open_permit::OpenPermit;
+use crate::outcome::Outcome;
+use crate::procfs::ThreadSet;
+use crate::run::{Options, admit};
+use crate::session::{Codec, CodecError, Drained, Flush, Session};
+use crate::state::{Command, Shared, host};
+
+type Input<C> = <<C as Codec>::Session as Session>::Input;
+type Output<C> = <<C as Codec>::Session as Session>::Output;
+
+/// The body of the worker's thread.
+pub(crate) fn work<C: Codec>(
+    codec: C,
+    shared: &Arc<Shared<Input<C>, Output<C>>>,
+    options: Options<Input<C>, Output<C>>,
+) {
+    let lane = Lane::new(host(shared), 0);
+    // Guarded as a whole: foreign code runs also where it is asked for its delay
+    // and where something of it is dropped, and this lane has to end in any case.
+    let ended = guarded(|| live(codec, shared, &lane, options));
+    shared.lane_ended(ended);
+    // What it did not come to: inputs of a session that failed, or a flush that
+    // came while the last drain was under way. Nothing comes after these.
+    let left = shared.lock().take_inbox(now());
+    drop(left);
+}
+
+fn live<C: Codec>(
+    codec: C,
+    shared: &Arc<Shared<Input<C>, Output<C>>>,
+    lane: &Lane<Output<C>>,
+    options: Options<Input<C>, Output<C>>,
+) -> Result<(), LaneFault> {
+    if let Some(predecessor) = options.predecessor {
+        // Bounded by the predecessor's own budgets; how it ends is its own
+        // affair and counted there.
+        drop(predecessor.wait_ended());
+    }
+    let Some(mut session) = open(codec, shared, lane, options.max_abandoned)? else {
+        return Ok(());
+    };
+    if let Err(fault) = serve(&mut session, shared, lane) {
+        shared.fail(&mut shared.lock(), fault.into());
+    }
+    guarded(|| session.close(lane))
+}
+
+/// Waits for a permit and opens. `None`: the run was closed before its permit came.
+fn open<C: Codec>(
+    codec: C,
+    shared: &Arc<Shared<Input<C>, Output<C>>>,
+    lane: &Lane<Output<C>>,
+    max_abandoned: usize,
+) -> Result<Option<C::Session>, LaneFault> {
+    let budgets = *shared.lock().machine.budgets();
+    // Whoever is opening has a budget of its own and loses its permit when it is
+    // wedged; until then it is slow at most.
+    let bound = budgets.open.max(budgets.slow_limit);
+    let library = shared.library;
+    let permit = OpenPermit::take(library.name, shared.id, bound, || shared.lock().closing);
+    let Some(permit) = permit else {
+        if shared.lock().closing {
+            return Ok(None);
+        }
+        return Err(LaneFault::Failed(CodecError::Resource(format!(
+            "another session of {} has been opening for more than {bound:.1?}",
+            library.name
+        ))));
+    };
+    // Others may have been abandoned since the run was started.
+    admit(library, max_abandoned).map_err(|refused| CodecError::Resource(refused.to_string()))?;
+    // Lists threads by the worker's own name and by what the open adds.
+    let mut threads = ThreadSet::before_open(&shared.name, library.thread_names);
+    {
+        let mut state = shared.lock();
+        if state.closing {
+            return Ok(None);
+        }
+        state.threads = Some(threads.clone());
+        shared.note(&mut state, Event::OpenBegan);
+    }
+    let session = guarded(|| codec.open(lane))?;
+    threads.opened();
+    let delay = session.delay();
+    {
+        let mut state = shared.lock();
+        state.threads = Some(threads);
+        shared.note(&mut state, Event::Opened { delay });
+    }
+    drop(permit);
+    Ok(Some(session))
+}
+
+/// Does what the inbox says until the session is to be closed.
+fn serve<S: Session>(
+    session: &mut S,
+    shared: &Arc<Shared<S::Input, S::Output>>,
+    lane: &Lane<S::Output>,
+) -> Result<(), LaneFault> {
+    while let Some(command) = next_command(shared) {
+        match command {
+            Command::Input(input) => guarded(|| session.send(lane, input))?,
+            Command::Flush => {
+                {
+                    let mut state = shared.lock();
+                    shared.note(&mut state, Event::FlushBegan);
+                }
+                let flushed = guarded(|| session.flush(lane))?;
+                let mut state = shared.lock();
+                shared.note(&mut state, Event::Flushed);
+                match flushed {
+                    // Another flush may have been asked for meanwhile.
+                    Flush::Done => state.flushing = state.inbox.iter().any(Command::is_flush),
+                    // What still comes out is what the flush was to drop.
+                    Flush::NeedsNewSession => shared.spend(&mut state),
+                }
+                shared.wake_element();
+            }
+            Command::Drain { ticket, last } => {
+                {
+                    let mut state = shared.lock();
+                    shared.note(&mut state, Event::DrainBegan);
+                }
+                let drained = guarded(|| session.drain(lane))?;
+                let mut state = shared.lock();
+                // What was dropped on the way cannot be complete.
+                let whole = !state.discarding();
+                shared.note(&mut state, Event::Drained);
+                state.drains_done = ticket;
+                if last || drained == Drained::Spent {
+                    if whole {
+                        state.outcome = Some(Outcome::Completed);
+                    }
+                    shared.spend(&mut state);
+                }
+                shared.wake_element();
+            }
+        }
+    }
+    Ok(())
+}
+
+fn next_command<I: Send, O: Send>(shared: &Shared<I, O>) -> Option<Command<I>> {
+    let mut state = shared.lock();
+    loop {
+        if state.closing || state.spent {
+            return None;
+        }
+        if let Some(command) = state.inbox.pop_front() {
+            shared.note(
+                &mut state,
+                Event::Taken {
+                    frames: command.frames(),
+                },
+            );
+            if state.runs_low() {
+                shared.room.notify_all();
+            }
+            return Some(command);
+        }
+        state = shared.wait(&shared.command, state);
+    }
+}

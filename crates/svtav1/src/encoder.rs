@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The native encoder: its calls, one function each, and its lifetime.
+
+use std::ptr::{self, NonNull};
+
+use codecwatch_supervisor::{CodecError, Lane};
+
+use crate::config::Config;
+use crate::packet::FrameKind;
+use crate::preset_slot::PresetSlot;
+use crate::teardown_gate::{self, Opening};
+use crate::version::Version;
+use crate::{log, native, sys};
+
+/// Turns what the library answers into a result.
+pub(crate) fn check(call: &'static str, code: sys::EbErrorType) -> Result<(), CodecError> {
+    let reason = match code {
+        sys::EbErrorType_EB_ErrorNone => return Ok(()),
+        sys::EbErrorType_EB_ErrorInsufficientResources => {
+            return Err(CodecError::Resource(format!("{call}: not enough memory")));
+        }
+        sys::EbErrorType_EB_ErrorBadParameter => "bad parameter",
+        sys::EbErrorType_EB_ErrorInvalidComponent => "invalid component",
+        sys::EbErrorType_EB_ErrorDestroyThreadFailed => "a thread could not be ended",
+        sys::EbErrorType_EB_NoErrorFifoShutdown => "shut down",
+        sys::EbErrorType_EB_ErrorMax => "the encoder failed",
+        _ => "undefined error",
+    };
+    let reason = match log::last_complaint() {
+        Some(complaint) => format!("{reason}: {complaint}"),
+        None => reason.to_owned(),
+    };
+    Err(CodecError::Native {
+        call,
+        // As C programmers know it: 32 bits without a sign.
+        code: i64::from(code as u32),
+        reason,
+    })
+}
+
+/// What the library gives back.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// A coded frame.
+    Packet(Packet),
+    /// The end of the stream.
+    End,
+}
+
+/// A coded frame as the library sees it.
+#[derive(Debug)]
+pub(crate) struct Packet {
+    pub(crate) data: Vec<u8>,
+    pub(crate) pts: i64,
+    pub(crate) kind: FrameKind,
+    pub(crate) qp: u32,
+    /// The end of the stream came with it.
+    pub(crate) last: bool,
+}
+
+/// An open encoder. It is freed by [`destroy`](Self::destroy) only: dropping it
+/// leaks it, because a call of the other lane may still be inside.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    handle: NonNull<sys::EbComponentType>,
+    /// Taken when the encoder starts to run.
+    place: Option<PresetSlot>,
+}
+
+// SAFETY: the handle is not tied to a thread.
+unsafe impl Send for Encoder {}
+// SAFETY: the library is made for one thread that sends while another receives,
+// and the session has one of each; everything else takes the encoder by value.
+unsafe impl Sync for Encoder {}
+
+impl Encoder {
+    /// Opens an encoder.
+    ///
+    /// # Errors
+    /// What the library answered; [`CodecError::Settings`] where it is the
+    /// settings that it does not take.
+    pub(crate) fn open<O: Send + 'static>(
+        lane: &Lane<O>,
+        config: &Config,
+    ) -> Result<Self, CodecError> {
+        let place = PresetSlot::take(config)?;
+        let (mut encoder, opening) = match Self::configured(lane, config) {
+            Ok(configured) => configured,
+            Err(error) => {
+                place.leave();
+                return Err(error);
+            }
+        };
+        encoder.place = Some(place);
+        let started = encoder.init(lane);
+        drop(opening);
+        if let Err(error) = started {
+            // Before 1.5 the library waits for frames that were never sent when
+            // it is taken down here: memory is what is lost instead.
+            if Version::installed().at_least(1, 5) {
+                let _ = encoder.destroy(lane);
+            }
+            return Err(error);
+        }
+        Ok(encoder)
+    }
+
+    /// An encoder that has its settings and runs no thread yet.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn configured<O: Send + 'static>(
+        lane: &Lane<O>,
+        config: &Config,
+    ) -> Result<(Self, Opening), CodecError> {
+        log::route();
+        // What an earlier session complained of is not about this one.
+        let _ = log::last_complaint();
+        let opening = Opening::begin();
+        let mut settings = Box::<sys::EbSvtAv1EncConfiguration>::default();
+        let encoder = Self::init_handle(lane, &mut settings)?;
+        let configured = native::configure(lane, config, &mut settings)
+            .and_then(|()| encoder.set_parameter(lane, &mut settings));
+        if let Err(error) = configured {
+            drop(opening);
+            // The error that matters is the first.
+            let _ = encoder.destroy(lane);
+            return Err(error);
+        }
+        Ok((encoder, opening))
+    }
+
+    fn init_handle<O: Send + 'static>(
+        lane: &Lane<O>,
+        settings: &mut sys::EbSvtAv1EncConfiguration,
+    ) -> Result<Self, CodecError> {
+        let call = "svt_av1_enc_init_handle";
+        let mut handle = ptr::null_mut();
+        let code = lane.call(call, || {
+            #[cfg(svt_3_0)]
+            // SAFETY: both places can be written to; the library fills them in.
+            let code = unsafe { sys::svt_av1_enc_init_handle(&mut handle, settings) };
+            #[cfg(not(svt_3_0))]
+            // SAFETY: both places can be written to; the library fills them in
+            // and stores the null of the application without looking at it.
+            let code =
+                unsafe { sys::svt_av1_enc_init_handle(&mut handle, ptr::null_mut(), settings) };
+            code
+        });
+        check(call, code)?;
+        NonNull::new(handle)
+            .map(|handle| Self {
+                handle,
+                place: None,
+            })
+            .ok_or_else(|| CodecError::Resource(format!("{call}: no handle")))
+    }
+
+    fn set_parameter<O: Send + 'static>(
+        &self,
+        lane: &Lane<O>,
+        settings: &mut sys::EbSvtAv1EncConfiguration,
+    ) -> Result<(), CodecError> {
+        let call = "svt_av1_enc_set_parameter";
+        let code = lane.call(call, || {
+            // SAFETY: the handle is open; the library copies the settings.
+            unsafe { sys::svt_av1_enc_set_parameter(self.handle.as_ptr(), settings) }
+        });
+        check(call, code).map_err(|error| match error {
+            CodecError::Native { reason, .. } if code == sys::EbErrorType_EB_ErrorBadParameter => {
+                CodecError::Settings(format!(
+                    "SVT-AV1 {} does not take these settings ({reason})",
+                    Version::installed()
+                ))
+            }
+            error => error,
+        })
+    }
+
+    fn init<O: Send + 'static>(&self, lane: &Lane<O>) -> Result<(), CodecError> {
+        let call = "svt_av1_enc_init";
+        let code = lane.call(call, || {
+            // SAFETY: the handle is open and has its settings.
+            unsafe { sys::svt_av1_enc_init(self.handle.as_ptr()) }
+        });
+        check(call, code)
+    }
+
+    /// Hands a picture, or the end of the stream, to the library, which copies
+    /// it. Waits while the library is full.
+    ///
+    /// # Errors
+    /// What the library answered.
+    ///
+    /// # Safety
+    /// `buffer` is a picture of the session's format whose planes can be read
+    /// to their end, or has no picture.
+    pub(crate) unsafe fn send_picture<O: Send + 'static>(
+        &self,
+        lane: &Lane<O>,
+        buffer: &mut sys::EbBufferHeaderType,
+    ) -> Result<(), CodecError> {
+        let call = "svt_av1_enc_send_picture";
+        let code = lane.call(call, || {
+            // SAFETY: the handle is initialised; the buffer is as the caller
+            // promises.
+            unsafe { sys::svt_av1_enc_send_picture(self.handle.as_ptr(), buffer) }
+        });
+        check(call, code)
+    }
+
+    /// Tells the library that no more pictures come.
+    ///
+    /// # Errors
+    /// What the library answered.
+    pub(crate) fn send_end<O: Send + 'static>(&self, lane: &Lane<O>) -> Result<(), CodecError> {
+        let mut end = sys::EbBufferHeaderType {
+            size: size_of::<sys::EbBufferHeaderType>() as u32,
+            flags: sys::EB_BUFFERFLAG_EOS,
+            pic_type: sys::EbAv1PictureType_EB_AV1_INVALID_PICTURE,
+            ..Default::default()
+        };
+        // SAFETY: has no picture.
+        unsafe { self.send_picture(lane, &mut end) }
+    }
+
+    /// Waits for the next packet. Not to be called after [`Received::End`].
+    ///
+    /// # Errors
+    /// [`CodecError::Native`] when the library failed to encode.
+    pub(crate) fn get_packet<O: Send + 'static>(
+        &self,
+        lane: &Lane<O>,
+    ) -> Result<Received, CodecError> {
+        let call = "svt_av1_enc_get_packet";
+        let mut buffer = ptr::null_mut();
+        let code = lane.wait(call, || {
+            // SAFETY: the handle is initialised; the place can be written to.
+            unsafe { sys::svt_av1_enc_get_packet(self.handle.as_ptr(), &mut buffer, 1) }
+        });
+        // SAFETY: points to nothing, or to a packet that is ours until released.
+        let packet = unsafe { buffer.as_ref() }.map(|header| Packet {
+            data: copy(header),
+            pts: header.pts,
+            kind: kind(header.pic_type),
+            qp: header.qp,
+            last: header.flags & sys::EB_BUFFERFLAG_EOS != 0,
+        });
+        if !buffer.is_null() {
+            lane.call("svt_av1_enc_release_out_buffer", || {
+                // SAFETY: given out by svt_av1_enc_get_packet, released once.
+                unsafe { sys::svt_av1_enc_release_out_buffer(&mut buffer) };
+            });
+        }
+        if code == sys::EbErrorType_EB_NoErrorEmptyQueue {
+            return Ok(Received::End);
+        }
+        check(call, code)?;
+        match packet {
+            // The end comes with the last frame before 2.0, and alone since.
+            Some(packet) if packet.last && packet.data.is_empty() => Ok(Received::End),
+            Some(packet) if !packet.data.is_empty() => Ok(Received::Packet(packet)),
+            _ => Err(CodecError::Native {
+                call,
+                code: 0,
+                reason: "a packet without data".to_owned(),
+            }),
+        }
+    }
+
+    /// Takes the encoder down. Nothing else is inside the library with this
+    /// handle, because nothing else can have it.
+    ///
+    /// # Errors
+    /// What the library answered first. The encoder is gone all the same.
+    pub(crate) fn destroy<O: Send + 'static>(mut self, lane: &Lane<O>) -> Result<(), CodecError> {
+        let call = "svt_av1_enc_deinit";
+        let code = lane.call(call, || {
+            // SAFETY: the handle is open.
+            unsafe { sys::svt_av1_enc_deinit(self.handle.as_ptr()) }
+        });
+        let stopped = check(call, code);
+        if let Some(place) = self.place.take() {
+            place.leave();
+        }
+        let freed = teardown_gate::free(self, |encoder| encoder.deinit_handle(lane));
+        stopped.and(freed)
+    }
+
+    fn deinit_handle<O: Send + 'static>(self, lane: &Lane<O>) -> Result<(), CodecError> {
+        let call = "svt_av1_enc_deinit_handle";
+        let code = lane.call(call, || {
+            // SAFETY: the handle is open and is not used again.
+            unsafe { sys::svt_av1_enc_deinit_handle(self.handle.as_ptr()) }
+        });
+        check(call, code)
+    }
+}
+
+fn copy(header: &sys::EbBufferHeaderType) -> Vec<u8> {
+    if header.p_buffer.is_null() || header.n_filled_len == 0 {
+        return Vec::new();
+    }
+    // SAFETY: the library says that so many bytes are filled; they stay until
+    // the buffer is released.
+    let bytes =
+        unsafe { std::slice::from_raw_parts(header.p_buffer, header.n_filled_len as usize) };
+    bytes.to_vec()
+}
+
+fn kind(picture: sys::EbAv1PictureType) -> FrameKind {
+    match picture {
+        sys::EbAv1PictureType_EB_AV1_KEY_PICTURE => FrameKind::Key,
+        sys::EbAv1PictureType_EB_AV1_FW_KEY_PICTURE => FrameKind::ForwardKey,
+        sys::EbAv1PictureType_EB_AV1_INTRA_ONLY_PICTURE => FrameKind::IntraOnly,
+        sys::EbAv1PictureType_EB_AV1_SWITCH_PICTURE => FrameKind::Switch,
+        sys::EbAv1PictureType_EB_AV1_NON_REF_PICTURE => FrameKind::NonReference,
+        _ => FrameKind::Inter,
+    }
+}
