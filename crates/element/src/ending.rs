@@ -2,9 +2,38 @@
 //! The end of a stream that failed and shall be closed all the same
 //! (`eos-after-failure`).
 
+use std::sync::{Mutex, PoisonError};
+
 use gst::prelude::*;
 
 use crate::CAT;
+
+type Report = Box<dyn FnOnce() + Send>;
+
+/// An error that waits until downstream has got its EOS. Whoever takes it first
+/// posts it.
+#[derive(Default)]
+pub(crate) struct PendingReport(Mutex<Option<Report>>);
+
+impl std::fmt::Debug for PendingReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PendingReport")
+    }
+}
+
+impl PendingReport {
+    fn hold(&self, report: Report) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+    }
+
+    /// Posts it, if it has not been posted.
+    pub(crate) fn post(&self) {
+        let report = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(report) = report {
+            report();
+        }
+    }
+}
 
 /// Sends EOS downstream, so that a muxer can close its file, and has the failure
 /// reported.
@@ -16,32 +45,40 @@ use crate::CAT;
 /// and this one is so marked for the time being. Behind a queue the end takes its
 /// time: there the application has to wait for EOS after the error.
 ///
-/// A pipeline that is paused would hold EOS up, and the error with it: there the
-/// error goes first.
-pub(crate) fn eos_then(element: &gst::Element, report: impl FnOnce()) {
+/// A pipeline that is paused holds EOS up: there the error goes first, also where
+/// the pause comes while EOS is on its way (`pending` is posted by the state change).
+pub(crate) fn push_eos(
+    element: &gst::Element,
+    pending: &PendingReport,
+    report: impl FnOnce() + Send + 'static,
+) {
     gst::warning!(
         CAT,
         obj = element,
         "EOS goes with the failure, as eos-after-failure says"
     );
+    pending.hold(Box::new(report));
     let Some(pad) = element.static_pad("src") else {
-        return report();
+        return pending.post();
     };
     if element.current_state() != gst::State::Playing {
-        report();
+        pending.post();
         pad.push_event(gst::event::Eos::new());
         return;
     }
-    let held = hold_eos_message(element);
+    let marked = hold_eos_message(element);
     pad.push_event(gst::event::Eos::new());
-    report();
-    for element in held {
+    pending.post();
+    for element in marked
+        .iter()
+        .filter(|element| !contains_sink(element, &marked))
+    {
         element.unset_element_flags(gst::ElementFlags::SINK);
     }
 }
 
 /// Marks the element, and the bins that it is in, as sinks; returns those that
-/// were not.
+/// were not, the innermost first.
 fn hold_eos_message(element: &gst::Element) -> Vec<gst::Element> {
     std::iter::successors(Some(element.clone()), |child| {
         child
@@ -54,4 +91,15 @@ fn hold_eos_message(element: &gst::Element) -> Vec<gst::Element> {
         !marked
     })
     .collect()
+}
+
+/// Whether a bin has become a sink by itself meanwhile, since the application
+/// has put one into it: then the mark is not ours to take away.
+fn contains_sink(element: &gst::Element, marked: &[gst::Element]) -> bool {
+    let Some(bin) = element.downcast_ref::<gst::Bin>() else {
+        return false;
+    };
+    bin.children().iter().any(|child| {
+        child.element_flags().contains(gst::ElementFlags::SINK) && !marked.contains(child)
+    })
 }

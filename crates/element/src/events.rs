@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Sink events: what has to happen before the base class sees them, and which
-//! it must not see at all. Here is the rule that EOS follows only a complete
-//! stream.
+//! Events: what has to happen before the base class sees them, and which it must
+//! not see at all. Here is the rule that EOS follows only a complete stream. What
+//! becomes of which event: `event_table`.
 
-use codecwatch_supervisor::DrainResult;
+use gst::prelude::*;
 use gst::subclass::prelude::*;
 
+use crate::draining::DrainEnd;
+use crate::event_table::{EventRule, sink_rule};
 use crate::{CAT, Supervised, Supervision};
 
 /// What to do with a sink event.
@@ -26,44 +28,81 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     where
         T: Supervised<Input = I, Output = O>,
     {
-        match event.view() {
-            gst::EventView::FlushStart(_) => {
+        let rule = sink_rule(T::ROLE, event);
+        let disposition = match rule {
+            EventRule::Pass => EventDisposition::Forward,
+            EventRule::NewFlow => {
+                self.lock().void_flow();
+                EventDisposition::Forward
+            }
+            EventRule::DrainFirst => self.drain_before(imp),
+            EventRule::DrainBeforeNewFlow => {
+                let disposition = self.drain_before(imp);
+                self.lock().void_flow();
+                disposition
+            }
+            EventRule::DrainAndEnd => self.end_of_stream(imp),
+            EventRule::FlushStart => {
                 self.prepare_flush();
                 EventDisposition::Forward
             }
-            gst::EventView::FlushStop(_) => {
+            EventRule::FlushStop => {
                 self.flush(imp);
                 EventDisposition::Forward
             }
-            gst::EventView::Eos(_) | gst::EventView::SegmentDone(_) => self.end_of_stream(imp),
-            // What comes later may not overtake the frames that are inside.
-            gst::EventView::Gap(_) | gst::EventView::StreamGroupDone(_) => self.before(imp, false),
-            _ => EventDisposition::Forward,
+        };
+        gst::trace!(
+            CAT,
+            imp = imp,
+            "{:?}: {rule:?}, {disposition:?}",
+            event.type_()
+        );
+        disposition
+    }
+
+    /// To be called with every event from downstream before it is chained up. Never
+    /// waits.
+    pub fn src_event(&self, event: &gst::Event) {
+        if event.type_() == gst::EventType::Reconfigure {
+            self.lock().void_flow();
         }
     }
 
+    /// Has the source pad tell of a new link. To be called once, when the element is
+    /// constructed. (A link may come without RECONFIGURE.)
+    pub fn watch_links<T>(imp: &T)
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
+        let element = imp.obj();
+        let Some(pad) = element.upcast_ref::<gst::Element>().static_pad("src") else {
+            return;
+        };
+        let weak = element.downgrade();
+        pad.connect_linked(move |_, _| {
+            if let Some(element) = weak.upgrade() {
+                T::from_obj(&element).supervision().lock().void_flow();
+            }
+        });
+    }
+
     /// To be called before new caps take effect: the frames of the old ones come
-    /// out first.
+    /// out first, and their session ends.
     pub fn before_new_format<T>(&self, imp: &T) -> EventDisposition
     where
         T: Supervised<Input = I, Output = O>,
     {
-        self.before(imp, true)
+        disposition_of(self.drain(imp, true))
     }
 
-    pub(crate) fn before<T>(&self, imp: &T, last: bool) -> EventDisposition
+    /// To be called before an event that must not overtake the frames inside, beyond
+    /// those that [`sink_event`](Self::sink_event) knows. The session goes on
+    /// afterwards. Waits for a drain, bounded by the watchdog.
+    pub fn drain_before<T>(&self, imp: &T) -> EventDisposition
     where
         T: Supervised<Input = I, Output = O>,
     {
-        match self.drain(imp, last) {
-            DrainResult::Complete => EventDisposition::Forward,
-            // Caps or a segment that are refused are sent again with the next
-            // buffer, and upstream would be answered NotNegotiated, also in the
-            // middle of a seek or of a state change. The buffers themselves get
-            // the true answer. A flushing pad takes no sticky event, whatever is
-            // said here: it comes again after the flush.
-            DrainResult::Failed | DrainResult::Cancelled => EventDisposition::Swallow,
-        }
+        disposition_of(self.drain(imp, false))
     }
 
     fn end_of_stream<T>(&self, imp: &T) -> EventDisposition
@@ -71,25 +110,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         T: Supervised<Input = I, Output = O>,
     {
         match self.drain(imp, true) {
-            DrainResult::Complete => EventDisposition::Forward,
-            // Downstream has had enough: it is complete for whoever asked for it.
-            DrainResult::Cancelled if self.lock().flow == Err(gst::FlowError::Eos) => {
-                EventDisposition::Forward
-            }
-            DrainResult::Cancelled => {
-                // Where no buffer comes any more, upstream will not learn of it.
-                if let Err(flow @ (gst::FlowError::NotNegotiated | gst::FlowError::Error)) =
-                    self.lock().flow
-                {
-                    gst::element_imp_error!(
-                        imp,
-                        gst::StreamError::Failed,
-                        ("Downstream did not take the end of the stream: {flow}")
-                    );
-                }
-                EventDisposition::Refuse
-            }
-            DrainResult::Failed => {
+            DrainEnd::Complete | DrainEnd::Restarted => self.end_of_output(imp),
+            DrainEnd::Cancelled => EventDisposition::Refuse,
+            DrainEnd::Failed => {
                 gst::warning!(
                     CAT,
                     imp = imp,
@@ -98,5 +121,41 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                 EventDisposition::Swallow
             }
         }
+    }
+
+    /// Everything is out; whether downstream has taken it is another question.
+    fn end_of_output<T>(&self, imp: &T) -> EventDisposition
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
+        match self.lock().flow() {
+            // Downstream has had enough, or there is none: it is complete for
+            // whoever asked for it.
+            Ok(_) | Err(gst::FlowError::Eos | gst::FlowError::NotLinked) => {
+                EventDisposition::Forward
+            }
+            Err(gst::FlowError::Flushing) => EventDisposition::Refuse,
+            Err(flow) => {
+                // Where no buffer comes any more, upstream will not learn of it.
+                gst::element_imp_error!(
+                    imp,
+                    gst::StreamError::Failed,
+                    ("Downstream did not take the end of the stream: {flow}")
+                );
+                EventDisposition::Refuse
+            }
+        }
+    }
+}
+
+fn disposition_of(end: DrainEnd) -> EventDisposition {
+    match end {
+        DrainEnd::Complete | DrainEnd::Restarted => EventDisposition::Forward,
+        // Caps or a segment that are refused are sent again with the next buffer,
+        // and upstream would be answered NotNegotiated, also in the middle of a
+        // seek or of a state change. The buffers themselves get the true answer. A
+        // flushing pad takes no sticky event, whatever is said here: it comes again
+        // after the flush.
+        DrainEnd::Failed | DrainEnd::Cancelled => EventDisposition::Swallow,
     }
 }

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What becomes of a fault: told once, or answered with another session.
+//! What becomes of a fault: an error, once, or another session.
 
-use std::collections::VecDeque;
 use std::time::Instant;
 
-use codecwatch_supervisor::{Outcome, Phase, Run};
+use codecwatch_supervisor::Run;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use crate::supervision::Inner;
-use crate::{Settings, Supervised, Supervision, ending, report};
+use crate::{Supervised, Supervision, ending, report};
 
 /// Who comes across a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +21,8 @@ pub(crate) enum Observer {
 /// What became of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FaultResolution {
-    /// Another session takes over.
+    /// The session was given up, the bus was told what was lost, and the element
+    /// goes on.
     Restarted,
     /// The element has failed, and said so.
     Fatal,
@@ -31,9 +30,18 @@ pub(crate) enum FaultResolution {
     Pending,
 }
 
+/// Frames that were lost with a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// How many.
+    pub frames: u64,
+    /// The presentation times of the first and the last, where they have any.
+    pub pts: Option<(gst::ClockTime, gst::ClockTime)>,
+}
+
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     /// Deals with a run that ended with a fault: once, whoever sees it first.
-    /// With `eos-after-failure` it is the output task that does, because EOS has
+    /// With `eos-after-failure` the output task ends the stream, because EOS has
     /// to come after what there still was to push.
     pub(crate) fn resolve_fault<T>(
         &self,
@@ -48,110 +56,85 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             return FaultResolution::Fatal;
         };
         let settings = self.settings();
-        let (resolution, restarts, given_up) = {
-            let mut inner = self.lock();
-            if inner.reporting {
+        let (lost, restarts) = {
+            let mut line = self.lock();
+            if line.is_reporting() {
                 return FaultResolution::Pending;
             }
-            if inner.failed {
+            if line.has_failed() {
                 return FaultResolution::Fatal;
             }
-            if !inner.runs.iter().any(|other| other.is(run)) {
+            if line.position(run).is_none() {
                 return FaultResolution::Restarted;
             }
-            if inner.may_restart(&settings, &outcome) {
-                inner.restarts_total += 1;
-                inner.discont = true;
-                let runs = std::mem::take(&mut inner.runs);
-                inner.leaving.extend(runs.iter().cloned());
-                (FaultResolution::Restarted, inner.restarts_total, runs)
-            } else if settings.eos_after_failure && observer == Observer::Stream {
-                return FaultResolution::Pending;
+            if line.may_restart(Instant::now(), &settings, &outcome) {
+                // Others in line have frames of their own, and go on.
+                (Some(line.lose(run)), line.restarts())
             } else {
-                inner.failed = true;
-                inner.reporting = true;
-                (FaultResolution::Fatal, 0, VecDeque::new())
+                (None, 0)
             }
         };
-        // Those in line behind it, too: the next session waits for their end, and
-        // nobody would tell them that theirs has come.
-        for run in &given_up {
-            run.request_close();
-        }
         let element = imp.obj();
         let element = element.upcast_ref::<gst::Element>();
-        if resolution == FaultResolution::Restarted {
-            let frames = given_up.iter().map(frames_inside).sum();
-            let lost = imp.forget_frames();
-            report::post_restarted(element, &outcome, restarts, frames, lost);
-        } else if settings.eos_after_failure {
-            ending::eos_then(element, || report::post_outcome(element, T::ROLE, &outcome));
-        } else {
-            report::post_outcome(element, T::ROLE, &outcome);
+        if let Some(lost) = lost {
+            self.retire(imp, run);
+            let lost = imp.let_go(&lost);
+            report::post_restarted(element, &outcome, restarts, lost);
+            return FaultResolution::Restarted;
         }
-        if resolution == FaultResolution::Fatal {
-            self.reported();
+        if settings.eos_after_failure && observer == Observer::Stream {
+            return FaultResolution::Pending;
         }
-        resolution
-    }
-
-    /// Leaves the report of a failure to the caller, with the runs that there are;
-    /// `None` where it has been, or is being, reported already. Afterwards
-    /// [`reported`](Self::reported) has to be called.
-    pub(crate) fn begin_report(&self) -> Option<Vec<Run<I, O>>> {
-        let mut inner = self.lock();
-        if std::mem::replace(&mut inner.failed, true) {
-            return None;
-        }
-        inner.reporting = true;
-        Some(inner.runs.iter().cloned().collect())
-    }
-
-    /// The failure is on the bus.
-    pub(crate) fn reported(&self) {
-        self.lock().reporting = false;
-    }
-}
-
-/// Frames that went in and never came out.
-fn frames_inside<I: Send + 'static, O: Send + 'static>(run: &Run<I, O>) -> u64 {
-    let session = run.stats().session;
-    session.frames_in.saturating_sub(session.frames_out)
-}
-
-impl<I, O> Inner<I, O> {
-    /// What a buffer is answered with once the element has failed. A source posts
-    /// an error of its own when it sees `Error`, and it shall not come before the
-    /// one that says why.
-    pub(crate) fn answer(&self) -> gst::FlowError {
-        if self.reporting {
-            gst::FlowError::Flushing
-        } else {
-            gst::FlowError::Error
+        let element = element.clone();
+        let flow = self.end_because_of(imp, Some(run), move || {
+            report::post_outcome(&element, T::ROLE, &outcome);
+        });
+        match flow {
+            gst::FlowError::Flushing => FaultResolution::Pending,
+            _ => FaultResolution::Fatal,
         }
     }
 
-    /// Rule 13: within the limit, and only where a new session can go on; what a
-    /// drain was to give cannot be had from another session.
-    fn may_restart(&mut self, settings: &Settings, outcome: &Outcome) -> bool {
-        let Some(fault) = outcome.fault() else {
-            return false;
+    /// Ends the stream with the error that `report` posts, unless there was one
+    /// already. Nothing of any session goes through any more: all of them are told
+    /// to close at once, so that whoever waits for one of them returns. Returns what
+    /// a buffer is answered with.
+    pub(crate) fn end<T>(&self, imp: &T, report: impl FnOnce() + Send + 'static) -> gst::FlowError
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
+        self.end_because_of(imp, None, report)
+    }
+
+    /// The same; `stats` goes on speaking of the run `culprit`.
+    fn end_because_of<T>(
+        &self,
+        imp: &T,
+        culprit: Option<&Run<I, O>>,
+        report: impl FnOnce() + Send + 'static,
+    ) -> gst::FlowError
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
+        let runs = {
+            let mut line = self.lock();
+            let Some(runs) = line.fail() else {
+                return line.check_open().err().unwrap_or(gst::FlowError::Error);
+            };
+            if let Some(culprit) = culprit {
+                line.show(culprit);
+            }
+            runs
         };
-        if settings.restart_limit == 0 || fault.at.phase != Phase::Running {
-            return false;
+        for run in &runs {
+            self.retire(imp, run);
         }
-        let now = Instant::now();
-        while self
-            .restarts
-            .front()
-            .is_some_and(|&at| now.duration_since(at) > settings.restart_window)
-        {
-            self.restarts.pop_front();
+        if self.settings().eos_after_failure {
+            ending::push_eos(imp.obj().upcast_ref(), &self.pending_report, report);
+        } else {
+            report();
         }
-        if self.restarts.len() >= settings.restart_limit as usize {
-            return false;
-        }
-        self.restarts.push_back(now);
-        true
+        self.lock().reported();
+        gst::FlowError::Error
     }
 }

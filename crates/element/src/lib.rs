@@ -19,19 +19,26 @@
 
 use std::sync::LazyLock;
 
+mod draining;
 mod ending;
+mod event_table;
 mod events;
 mod fault_resolution;
+mod line;
 mod output_task;
 mod refusal;
 mod report;
 mod settings;
 mod stats;
+mod stopping;
+mod submission;
 mod supervised;
 mod supervision;
 
 pub use events::EventDisposition;
+pub use fault_resolution::Lost;
 pub use settings::Settings;
+pub use submission::SubmitError;
 pub use supervised::{Role, Supervised};
 pub use supervision::Supervision;
 

@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The output task: the source pad's task. It waits for output and pushes it,
 //! and it is what wakes at the machine's deadline.
+//!
+//! Nothing that downstream answers stops it, only a flush or a stop does: what is
+//! not linked may be linked again, and what has had enough of one segment may
+//! take the next. Upstream is told with its next buffer, and decides.
 
 use codecwatch_supervisor::{Next, Outcome, Run};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use crate::fault_resolution::{FaultResolution, Observer};
-use crate::supervision::Inner;
+use crate::line::Line;
 use crate::{CAT, Supervised, report};
 
 fn src_pad<T: Supervised>(imp: &T) -> Option<gst::Pad> {
     imp.obj().upcast_ref::<gst::Element>().static_pad("src")
 }
 
-/// Starts the task, or lets it go on. The caller holds `inner`.
-pub(crate) fn start<T: Supervised>(imp: &T, _inner: &Inner<T::Input, T::Output>) {
+/// Starts the task, or lets it go on. The caller holds the line.
+pub(crate) fn start<T: Supervised>(imp: &T, _line: &Line<T::Input, T::Output>) {
     let Some(pad) = src_pad(imp) else { return };
     let weak = imp.obj().downgrade();
     let started = pad.start_task(move || {
@@ -36,46 +40,56 @@ pub(crate) fn stop<T: Supervised>(imp: &T) {
     }
 }
 
-fn pause<T: Supervised>(imp: &T) {
+/// Lets the task rest until it is started again. The caller holds the line.
+fn pause<T: Supervised>(imp: &T, _line: &Line<T::Input, T::Output>) {
     if let Some(pad) = src_pad(imp) {
         let _ = pad.pause_task();
     }
 }
 
-/// One turn of the task.
+/// One iteration of the task.
 fn iterate<T: Supervised>(imp: &T) {
     let supervision = imp.supervision();
     let run = {
-        let inner = supervision.lock();
-        match inner.runs.front() {
+        let line = supervision.lock();
+        match line.front() {
             Some(run) => run.clone(),
-            None => return pause(imp),
+            None => return pause(imp, &line),
         }
     };
     match run.next() {
-        Next::Output(output) => {
-            if let Err(flow) = imp.deliver(output) {
-                stop_at(imp, flow);
+        Next::Output(output) => deliver(imp, &run, output),
+        Next::Slow(slow) => report::post_slow(imp.obj().upcast_ref(), &slow),
+        Next::Cancelled => {
+            let line = supervision.lock();
+            if line.is_held() {
+                pause(imp, &line);
             }
         }
-        Next::Slow(slow) => {
-            report::post_slow(imp.obj().upcast_ref(), &slow);
-        }
-        Next::Cancelled => pause(imp),
         Next::Ended => end(imp, &run),
     }
 }
 
-/// Downstream takes nothing any more: the streaming thread has to know.
-fn stop_at<T: Supervised>(imp: &T, flow: gst::FlowError) {
-    gst::debug!(CAT, imp = imp, "downstream answered {flow}");
+fn deliver<T: Supervised>(imp: &T, run: &Run<T::Input, T::Output>, output: T::Output) {
     let supervision = imp.supervision();
-    {
-        let mut inner = supervision.lock();
-        inner.flow = Err(flow);
-        pause(imp);
+    let id = T::frame_of(&output);
+    if !supervision.lock().claim(run, id) {
+        gst::debug!(
+            CAT,
+            imp = imp,
+            "frame {id:?} came out of a session that was given up"
+        );
+        return;
     }
-    supervision.cancel();
+    let flow = imp.deliver(output);
+    if let Err(error) = flow {
+        gst::debug!(
+            CAT,
+            imp = imp,
+            "downstream answered {error} to frame {id:?}"
+        );
+    }
+    supervision.lock().note_flow(id, flow);
 }
 
 /// A run has given everything it will ever give.
@@ -83,20 +97,25 @@ fn end<T: Supervised>(imp: &T, run: &Run<T::Input, T::Output>) {
     let supervision = imp.supervision();
     match run.outcome() {
         None | Some(Outcome::Completed) => {
-            let mut inner = supervision.lock();
-            let successors = inner.runs.len() > 1;
-            match inner.runs.front() {
-                // It has left the line already, and another has begun.
-                Some(front) if !front.is(run) => {}
-                Some(_) if successors => inner.leave_front(),
-                _ => pause(imp),
+            let has_successor = {
+                let line = supervision.lock();
+                let is_front = line.front().is_some_and(|front| front.is(run));
+                if is_front && line.len() == 1 {
+                    // Whoever waits for its end takes it out of the line, or the
+                    // next input does.
+                    pause(imp, &line);
+                }
+                is_front && line.len() > 1
+            };
+            if has_successor {
+                supervision.retire(imp, run);
             }
         }
         Some(_) => {
             let resolution = supervision.resolve_fault(imp, run, Observer::Output);
-            let inner = supervision.lock();
-            if resolution != FaultResolution::Restarted || inner.runs.is_empty() {
-                pause(imp);
+            let line = supervision.lock();
+            if resolution != FaultResolution::Restarted || line.front().is_none() {
+                pause(imp, &line);
             }
         }
     }

@@ -8,7 +8,7 @@ use codecwatch_supervisor::guard::Refusal;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use crate::{EventDisposition, Role, Supervised, Supervision, ending, report};
+use crate::{Role, Supervised, Supervision, report};
 
 /// The outcome in the details of what the guard refuses.
 const REFUSED: &str = "Refused";
@@ -16,16 +16,6 @@ const REFUSED: &str = "Refused";
 const FAILED: &str = "CodecFailed";
 
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
-    /// To be called before an event that may not overtake the frames that are
-    /// inside, beyond those that [`sink_event`](Self::sink_event) knows. The
-    /// session goes on afterwards. Waits for a drain, bounded by the watchdog.
-    pub fn before_overtaking<T>(&self, imp: &T) -> EventDisposition
-    where
-        T: Supervised<Input = I, Output = O>,
-    {
-        self.before(imp, false)
-    }
-
     /// Ends the stream because the codec's answers do not let it go on: posts the
     /// error, unless there was one already. From now on every buffer is answered
     /// with the error that this returns, and EOS is swallowed, until the element
@@ -35,8 +25,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         T: Supervised<Input = I, Output = O>,
     {
         match T::ROLE {
-            Role::Encoder => self.end(imp, gst::StreamError::Encode, FAILED, text),
-            Role::Decoder => self.end(imp, gst::StreamError::Decode, FAILED, text),
+            Role::Encoder => self.end_with(imp, gst::StreamError::Encode, FAILED, text),
+            Role::Decoder => self.end_with(imp, gst::StreamError::Decode, FAILED, text),
         }
     }
 
@@ -47,8 +37,10 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     {
         let text = refusal.to_string();
         match refusal {
-            Refusal::Format(_) => self.end(imp, gst::StreamError::Format, REFUSED, &text),
-            Refusal::Memory(_) => self.end(imp, gst::ResourceError::NoSpaceLeft, REFUSED, &text),
+            Refusal::Format(_) => self.end_with(imp, gst::StreamError::Format, REFUSED, &text),
+            Refusal::Memory(_) => {
+                self.end_with(imp, gst::ResourceError::NoSpaceLeft, REFUSED, &text)
+            }
         }
     }
 
@@ -57,13 +49,13 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     pub fn refuse_with<T>(
         &self,
         imp: &T,
-        code: impl gst::MessageErrorDomain,
+        code: impl gst::MessageErrorDomain + Send + 'static,
         text: &str,
     ) -> gst::FlowError
     where
         T: Supervised<Input = I, Output = O>,
     {
-        self.end(imp, code, REFUSED, text)
+        self.end_with(imp, code, REFUSED, text)
     }
 
     /// The guard's word on input number `number` (from 0), at `at` of running time.
@@ -84,7 +76,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         T: Supervised<Input = I, Output = O>,
     {
         let at = at.map(|at| Duration::from_nanos(at.nseconds()));
-        self.lock().check_flow()?;
+        self.lock().check_open()?;
         let checked = self.settings().limits.check_frame(number, at);
         checked.map_err(|refusal| self.refuse(imp, &refusal))
     }
@@ -111,32 +103,21 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         checked.map_err(|refusal| self.refuse(imp, &refusal))
     }
 
-    fn end<T>(
+    fn end_with<T>(
         &self,
         imp: &T,
-        code: impl gst::MessageErrorDomain,
-        outcome: &str,
+        code: impl gst::MessageErrorDomain + Send + 'static,
+        outcome: &'static str,
         text: &str,
     ) -> gst::FlowError
     where
         T: Supervised<Input = I, Output = O>,
     {
-        let Some(runs) = self.begin_report() else {
-            return self.lock().answer();
-        };
-        let element = imp.obj();
-        let element = element.upcast_ref();
-        let stats = runs.last().map(|run| run.stats());
-        let report = || report::post_end(element, code, outcome, text, stats.as_ref());
-        if self.settings().eos_after_failure {
-            ending::eos_then(element, report);
-        } else {
-            report();
-        }
-        self.reported();
-        for run in runs {
-            run.request_close();
-        }
-        gst::FlowError::Error
+        let stats = self.lock().shown().map(|run| run.stats());
+        let element = imp.obj().clone().upcast::<gst::Element>();
+        let text = text.to_owned();
+        self.end(imp, move || {
+            report::post_end(&element, code, outcome, &text, stats.as_ref());
+        })
     }
 }

@@ -7,7 +7,7 @@ use codecwatch_supervisor::{
 use gst::prelude::*;
 
 use crate::stats::{end_structure, fault_structure, slow_structure};
-use crate::{CAT, Role};
+use crate::{CAT, Lost, Role};
 
 /// Posts the element error of a run that did not complete.
 pub(crate) fn post_outcome(element: &gst::Element, role: Role, outcome: &Outcome) {
@@ -107,10 +107,19 @@ pub(crate) fn post_stuck_close(element: &gst::Element, outcome: &str, fault: &Fa
     let _ = element.post_message(message);
 }
 
+/// The outcome in the details of a session that was refused before it was opened.
+const REFUSED: &str = "Refused";
+
 /// Posts the error for a session that was refused before it was opened.
 pub(crate) fn post_refused(element: &gst::Element, refused: &StartError) {
-    gst::error!(CAT, obj = element, "{refused}");
-    gst::element_error!(element, gst::ResourceError::NoSpaceLeft, ("{refused}"));
+    let text = refused.to_string();
+    post_end(
+        element,
+        gst::ResourceError::NoSpaceLeft,
+        REFUSED,
+        &text,
+        None,
+    );
 }
 
 /// Says once that the session is slow, not wedged.
@@ -130,14 +139,12 @@ pub(crate) fn post_slow(element: &gst::Element, slow: &Slow) {
     let _ = element.post_message(message);
 }
 
-/// Says that a new session has taken over, and how many frames were lost with the
-/// old one and those in line behind it.
+/// Says that a session was given up, that another takes over, and what was lost.
 pub(crate) fn post_restarted(
     element: &gst::Element,
     outcome: &Outcome,
     restarts: u32,
-    frames: u64,
-    lost: Option<(gst::ClockTime, gst::ClockTime)>,
+    Lost { frames, pts }: Lost,
 ) {
     let Some(fault) = outcome.fault() else { return };
     gst::warning!(
@@ -145,15 +152,15 @@ pub(crate) fn post_restarted(
         obj = element,
         "restart {restarts} after {}: {fault}; {frames} frames lost, from {} to {}",
         outcome.name(),
-        lost.map(|lost| lost.0).display(),
-        lost.map(|lost| lost.1).display(),
+        pts.map(|pts| pts.0).display(),
+        pts.map(|pts| pts.1).display(),
     );
     let structure = gst::Structure::builder("codecwatch-restarted")
         .field("outcome", outcome.name())
         .field("restarts", restarts)
         .field("frames-lost", frames)
-        .field("first-pts-lost", lost.map(|lost| lost.0))
-        .field("last-pts-lost", lost.map(|lost| lost.1))
+        .field("first-pts-lost", pts.map(|pts| pts.0))
+        .field("last-pts-lost", pts.map(|pts| pts.1))
         .field("fault", fault_structure(outcome.name(), fault))
         .build();
     let message = gst::message::Element::builder(structure)

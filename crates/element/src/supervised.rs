@@ -5,9 +5,9 @@ use codecwatch_supervisor::{Codec, Session};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use crate::Supervision;
+use crate::{Lost, Supervision};
 
-/// Which way the codec works; decides the error code.
+/// Which way the codec works; decides error codes and what events wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Faults are STREAM/ENCODE.
@@ -32,11 +32,12 @@ pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Sen
     /// The element's supervision, a field of its implementation struct.
     fn supervision(&self) -> &Supervision<Self::Input, Self::Output>;
 
-    /// What opens a session with the settings of this moment.
-    ///
-    /// # Errors
-    /// Settings or a format that no session can be opened with.
-    fn codec(&self) -> Result<Self::Codec, gst::ErrorMessage>;
+    /// What opens a session with the settings and the format of this moment; `None`
+    /// before there is a format.
+    fn codec(&self) -> Option<Self::Codec>;
+
+    /// The frame that an output settles: the id that it was submitted with.
+    fn frame_of(output: &Self::Output) -> Option<u32>;
 
     /// Pushes one output downstream. Called by the output task.
     ///
@@ -44,9 +45,7 @@ pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Sen
     /// What downstream answered.
     fn deliver(&self, output: Self::Output) -> Result<gst::FlowSuccess, gst::FlowError>;
 
-    /// Lets go of every frame that was handed to the codec and will not come
-    /// out any more, because its session was given up and another takes over;
-    /// the next output is marked DISCONT. Returns the presentation times of the
-    /// first and the last frame lost.
-    fn forget_frames(&self) -> Option<(gst::ClockTime, gst::ClockTime)>;
+    /// Lets go of these frames, which a session was given that has been given up,
+    /// and of what the element still holds of that session. Returns what was lost.
+    fn let_go(&self, frames: &[u32]) -> Lost;
 }

@@ -323,6 +323,18 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         }
     }
 
+    /// Whether the session has got as far as taking input: its native open has
+    /// returned.
+    pub fn has_opened(&self) -> bool {
+        let phase = self.shared.lock().machine.phase();
+        !matches!(phase, Phase::Waiting | Phase::Opening)
+    }
+
+    /// Stub.
+    pub fn retire(&self, _on_wedge: impl FnOnce(&crate::Fault) + Send + 'static) {
+        self.request_close();
+    }
+
     /// Whether the session is closed and its threads have ended.
     pub fn is_closed(&self) -> bool {
         self.shared.lock().closed()

@@ -180,7 +180,6 @@ fn nothing_overtakes_the_frames_that_are_inside() {
     structure.set("still-state", true);
     for (event, waits_for_threads) in [
         (gap, false),
-        (gst::event::StreamGroupDone::new(gst::GroupId::next()), true),
         (gst::event::CustomDownstream::new(structure), true),
         (gst::event::SegmentDone::new(FRAME * 10), true),
         (gst::event::StreamStart::new("another"), true),

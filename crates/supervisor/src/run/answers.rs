@@ -80,6 +80,8 @@ pub enum DrainResult {
 pub enum CloseResult {
     /// The session is closed and its threads have ended.
     Closed,
+    /// Stub.
+    Retiring,
     /// It did not close in time and was given up (now or before). The fault is
     /// told once, and not where it is the run's outcome; a session that had not
     /// been opened yet has none.

@@ -12,21 +12,14 @@ use super::input::Bitstream;
 
 impl Dav1dWatchDec {
     pub(super) fn on_sink_event(&self, event: gst::Event) -> bool {
-        let passage = match event.view() {
+        let disposition = match event.view() {
             gst::EventView::Caps(caps) => self.before_caps(caps.caps()),
-            gst::EventView::Segment(segment) => self.before_segment(segment.segment()),
-            // The base class pushes these past what is inside.
-            gst::EventView::StreamStart(_) => self.supervision.before_overtaking(self),
-            gst::EventView::CustomDownstream(_)
-                if gst_video::StillFrameEvent::parse(&event).is_ok_and(|still| still.in_still) =>
-            {
-                self.supervision.before_overtaking(self)
-            }
+            gst::EventView::Segment(segment) => self.before_segment(&event, segment.segment()),
             gst::EventView::Gap(_) => self.before_gap(&event),
             gst::EventView::Eos(_) | gst::EventView::SegmentDone(_) => self.before_end(&event),
             _ => self.supervision.sink_event(self, &event),
         };
-        match passage {
+        match disposition {
             EventDisposition::Forward => self.forward(event),
             EventDisposition::Swallow => true,
             EventDisposition::Refuse => false,
@@ -34,17 +27,10 @@ impl Dav1dWatchDec {
     }
 
     fn forward(&self, event: gst::Event) -> bool {
-        let kind = event.type_();
-        if kind == gst::EventType::FlushStop {
+        if event.type_() == gst::EventType::FlushStop {
             self.state().flushed();
         }
-        let taken = self.parent_sink_event(event);
-        if kind == gst::EventType::Segment {
-            // Not before: until the base class knows of it, what comes out may
-            // still be answered with the end of the last one.
-            self.state().segment += 1;
-        }
-        taken
+        self.parent_sink_event(event)
     }
 
     /// When the bitstream is another one, what came before has to come out first:
@@ -92,24 +78,24 @@ impl Dav1dWatchDec {
 
     /// A change of direction waits for what is inside, which has to come out in
     /// the old one.
-    fn before_segment(&self, segment: &gst::Segment) -> EventDisposition {
+    fn before_segment(&self, event: &gst::Event, segment: &gst::Segment) -> EventDisposition {
         let reverse = segment.rate() < 0.0;
-        if self.state().reverse.is_some() == reverse {
-            return EventDisposition::Forward;
-        }
-        gst::debug!(CAT, imp = self, "reverse playback: {reverse}");
-        let passage = self.supervision.before_overtaking(self);
-        if passage == EventDisposition::Forward {
+        if self.state().reverse.is_some() != reverse {
+            gst::debug!(CAT, imp = self, "reverse playback: {reverse}");
+            let disposition = self.supervision.drain_before(self);
+            if disposition != EventDisposition::Forward {
+                return disposition;
+            }
             self.state().reverse = reverse.then(Vec::new);
         }
-        passage
+        self.supervision.sink_event(self, event)
     }
 
     fn before_end(&self, event: &gst::Event) -> EventDisposition {
         self.decode_gathered();
-        let passage = self.supervision.sink_event(self, event);
-        if passage != EventDisposition::Forward || event.type_() != gst::EventType::Eos {
-            return passage;
+        let disposition = self.supervision.sink_event(self, event);
+        if disposition != EventDisposition::Forward || event.type_() != gst::EventType::Eos {
+            return disposition;
         }
         // Played backwards, what came out last is not the end of the stream.
         let allowed = u32::try_from(self.obj().max_errors()).ok();
@@ -123,6 +109,6 @@ impl Dav1dWatchDec {
             let _error = self.supervision.fail(self, &text);
             return EventDisposition::Swallow;
         }
-        passage
+        disposition
     }
 }

@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use codecwatch_dav1d as dav1d;
-use codecwatch_element::{Role, Settings as SharedSettings, Supervised, Supervision};
+use codecwatch_element::{
+    Lost, Role, Settings as SharedSettings, SubmitError, Supervised, Supervision,
+};
 use codecwatch_supervisor::guard;
 use gst::glib;
 use gst::prelude::*;
@@ -50,11 +52,6 @@ pub(super) struct State {
     pub(super) live: bool,
     /// Inputs since the element left READY.
     inputs: u64,
-    /// The input that is being handed to the codec.
-    pub(super) submitting: Option<u32>,
-    /// Segments so far, and the one of which downstream has had enough.
-    pub(super) segment: u64,
-    pub(super) had_enough: Option<u64>,
     /// Pictures that the open session holds back.
     pub(super) held_back: Option<usize>,
     /// The format of the last picture.
@@ -138,14 +135,11 @@ impl Dav1dWatchDec {
         id: u32,
         at: Option<gst::ClockTime>,
         buffer: gst::Buffer,
-    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+    ) -> Result<gst::FlowSuccess, SubmitError> {
         let (number, bitstream) = {
             let mut state = self.state();
-            if state.had_enough == Some(state.segment) {
-                return Err(gst::FlowError::Eos);
-            }
             let Some((first, format)) = state.formats.back_mut() else {
-                return Err(gst::FlowError::NotNegotiated);
+                return Err(SubmitError::NotTaken(gst::FlowError::NotNegotiated));
             };
             *first = (*first).min(id.into());
             let bitstream = format.bitstream.clone();
@@ -153,25 +147,25 @@ impl Dav1dWatchDec {
             state.tally.inputs += 1;
             (state.inputs - 1, bitstream)
         };
-        self.supervision.check_frame(self, number, at)?;
+        self.supervision
+            .check_frame(self, number, at)
+            .map_err(SubmitError::NotTaken)?;
         let bytes = match bitstream.bytes(buffer) {
             Ok(bytes) => bytes,
             Err(text) => {
                 gst::warning!(CAT, imp = self, "input {id}: {text}");
-                return self.note_damage(dav1d::Damage {
+                let damage = dav1d::Damage {
                     id: id.into(),
                     cause: dav1d::DamageCause::Bitstream,
-                });
+                };
+                return self.note_damage(damage).map_err(SubmitError::NotTaken);
             }
         };
-        self.state().submitting = Some(id);
         let chunk = dav1d::Chunk {
             id: id.into(),
             bytes,
         };
-        let flow = self.supervision.submit(self, chunk);
-        self.state().submitting = None;
-        flow
+        self.supervision.submit(self, id, chunk)
     }
 
     /// In trick mode each key frame shall show at once, and the base class asks
@@ -189,7 +183,7 @@ impl Dav1dWatchDec {
         });
         if only_keys {
             // However it ended: `submit` looks for itself.
-            let _ = self.supervision.before_overtaking(self);
+            let _ = self.supervision.drain_before(self);
         }
     }
 }
@@ -241,6 +235,7 @@ impl ObjectImpl for Dav1dWatchDec {
         element.set_needs_sync_point(false);
         element.set_max_errors(MAX_ERRORS);
         Supervision::install_backpressure_probe(self);
+        Supervision::watch_links(self);
         let weak = element.downgrade();
         element
             .sink_pad()
@@ -305,10 +300,7 @@ impl ElementImpl for Dav1dWatchDec {
         &self,
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        if transition == gst::StateChange::PausedToReady {
-            // Before the pads are deactivated, which waits for our threads.
-            self.supervision.prepare_stop();
-        }
+        self.supervision.before_state_change(transition);
         self.parent_change_state(transition)
     }
 }
@@ -360,17 +352,17 @@ impl VideoDecoderImpl for Dav1dWatchDec {
         let buffer = frame.input_buffer_owned();
         // The frame holds the stream lock, and the base class keeps its own reference.
         drop(frame);
-        let flow = match buffer {
+        let submitted = match buffer {
             Some(buffer) if buffer.size() > 0 => self.decode(id, at, buffer),
             _ => {
                 self.release(id.into());
                 Ok(gst::FlowSuccess::Ok)
             }
         };
-        if flow.is_err() {
+        if let Err(SubmitError::NotTaken(_)) = submitted {
             self.release(id.into());
         }
-        flow
+        submitted.map_err(Into::into)
     }
 
     fn flush(&self) -> bool {
@@ -393,6 +385,11 @@ impl VideoDecoderImpl for Dav1dWatchDec {
         self.on_sink_event(event)
     }
 
+    fn src_event(&self, event: gst::Event) -> bool {
+        self.supervision.src_event(&event);
+        self.parent_src_event(event)
+    }
+
     fn decide_allocation(
         &self,
         query: &mut gst::query::Allocation,
@@ -412,26 +409,33 @@ impl Supervised for Dav1dWatchDec {
         &self.supervision
     }
 
-    fn codec(&self) -> Result<Self::Codec, gst::ErrorMessage> {
+    fn codec(&self) -> Option<Self::Codec> {
         let settings = self.settings().clone();
         let state = self.state();
-        let Some(format) = state.format() else {
-            return Err(gst::error_msg!(
-                gst::CoreError::Negotiation,
-                ["no format yet"]
-            ));
+        let format = state.format()?;
+        Some(
+            dav1d::Dav1d::new(settings.codec(state.live))
+                .allocator(self.pictures.clone())
+                .headers(format.bitstream.headers.clone())
+                .log(Arc::new(|line| gst::debug!(CAT, "dav1d: {line}"))),
+        )
+    }
+
+    fn frame_of(output: &Self::Output) -> Option<u32> {
+        let id = match output {
+            dav1d::Decoded::Opened { .. } => return None,
+            dav1d::Decoded::Picture(picture) => picture.id,
+            dav1d::Decoded::NoPicture { id } => *id,
+            dav1d::Decoded::Damaged(damage) => damage.id,
         };
-        Ok(dav1d::Dav1d::new(settings.codec(state.live))
-            .allocator(self.pictures.clone())
-            .headers(format.bitstream.headers.clone())
-            .log(Arc::new(|line| gst::debug!(CAT, "dav1d: {line}"))))
+        u32::try_from(id).ok()
     }
 
     fn deliver(&self, output: Self::Output) -> Result<gst::FlowSuccess, gst::FlowError> {
         self.on_output(output)
     }
 
-    fn forget_frames(&self) -> Option<(gst::ClockTime, gst::ClockTime)> {
-        self.drop_pending()
+    fn let_go(&self, frames: &[u32]) -> Lost {
+        self.drop_pending(frames)
     }
 }

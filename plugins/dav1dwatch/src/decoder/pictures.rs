@@ -2,6 +2,7 @@
 //! The way of the codec's output downstream, and the account of what was lost.
 
 use codecwatch_dav1d as dav1d;
+use codecwatch_element::{Lost, Supervised};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_video::VideoDecoderRequestSyncPointFlags;
@@ -67,7 +68,6 @@ impl State {
             unreferenced: self.tally.unreferenced,
             ..Tally::default()
         };
-        self.had_enough = None;
         self.reverse = None;
         // No input of the earlier formats is inside any more.
         if let Some(format) = self.formats.pop_back() {
@@ -97,14 +97,13 @@ impl Dav1dWatchDec {
 
     fn finish_picture(&self, mut picture: Box<dav1d::Picture>) -> Flow {
         let element = self.obj();
-        let (segment, lost) = {
-            let mut state = self.state();
-            state.tally.pictures += 1;
-            state.tally.errors = 0;
-            state.tally.in_sync = true;
-            state.tally.lost = 0;
-            let lost = std::mem::take(&mut state.tally.discont);
-            (state.segment, lost)
+        let lost = {
+            let tally = &mut self.state().tally;
+            tally.pictures += 1;
+            tally.errors = 0;
+            tally.in_sync = true;
+            tally.lost = 0;
+            std::mem::take(&mut tally.discont)
         };
         let discont = self.supervision.take_discont() || lost;
         let Some(mut frame) = element.frame(frame_number(picture.id)) else {
@@ -130,16 +129,7 @@ impl Dav1dWatchDec {
             shown.set_flags(gst::BufferFlags::DISCONT);
         }
         frame.set_output_buffer(buffer);
-        match element.finish_frame(frame) {
-            Err(gst::FlowError::Eos) => {
-                // Downstream has had enough of this segment. Upstream learns of it
-                // with its next buffer; what is inside runs dry, and another
-                // segment may follow without a flush.
-                self.state().had_enough = Some(segment);
-                Ok(gst::FlowSuccess::Ok)
-            }
-            flow => flow,
-        }
+        element.finish_frame(frame)
     }
 
     /// Counts an input that could not be decoded; one too many ends the stream.
@@ -201,35 +191,40 @@ impl Dav1dWatchDec {
         }
     }
 
-    /// Lets go of every frame that no session will give any more: all but the one
-    /// that is on its way to the next session. That session can do nothing
-    /// before a key frame: upstream is asked for one.
-    pub(super) fn drop_pending(&self) -> Option<(gst::ClockTime, gst::ClockTime)> {
+    /// Lets go of frames that no session will give any more, and of what was put by
+    /// of them. The next session can do nothing before a key frame: upstream is
+    /// asked for one.
+    pub(super) fn drop_pending(&self, frames: &[u32]) -> Lost {
         let element = self.obj();
-        let submitting = {
+        let put_by = {
             let mut state = self.state();
-            if let Some(put_by) = &mut state.reverse {
-                put_by.clear();
-            }
             // What the next session cannot decode is told as lost with this one.
             state.tally.in_sync = false;
-            state.submitting
+            state.reverse.as_mut().map(std::mem::take)
         };
-        let lost: Vec<_> = element
-            .frames()
-            .into_iter()
-            .filter(|frame| Some(frame.system_frame_number()) != submitting)
+        let put_by = put_by.unwrap_or_default();
+        let ids = put_by.iter().filter_map(Self::frame_of);
+        let lost: Vec<_> = frames
+            .iter()
+            .copied()
+            .chain(ids)
+            .filter_map(|id| element.frame(frame_number(id.into())))
             .collect();
+        let count = lost.len() as u64;
         let first = lost.iter().filter_map(|frame| frame.pts()).min();
         let last = lost.iter().filter_map(|frame| frame.pts()).max();
         for frame in lost {
             element.release_frame(frame);
         }
+        drop(put_by);
         let request = gst_video::UpstreamForceKeyUnitEvent::builder()
             .all_headers(true)
             .build();
         element.sink_pad().push_event(request);
-        first.zip(last)
+        Lost {
+            frames: count,
+            pts: first.zip(last),
+        }
     }
 }
 

@@ -43,7 +43,7 @@ impl Dav1dWatchDec {
         if self.state().reverse.is_none() {
             return Ok(gst::FlowSuccess::Ok);
         }
-        if self.supervision.before_overtaking(self) != EventDisposition::Forward {
+        if self.supervision.drain_before(self) != EventDisposition::Forward {
             return Err(gst::FlowError::Flushing);
         }
         let outputs = match &mut self.state().reverse {

@@ -7,7 +7,7 @@
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use codecwatch_element::{
-    EventDisposition, Role, Settings as SharedSettings, Supervised, Supervision,
+    EventDisposition, Lost, Role, Settings as SharedSettings, SubmitError, Supervised, Supervision,
 };
 use codecwatch_supervisor::{CodecError, guard};
 use codecwatch_svtav1 as svtav1;
@@ -48,8 +48,6 @@ pub(super) struct State {
     pub(super) lost: Vec<u32>,
     /// A bitrate property was set: the next frame carries the change to the codec.
     pub(super) bitrate_was_set: bool,
-    /// The frame that is being handed to the codec.
-    pub(super) submitting: Option<u32>,
     /// Caps are on their way that only serve to make the base class forget the old ones.
     pub(super) priming: bool,
 }
@@ -132,7 +130,11 @@ impl SvtAv1WatchEnc {
         Ok(config)
     }
 
-    fn refuse(&self, code: impl gst::MessageErrorDomain, text: String) -> gst::LoggableError {
+    fn refuse(
+        &self,
+        code: impl gst::MessageErrorDomain + Send + 'static,
+        text: String,
+    ) -> gst::LoggableError {
         let _ = self.supervision.refuse_with(self, code, &text);
         gst::loggable_error!(CAT, "{text}")
     }
@@ -243,6 +245,7 @@ impl ObjectImpl for SvtAv1WatchEnc {
     fn constructed(&self) {
         self.parent_constructed();
         Supervision::install_backpressure_probe(self);
+        Supervision::watch_links(self);
         self.settle_times();
     }
 }
@@ -290,10 +293,7 @@ impl ElementImpl for SvtAv1WatchEnc {
         &self,
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        if transition == gst::StateChange::PausedToReady {
-            // Before the pads are deactivated, which waits for our threads.
-            self.supervision.prepare_stop();
-        }
+        self.supervision.before_state_change(transition);
         self.parent_change_state(transition)
     }
 }
@@ -346,7 +346,9 @@ impl VideoEncoderImpl for SvtAv1WatchEnc {
                 imp = self,
                 "frame {id} has to be a key frame: a new session"
             );
-            self.supervision.hand_over(self)?;
+            self.supervision
+                .hand_over(self)
+                .inspect_err(|_| self.let_go_of(id))?;
         }
         let picture = svtav1::Picture {
             planes,
@@ -354,10 +356,11 @@ impl VideoEncoderImpl for SvtAv1WatchEnc {
             force_key,
             bitrate,
         };
-        self.state().submitting = Some(id);
-        let flow = self.supervision.submit(self, picture);
-        self.state().submitting = None;
-        flow
+        let submitted = self.supervision.submit(self, id, picture);
+        if let Err(SubmitError::NotTaken(_)) = submitted {
+            self.let_go_of(id);
+        }
+        submitted.map_err(Into::into)
     }
 
     fn finish(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
@@ -371,6 +374,11 @@ impl VideoEncoderImpl for SvtAv1WatchEnc {
             EventDisposition::Swallow => true,
             EventDisposition::Refuse => false,
         }
+    }
+
+    fn src_event(&self, event: gst::Event) -> bool {
+        self.supervision.src_event(&event);
+        self.parent_src_event(event)
     }
 
     fn propose_allocation(
@@ -393,31 +401,32 @@ impl Supervised for SvtAv1WatchEnc {
         &self.supervision
     }
 
-    fn codec(&self) -> Result<Self::Codec, gst::ErrorMessage> {
-        let (config, changed) = match &mut self.state().format {
-            Some(format) => {
-                let next = format.next_rate_control.take();
-                format.config.rate_control = next.unwrap_or(format.config.rate_control);
-                (format.config.clone(), next.is_some())
-            }
-            None => {
-                return Err(gst::error_msg!(
-                    gst::CoreError::Negotiation,
-                    ["no format yet"]
-                ));
-            }
+    fn codec(&self) -> Option<Self::Codec> {
+        let (config, changed) = {
+            let mut state = self.state();
+            let format = state.format.as_mut()?;
+            let next = format.next_rate_control.take();
+            format.config.rate_control = next.unwrap_or(format.config.rate_control);
+            (format.config.clone(), next.is_some())
         };
         if changed {
             self.announce_latency(&config);
         }
-        Ok(svtav1::SvtAv1::new(config))
+        Some(svtav1::SvtAv1::new(config))
+    }
+
+    fn frame_of(output: &Self::Output) -> Option<u32> {
+        match output {
+            svtav1::Output::Header(_) => None,
+            svtav1::Output::Packet(packet) => u32::try_from(packet.id).ok(),
+        }
     }
 
     fn deliver(&self, output: Self::Output) -> Result<gst::FlowSuccess, gst::FlowError> {
         self.push(output)
     }
 
-    fn forget_frames(&self) -> Option<(gst::ClockTime, gst::ClockTime)> {
-        self.note_lost()
+    fn let_go(&self, frames: &[u32]) -> Lost {
+        self.note_lost(frames)
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The way of the codec's output downstream. Runs on the output task.
 
+use codecwatch_element::Lost;
 use codecwatch_svtav1 as svtav1;
 use gst::subclass::prelude::*;
 use gst_video::VideoCodecFrameFlags;
@@ -73,22 +74,24 @@ impl SvtAv1WatchEnc {
         element.finish_frame(frame)
     }
 
-    /// Takes note of every frame that no session will give any more: all but the
-    /// one that is on its way to the next session, whose header lets go of them.
-    pub(super) fn note_lost(&self) -> Option<(gst::ClockTime, gst::ClockTime)> {
+    /// Takes note of frames that no session will give any more. The next header lets
+    /// go of them.
+    pub(super) fn note_lost(&self, frames: &[u32]) -> Lost {
         let element = self.obj();
-        let frames = element.frames();
-        let mut state = self.state();
-        let lost: Vec<_> = frames
+        let times = frames
             .iter()
-            .filter(|frame| Some(frame.system_frame_number()) != state.submitting)
-            .collect();
-        state
-            .lost
-            .extend(lost.iter().map(|frame| frame.system_frame_number()));
-        let first = lost.iter().filter_map(|frame| frame.pts()).min();
-        let last = lost.iter().filter_map(|frame| frame.pts()).max();
-        first.zip(last)
+            .filter_map(|&number| element.frame(i32::try_from(number).ok()?)?.pts());
+        let times: Vec<_> = times.collect();
+        self.state().lost.extend(frames);
+        Lost {
+            frames: frames.len() as u64,
+            pts: times.iter().min().copied().zip(times.iter().max().copied()),
+        }
+    }
+
+    /// The same for a frame that no session was given.
+    pub(super) fn let_go_of(&self, frame: u32) {
+        self.state().lost.push(frame);
     }
 
     /// The base class can let go of a frame only when it knows the output caps.

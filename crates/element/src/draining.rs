@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Drains: before an event that must not overtake the frames inside, and at the
+//! end of the stream.
+
+use codecwatch_supervisor::{CloseResult, DrainResult, Run};
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use crate::fault_resolution::{FaultResolution, Observer};
+use crate::stats::outcome_name;
+use crate::{Supervised, Supervision, report};
+
+/// How a drain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DrainEnd {
+    /// Everything that went in came out and was taken by downstream.
+    Complete,
+    /// A session was given up meanwhile, and the bus was told what is missing;
+    /// everything else is out.
+    Restarted,
+    /// The element has failed.
+    Failed,
+    /// A flush or a stop came first.
+    Cancelled,
+}
+
+impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
+    /// Drains every session in line, and waits until downstream has taken
+    /// everything. `last`: the sessions end with it, and the close of the last one
+    /// is waited for. The watchdog bounds the drain, `close-timeout` the close.
+    pub(crate) fn drain<T>(&self, imp: &T, last: bool) -> DrainEnd
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
+        let mut restarted = false;
+        loop {
+            let (run, failed) = {
+                let line = self.lock();
+                (line.back().cloned(), line.has_failed())
+            };
+            if failed {
+                return DrainEnd::Failed;
+            }
+            let Some(run) = run else { break };
+            let ticket = run.request_drain(last);
+            match run.wait_drained(ticket) {
+                DrainResult::Complete if last => {
+                    self.lock().leave(&run);
+                    self.close(imp, &run);
+                    self.report_stuck_closes(imp);
+                }
+                DrainResult::Complete => break,
+                DrainResult::Cancelled if self.lock().has_failed() => return DrainEnd::Failed,
+                DrainResult::Cancelled => return DrainEnd::Cancelled,
+                DrainResult::Failed => match self.resolve_fault(imp, &run, Observer::Stream) {
+                    // Others may be in line before it, with output still to give.
+                    FaultResolution::Restarted => restarted = true,
+                    FaultResolution::Fatal | FaultResolution::Pending => return DrainEnd::Failed,
+                },
+            }
+        }
+        if restarted {
+            DrainEnd::Restarted
+        } else {
+            DrainEnd::Complete
+        }
+    }
+
+    /// Takes a session that gives and takes nothing any more out of the line. It
+    /// closes in the background.
+    pub(crate) fn retire<T>(&self, imp: &T, run: &Run<I, O>)
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
+        self.lock().leave(run);
+        let weak = imp.obj().downgrade();
+        let outcome = run.outcome();
+        run.retire(move |fault| {
+            if let Some(element) = weak.upgrade() {
+                let outcome = outcome_name(outcome.as_ref());
+                report::post_stuck_close(element.upcast_ref(), outcome, fault);
+            }
+        });
+    }
+
+    /// Waits for the close of a session, for `close-timeout` at most. One that
+    /// demonstrably works goes on in the background; of one that does not, the bus
+    /// is told.
+    pub(crate) fn close<T>(&self, imp: &T, run: &Run<I, O>)
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
+        match run.wait_closed() {
+            CloseResult::Closed | CloseResult::Abandoned(None) => {}
+            CloseResult::Retiring => self.retire(imp, run),
+            CloseResult::Abandoned(Some(fault)) => {
+                let element = imp.obj();
+                let outcome = run.outcome();
+                let outcome = outcome_name(outcome.as_ref());
+                report::post_stuck_close(element.upcast_ref(), outcome, &fault);
+            }
+        }
+    }
+
+    /// Sessions that were flushed close behind those that follow them. Where one
+    /// was abandoned there, that is said before the stream ends.
+    fn report_stuck_closes<T>(&self, imp: &T)
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
+        let leaving = self.lock().leaving().to_vec();
+        for run in leaving.iter().filter(|run| run.is_given_up()) {
+            self.close(imp, run);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The one table of events: what becomes of each, for encoders and decoders.
+//!
+//! | event | encoder | decoder |
+//! |---|---|---|
+//! | FLUSH_START | every wait returns; passes at once | the same |
+//! | FLUSH_STOP | drops what is inside; passes at once | the same |
+//! | CAPS | new ones: drained, the session ends | the same where the bitstream is another one; otherwise in line |
+//! | STREAM_START | in line | drained first |
+//! | SEGMENT | in line | in line; a change of direction: drained first |
+//! | GAP | in line | drained first where that costs nothing, otherwise at once |
+//! | EOS, SEGMENT_DONE | drained, the session ends | the same |
+//! | custom, still frame begins | in line | drained first |
+//! | every other serialized event | in line | in line |
+//! | every event that is not serialized, and all from downstream | passes at once | the same |
+//!
+//! *In line*: the base class keeps the event with the next frame and pushes it when
+//! that comes out, so that it cannot overtake the frames inside. *Drained first*: the
+//! base class would push it at once, or needs everything out for it; so the codec is
+//! drained before it is chained up. *Drained, the session ends*: the same, and the
+//! next frame opens a new session.
+//!
+//! A drain that ends in a restart lets its event pass: what is missing was told. One
+//! that ends in an error swallows it. One that a flush or a stop cuts short swallows
+//! caps and segments, which upstream sends again, and refuses EOS.
+
+use crate::Role;
+
+/// What becomes of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EventRule {
+    /// Nothing has to happen before: the base class puts it in line, or passes it
+    /// at once where it is not serialized.
+    Pass,
+    /// What downstream answered before it says nothing about what follows it.
+    NewFlow,
+    /// The codec is drained, and goes on afterwards.
+    DrainFirst,
+    /// The same for an event that [`NewFlow`](Self::NewFlow) is true of, too.
+    DrainBeforeNewFlow,
+    /// The codec is drained, and its session ends. Nothing passes unless
+    /// everything is out.
+    DrainAndEnd,
+    /// Every wait returns.
+    FlushStart,
+    /// What is inside is dropped.
+    FlushStop,
+}
+
+/// What becomes of a sink event.
+pub(crate) fn sink_rule(role: Role, event: &gst::EventRef) -> EventRule {
+    use gst::EventView;
+    let decodes = role == Role::Decoder;
+    match event.view() {
+        EventView::FlushStart(_) => EventRule::FlushStart,
+        EventView::FlushStop(_) => EventRule::FlushStop,
+        EventView::Eos(_) | EventView::SegmentDone(_) => EventRule::DrainAndEnd,
+        EventView::StreamStart(_) if decodes => EventRule::DrainBeforeNewFlow,
+        EventView::StreamStart(_) | EventView::Segment(_) => EventRule::NewFlow,
+        EventView::Gap(_) if decodes => EventRule::DrainFirst,
+        EventView::CustomDownstream(_) if decodes && begins_still(event) => EventRule::DrainFirst,
+        _ => EventRule::Pass,
+    }
+}
+
+fn begins_still(event: &gst::EventRef) -> bool {
+    gst_video::StillFrameEvent::parse(event).is_ok_and(|still| still.in_still)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encoder_is_drained_at_the_end_of_a_stream_alone() {
+        gst::init().unwrap();
+        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        let still = gst_video::StillFrameEvent::builder(true).build();
+        let events = [
+            gst::event::StreamStart::new("a"),
+            gst::event::Segment::new(&segment),
+            gst::event::Gap::builder(gst::ClockTime::ZERO).build(),
+            gst::event::Tag::new(gst::TagList::new()),
+            gst::event::StreamGroupDone::new(gst::GroupId::next()),
+            still,
+        ];
+        for event in &events {
+            let rule = sink_rule(Role::Encoder, event);
+            assert!(
+                matches!(rule, EventRule::Pass | EventRule::NewFlow),
+                "{event:?}: {rule:?}"
+            );
+        }
+        for event in [
+            gst::event::Eos::new(),
+            gst::event::SegmentDone::new(gst::ClockTime::ZERO),
+        ] {
+            assert_eq!(sink_rule(Role::Encoder, &event), EventRule::DrainAndEnd);
+        }
+    }
+
+    #[test]
+    fn a_decoder_is_drained_before_what_its_base_class_pushes_at_once() {
+        gst::init().unwrap();
+        let rule = |event: gst::Event| sink_rule(Role::Decoder, &event);
+        let stream = gst::event::StreamStart::new("a");
+        assert_eq!(rule(stream), EventRule::DrainBeforeNewFlow);
+        let gap = gst::event::Gap::builder(gst::ClockTime::ZERO).build();
+        assert_eq!(rule(gap), EventRule::DrainFirst);
+        let begins = gst_video::StillFrameEvent::builder(true).build();
+        assert_eq!(rule(begins), EventRule::DrainFirst);
+        let ends = gst_video::StillFrameEvent::builder(false).build();
+        assert_eq!(rule(ends), EventRule::Pass);
+        let group = gst::event::StreamGroupDone::new(gst::GroupId::next());
+        assert_eq!(rule(group), EventRule::Pass);
+    }
+}

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The sessions of one element in the order in which they give output, the frames
+//! that each of them was given, and what downstream answered last. No waits and no
+//! calls into GStreamer: everything here happens under the supervision's lock.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Instant;
+
+use codecwatch_supervisor::{Outcome, Phase, Run};
+
+use crate::Settings;
+
+/// Whether the element has failed. It stays so until the element has been to READY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failure {
+    /// It has not.
+    None,
+    /// It has, and the error is about to be posted.
+    Reporting,
+    /// It has, and the error is on the bus.
+    Reported,
+}
+
+/// One session in line.
+#[derive(Debug)]
+pub(crate) struct InLine<I, O> {
+    pub(crate) run: Run<I, O>,
+    /// Frames that it was given and that have not come out.
+    frames: BTreeSet<u32>,
+    /// Frames were lost before its next output.
+    discont: bool,
+}
+
+/// See the module's description.
+#[derive(Debug)]
+pub(crate) struct Line<I, O> {
+    /// The front gives output, the back takes input; those before it drain.
+    sessions: VecDeque<InLine<I, O>>,
+    /// Sessions that give nothing any more; some are still closing.
+    leaving: Vec<Run<I, O>>,
+    /// What downstream answered last.
+    flow: Result<gst::FlowSuccess, gst::FlowError>,
+    /// The newest frame that a session was given.
+    newest: Option<u32>,
+    /// What downstream answers to frames up to this one says nothing about those
+    /// to come: a new segment or stream has begun since.
+    void: Option<u32>,
+    failure: Failure,
+    /// The run that `stats` speaks of where none is in line.
+    latest: Option<Run<I, O>>,
+    /// When restarts happened, within the window.
+    restarts: VecDeque<Instant>,
+    restarts_total: u32,
+    /// Frames were lost before the first output of the next session.
+    discont: bool,
+    /// Between FLUSH_START and FLUSH_STOP: no session begins.
+    pub(crate) flushing: bool,
+    /// From the way to READY until the element has stopped: the same, and no
+    /// flush ends it.
+    pub(crate) stopping: bool,
+}
+
+impl<I, O> Default for Line<I, O> {
+    fn default() -> Self {
+        Self {
+            sessions: VecDeque::new(),
+            leaving: Vec::new(),
+            flow: Ok(gst::FlowSuccess::Ok),
+            newest: None,
+            void: None,
+            failure: Failure::None,
+            latest: None,
+            restarts: VecDeque::new(),
+            restarts_total: 0,
+            discont: false,
+            flushing: false,
+            stopping: false,
+        }
+    }
+}
+
+/// What became of an input.
+pub(crate) enum Submitted<I, O> {
+    /// The worker will take it.
+    Taken,
+    /// The last session in line has no room, or takes nothing any more.
+    NotNow(I, Run<I, O>),
+    /// No session is in line.
+    NoSession(I),
+}
+
+impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
+    /// The line of an element that has been stopped: as new, but for sessions
+    /// that still close. The next one waits for them.
+    pub(crate) fn after(closing: Vec<Run<I, O>>) -> Self {
+        Self {
+            leaving: closing,
+            ..Self::default()
+        }
+    }
+
+    // ---- what may happen at the moment
+
+    /// Whether no session may begin at the moment.
+    pub(crate) fn is_held(&self) -> bool {
+        self.flushing || self.stopping
+    }
+
+    /// Whether the element has failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failure != Failure::None
+    }
+
+    /// Whether the element has failed and has not said so yet.
+    pub(crate) fn is_reporting(&self) -> bool {
+        self.failure == Failure::Reporting
+    }
+
+    /// Whether a buffer may go through at the moment. What downstream answered
+    /// stops none: that is for upstream to decide.
+    ///
+    /// # Errors
+    /// What the buffer is answered with.
+    pub(crate) fn check_open(&self) -> Result<(), gst::FlowError> {
+        match self.failure {
+            Failure::None if self.is_held() => Err(gst::FlowError::Flushing),
+            Failure::None => Ok(()),
+            // A source posts an error of its own when it sees `Error`, and it must
+            // not come before the one that says why.
+            Failure::Reporting => Err(gst::FlowError::Flushing),
+            Failure::Reported => Err(gst::FlowError::Error),
+        }
+    }
+
+    // ---- sessions
+
+    /// The session that gives output.
+    pub(crate) fn front(&self) -> Option<&Run<I, O>> {
+        self.sessions.front().map(|session| &session.run)
+    }
+
+    /// The session that takes input.
+    pub(crate) fn back(&self) -> Option<&Run<I, O>> {
+        self.sessions.back().map(|session| &session.run)
+    }
+
+    /// Sessions in line.
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// All runs that are in line.
+    pub(crate) fn runs(&self) -> Vec<Run<I, O>> {
+        let runs = self.sessions.iter().map(|session| session.run.clone());
+        runs.collect()
+    }
+
+    /// All runs that have left the line and may still be closing.
+    pub(crate) fn leaving(&mut self) -> &[Run<I, O>] {
+        self.leaving.retain(|run| !run.is_closed());
+        &self.leaving
+    }
+
+    /// The run that a new one has to wait for.
+    pub(crate) fn predecessor(&mut self) -> Option<Run<I, O>> {
+        let leaving = self.leaving().last().cloned();
+        self.back().cloned().or(leaving)
+    }
+
+    /// The run that `stats` speaks of.
+    pub(crate) fn shown(&self) -> Option<Run<I, O>> {
+        let failed = self.latest.as_ref().filter(|_| self.has_failed());
+        failed.or(self.back()).or(self.latest.as_ref()).cloned()
+    }
+
+    /// A session takes its place at the end of the line.
+    pub(crate) fn enter(&mut self, run: Run<I, O>) {
+        self.sessions.push_back(InLine {
+            run,
+            frames: BTreeSet::new(),
+            discont: std::mem::take(&mut self.discont),
+        });
+    }
+
+    /// A run leaves the line, or never came into it: the next one waits for its
+    /// end. Returns the frames that it has not given, with those that follow.
+    pub(crate) fn leave(&mut self, run: &Run<I, O>) -> Vec<u32> {
+        if !self.leaving.iter().any(|other| other.is(run)) {
+            self.leaving.push(run.clone());
+        }
+        self.latest = Some(run.clone());
+        let Some(at) = self.position(run) else {
+            return Vec::new();
+        };
+        let Some(session) = self.sessions.remove(at) else {
+            return Vec::new();
+        };
+        if session.discont {
+            self.mark_discont(at);
+        }
+        session.frames.into_iter().collect()
+    }
+
+    /// The same for a run whose frames are lost.
+    pub(crate) fn lose(&mut self, run: &Run<I, O>) -> Vec<u32> {
+        let at = self.position(run);
+        let lost = self.leave(run);
+        self.mark_discont(at.unwrap_or(0));
+        lost
+    }
+
+    /// Every session leaves the line.
+    pub(crate) fn clear(&mut self) -> Vec<Run<I, O>> {
+        let runs = self.runs();
+        for run in &runs {
+            self.leave(run);
+        }
+        runs
+    }
+
+    pub(crate) fn position(&self, run: &Run<I, O>) -> Option<usize> {
+        self.sessions.iter().position(|session| session.run.is(run))
+    }
+
+    // ---- frames
+
+    /// Gives an input to the last session in line, and notes that frame `id` is
+    /// its: in one step, so that a session that is given up at the same time
+    /// either has both or neither.
+    pub(crate) fn submit(&mut self, id: u32, input: I) -> Submitted<I, O> {
+        let Some(session) = self.sessions.back_mut() else {
+            return Submitted::NoSession(input);
+        };
+        match session.run.submit(input) {
+            Ok(()) => {
+                session.frames.insert(id);
+                self.newest = Some(id);
+                Submitted::Taken
+            }
+            Err(input) => Submitted::NotNow(input, session.run.clone()),
+        }
+    }
+
+    /// Takes the frame of an output off its session. False where the session has
+    /// lost its place meanwhile: then the frame is lost with it, and nobody wants
+    /// the output.
+    pub(crate) fn claim(&mut self, run: &Run<I, O>, id: Option<u32>) -> bool {
+        let Some(at) = self.position(run) else {
+            return false;
+        };
+        if let (Some(session), Some(id)) = (self.sessions.get_mut(at), id) {
+            session.frames.remove(&id);
+        }
+        true
+    }
+
+    /// Forgets all frames: a flush has dropped them.
+    pub(crate) fn forget_frames(&mut self) {
+        for session in &mut self.sessions {
+            session.frames.clear();
+            session.discont = false;
+        }
+        self.discont = false;
+    }
+
+    /// Frames were lost before the next output of the session at this place.
+    fn mark_discont(&mut self, at: usize) {
+        match self.sessions.get_mut(at) {
+            Some(session) => session.discont = true,
+            None => self.discont = true,
+        }
+    }
+
+    /// Whether the next output of the front has to be marked DISCONT; says so once.
+    pub(crate) fn take_discont(&mut self) -> bool {
+        match self.sessions.front_mut() {
+            Some(session) => std::mem::take(&mut session.discont),
+            None => false,
+        }
+    }
+
+    // ---- downstream's answers
+
+    /// What downstream answered to frame `id`.
+    pub(crate) fn note_flow(
+        &mut self,
+        id: Option<u32>,
+        flow: Result<gst::FlowSuccess, gst::FlowError>,
+    ) {
+        if id.is_some_and(|id| self.void.is_some_and(|void| id <= void)) {
+            return;
+        }
+        self.flow = flow;
+        if !matches!(flow, Ok(_) | Err(gst::FlowError::Eos)) {
+            // It never got there.
+            self.mark_discont(0);
+        }
+    }
+
+    /// What downstream answers to the frames so far says nothing about those to
+    /// come.
+    pub(crate) fn void_flow(&mut self) {
+        self.void = self.newest;
+        self.flow = Ok(gst::FlowSuccess::Ok);
+    }
+
+    /// What downstream answered last.
+    pub(crate) fn flow(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.flow
+    }
+
+    // ---- failure and restarts
+
+    /// The element fails: every session leaves the line. `None` where it has
+    /// failed before. Afterwards the error has to be posted, and
+    /// [`reported`](Self::reported) called.
+    pub(crate) fn fail(&mut self) -> Option<Vec<Run<I, O>>> {
+        if self.has_failed() {
+            return None;
+        }
+        self.failure = Failure::Reporting;
+        Some(self.clear())
+    }
+
+    /// `stats` speaks of this run from now on.
+    pub(crate) fn show(&mut self, run: &Run<I, O>) {
+        self.latest = Some(run.clone());
+    }
+
+    /// The error is on the bus.
+    pub(crate) fn reported(&mut self) {
+        if self.failure == Failure::Reporting {
+            self.failure = Failure::Reported;
+        }
+    }
+
+    /// Restarts so far.
+    pub(crate) fn restarts(&self) -> u32 {
+        self.restarts_total
+    }
+
+    /// Whether a fault is answered with another session: within the limit, and
+    /// not where a session could not even be opened. Counts it.
+    pub(crate) fn may_restart(
+        &mut self,
+        now: Instant,
+        settings: &Settings,
+        outcome: &Outcome,
+    ) -> bool {
+        let Some(fault) = outcome.fault() else {
+            return false;
+        };
+        if !matches!(fault.at.phase, Phase::Running | Phase::Draining) {
+            return false;
+        }
+        let window = settings.restart_window;
+        self.restarts
+            .retain(|&at| now.saturating_duration_since(at) <= window);
+        if self.restarts.len() >= settings.restart_limit as usize {
+            return false;
+        }
+        self.restarts.push_back(now);
+        self.restarts_total += 1;
+        true
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Flushes and stops. Both first make every wait return, because what follows
+//! waits for our threads.
+
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use crate::line::Line;
+use crate::{CAT, Supervised, Supervision, output_task};
+
+impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
+    /// To be called before a state change is chained up. On the way to READY every
+    /// session is told to close, so that the time that a close may take counts from
+    /// here, and every wait returns: pad deactivation waits for our threads.
+    pub fn before_state_change(&self, transition: gst::StateChange) {
+        match transition {
+            gst::StateChange::PlayingToPaused => self.pending_report.post(),
+            gst::StateChange::PausedToReady => {
+                self.pending_report.post();
+                let runs = {
+                    let mut line = self.lock();
+                    line.stopping = true;
+                    line.runs()
+                };
+                for run in runs {
+                    run.cancel();
+                    run.request_close();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Makes every wait return until [`flush`](Self::flush): to be called before
+    /// FLUSH_START is chained up.
+    pub(crate) fn prepare_flush(&self) {
+        let runs = {
+            let mut line = self.lock();
+            line.flushing = true;
+            line.runs()
+        };
+        for run in runs {
+            run.cancel();
+        }
+    }
+
+    /// Drops everything in flight; the element goes on with the next input.
+    pub(crate) fn flush<T>(&self, imp: &T)
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
+        if !self.lock().flushing {
+            self.begin_flush(imp);
+        }
+        output_task::stop(imp);
+        let runs = self.lock().runs();
+        // All but the last drain for a successor: nobody wants the rest any more.
+        if let Some((last, others)) = runs.split_last() {
+            for run in others {
+                self.retire(imp, run);
+            }
+            last.flush();
+        }
+        let mut line = self.lock();
+        line.flushing = false;
+        line.forget_frames();
+        line.void_flow();
+        if line.stopping || line.has_failed() {
+            return;
+        }
+        if let Some(run) = line.back() {
+            run.resume();
+            output_task::start(imp, &line);
+        }
+    }
+
+    /// A FLUSH_STOP came without its FLUSH_START. The output task may stand in a
+    /// push that only a flush ends, so downstream gets the beginning of one.
+    fn begin_flush<T>(&self, imp: &T)
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
+        gst::debug!(CAT, imp = imp, "FLUSH_STOP without FLUSH_START");
+        self.prepare_flush();
+        let element = imp.obj();
+        if let Some(pad) = element.upcast_ref::<gst::Element>().static_pad("src") {
+            pad.push_event(gst::event::FlushStart::new());
+        }
+    }
+
+    /// Ends everything; the element is as new afterwards. Blocks for
+    /// `close-timeout` at most, counted from the beginning of the state change. To
+    /// be called when the pads are inactive.
+    pub fn stop<T>(&self, imp: &T)
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
+        output_task::stop(imp);
+        let runs = {
+            let mut line = self.lock();
+            line.clear();
+            line.leaving().to_vec()
+        };
+        for run in &runs {
+            run.request_close();
+        }
+        for run in &runs {
+            self.close(imp, run);
+        }
+        let mut line = self.lock();
+        let closing = line.leaving().to_vec();
+        let before = std::mem::replace(&mut *line, Line::after(closing));
+        drop(line);
+        drop(before);
+    }
+}

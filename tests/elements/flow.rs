@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What downstream answers, and the order of events and frames: the same for every
+//! element. Each stands alone between two pads that the test holds.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../../crates/dav1d/tests/common/mod.rs"]
+#[allow(dead_code, unused_imports)]
+mod streams;
+
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+
+const FRAME: gst::ClockTime = gst::ClockTime::from_mseconds(40);
+/// Plenty of time for what takes none.
+const BOUND: Duration = Duration::from_secs(20);
+
+/// An element and what it is given.
+struct Subject {
+    description: &'static str,
+    caps: &'static str,
+    input: fn() -> Vec<Vec<u8>>,
+}
+
+/// Low delay, so that every frame comes out before the next goes in.
+const ENCODER: Subject = Subject {
+    description: "svtav1watchenc preset=12 low-latency=true",
+    caps: "video/x-raw,format=I420,width=64,height=64,framerate=25/1",
+    input: || {
+        (0..60_u8)
+            .map(|n| vec![n.wrapping_mul(3); 64 * 64 * 3 / 2])
+            .collect()
+    },
+};
+
+const DECODER: Subject = Subject {
+    description: "dav1dwatchdec n-threads=1",
+    caps: "video/x-av1,stream-format=obu-stream,alignment=tu,framerate=25/1",
+    input: || {
+        let clip = std::fs::read(support::media::clip()).unwrap();
+        streams::mkv::blocks(&clip)
+    },
+};
+
+/// What came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Out {
+    /// A frame, by its number; whether it was marked DISCONT.
+    Frame(u64, bool),
+    Event(gst::EventType),
+}
+
+/// An element that plays between two pads.
+struct Rig {
+    element: gst::Element,
+    source: gst::Pad,
+    sink: gst::Pad,
+    bus: gst::Bus,
+    out: Arc<Mutex<Vec<Out>>>,
+    /// What the sink answers.
+    answer: Arc<Mutex<Result<gst::FlowSuccess, gst::FlowError>>>,
+    input: Vec<Vec<u8>>,
+    pushed: u64,
+}
+
+impl Rig {
+    /// Not linked yet.
+    fn new(subject: &Subject) -> Self {
+        support::init();
+        let element = gst::parse::bin_from_description(subject.description, false).unwrap();
+        let element = element.children().first().unwrap().clone();
+        element
+            .parent()
+            .unwrap()
+            .downcast::<gst::Bin>()
+            .unwrap()
+            .remove(&element)
+            .unwrap();
+        let bus = gst::Bus::new();
+        element.set_bus(Some(&bus));
+        let source = gst::Pad::builder(gst::PadDirection::Src).build();
+        let out = Arc::new(Mutex::new(Vec::new()));
+        let answer = Arc::new(Mutex::new(Ok(gst::FlowSuccess::Ok)));
+        let sink = sink(out.clone(), answer.clone());
+        source.set_active(true).unwrap();
+        source.link(&element.static_pad("sink").unwrap()).unwrap();
+        element.set_state(gst::State::Playing).unwrap();
+        source.push_event(gst::event::StreamStart::new("stream"));
+        let caps = subject.caps.parse::<gst::Caps>().unwrap();
+        source.push_event(gst::event::Caps::new(&caps));
+        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        source.push_event(gst::event::Segment::new(&segment));
+        Self {
+            element,
+            source,
+            sink,
+            bus,
+            out,
+            answer,
+            input: (subject.input)(),
+            pushed: 0,
+        }
+    }
+
+    fn linked(subject: &Subject) -> Self {
+        let rig = Self::new(subject);
+        rig.link();
+        rig
+    }
+
+    fn link(&self) {
+        self.sink.set_active(true).unwrap();
+        self.element
+            .static_pad("src")
+            .unwrap()
+            .link(&self.sink)
+            .unwrap();
+    }
+
+    fn unlink(&self) {
+        self.element
+            .static_pad("src")
+            .unwrap()
+            .unlink(&self.sink)
+            .unwrap();
+    }
+
+    /// Pushes the next frame, and waits until it has left the element.
+    fn push(&mut self) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let number = self.pushed;
+        let mut buffer = gst::Buffer::from_slice(self.input[number as usize].clone());
+        let writable = buffer.get_mut().unwrap();
+        writable.set_pts(FRAME * number);
+        writable.set_duration(FRAME);
+        self.pushed += 1;
+        let flow = self.source.push(buffer);
+        self.settle();
+        flow
+    }
+
+    /// Waits until nothing more comes out by itself. (Some versions of SVT-AV1 keep a
+    /// frame until the next one comes, also in low delay.)
+    fn settle(&self) {
+        self.wait_until("everything has come out", || {
+            let stats = self.element.property::<gst::Structure>("stats");
+            let count = |name| stats.get::<u32>(name).unwrap_or(0);
+            let calls = stats.get::<&str>("call").unwrap_or_default();
+            count("queued") + count("waiting-for-downstream") == 0
+                && count("inside") <= 1
+                && (calls.is_empty() || calls == "svt_av1_enc_get_packet")
+        });
+        // The last one is on its way downstream.
+        std::thread::sleep(Duration::from_millis(20));
+    }
+
+    /// Pushes frames until the answer is this one, which comes within three.
+    fn push_until(&mut self, answer: Result<gst::FlowSuccess, gst::FlowError>) {
+        let found = (0..3).any(|_| self.push() == answer);
+        assert!(found, "never {answer:?}");
+    }
+
+    fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
+        let begin = Instant::now();
+        while !holds() {
+            assert!(begin.elapsed() < BOUND, "never: {what}; {:?}", self.out());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn out(&self) -> Vec<Out> {
+        self.out.lock().unwrap().clone()
+    }
+
+    fn frames(&self) -> Vec<u64> {
+        let frame = |out: Out| match out {
+            Out::Frame(number, _) => Some(number),
+            Out::Event(_) => None,
+        };
+        self.out().into_iter().filter_map(frame).collect()
+    }
+
+    fn answer(&self, answer: Result<gst::FlowSuccess, gst::FlowError>) {
+        *self.answer.lock().unwrap() = answer;
+    }
+
+    fn no_error(&self) {
+        let error = self.bus.pop_filtered(&[gst::MessageType::Error]);
+        assert!(error.is_none(), "{error:?}");
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        let _ = self.element.set_state(gst::State::Null);
+    }
+}
+
+fn sink(
+    out: Arc<Mutex<Vec<Out>>>,
+    answer: Arc<Mutex<Result<gst::FlowSuccess, gst::FlowError>>>,
+) -> gst::Pad {
+    let events = out.clone();
+    gst::Pad::builder(gst::PadDirection::Sink)
+        .chain_function(move |_, _, buffer| {
+            let answer = *answer.lock().unwrap();
+            if answer.is_ok() {
+                let discont = buffer.flags().contains(gst::BufferFlags::DISCONT);
+                let number = buffer.pts().unwrap() / FRAME;
+                out.lock().unwrap().push(Out::Frame(number, discont));
+            }
+            answer
+        })
+        .event_function(move |_, _, event| {
+            events.lock().unwrap().push(Out::Event(event.type_()));
+            true
+        })
+        .build()
+}
+
+/// Does something that may block for ever, and fails where it does.
+fn in_time(what: &str, work: impl FnOnce() + Send + 'static) {
+    let (done, end) = mpsc::channel();
+    std::thread::spawn(move || {
+        work();
+        let _ = done.send(());
+    });
+    assert!(end.recv_timeout(BOUND).is_ok(), "{what} hangs");
+}
+
+#[test]
+fn after_a_late_link_every_frame_comes_out_and_the_end_too() {
+    for subject in [&ENCODER, &DECODER] {
+        let mut rig = Rig::new(subject);
+        // Upstream is told with a later frame, as by a queue.
+        rig.push_until(Err(gst::FlowError::NotLinked));
+        let before = rig.pushed;
+        rig.link();
+        for _ in 0..20 {
+            assert_eq!(
+                rig.push(),
+                Ok(gst::FlowSuccess::Ok),
+                "{}",
+                subject.description
+            );
+        }
+        assert!(rig.source.push_event(gst::event::Eos::new()));
+        let frames = rig.frames();
+        let after: Vec<_> = frames.into_iter().filter(|n| *n >= before).collect();
+        let expected: Vec<_> = (before..before + 20).collect();
+        assert_eq!(after, expected, "{}", subject.description);
+        assert_eq!(rig.out().last(), Some(&Out::Event(gst::EventType::Eos)));
+        rig.no_error();
+    }
+}
+
+#[test]
+fn a_frame_that_follows_others_which_got_nowhere_is_marked() {
+    for subject in [&ENCODER, &DECODER] {
+        let mut rig = Rig::linked(subject);
+        for _ in 0..4 {
+            rig.push().unwrap();
+        }
+        rig.unlink();
+        for _ in 0..4 {
+            let _ = rig.push();
+        }
+        rig.link();
+        for _ in 0..4 {
+            rig.push().unwrap();
+        }
+        let after = rig.out().into_iter().filter_map(|out| match out {
+            Out::Frame(number, marked) if number >= 6 => Some(marked),
+            _ => None,
+        });
+        let marks: Vec<_> = after.collect();
+        assert!(marks[0], "{}: {:?}", subject.description, rig.out());
+        assert!(!marks[1..].contains(&true), "{:?}", rig.out());
+    }
+}
+
+#[test]
+fn eos_without_anything_linked_is_no_error() {
+    for subject in [&ENCODER, &DECODER] {
+        let mut rig = Rig::new(subject);
+        for _ in 0..4 {
+            let _ = rig.push();
+        }
+        rig.source.push_event(gst::event::Eos::new());
+        rig.no_error();
+    }
+}
+
+#[test]
+fn no_answer_of_downstream_is_for_ever() {
+    for subject in [&ENCODER, &DECODER] {
+        for flow in [
+            gst::FlowError::Eos,
+            gst::FlowError::NotLinked,
+            gst::FlowError::Flushing,
+            gst::FlowError::NotNegotiated,
+            gst::FlowError::Error,
+        ] {
+            let mut rig = Rig::linked(subject);
+            for _ in 0..4 {
+                rig.push().unwrap();
+            }
+            rig.answer(Err(flow));
+            rig.push_until(Err(flow));
+            rig.answer(Ok(gst::FlowSuccess::Ok));
+            rig.push_until(Ok(gst::FlowSuccess::Ok));
+            let before = rig.pushed;
+            for _ in 0..4 {
+                assert_eq!(rig.push(), Ok(gst::FlowSuccess::Ok), "{flow:?}");
+            }
+            assert!(rig.source.push_event(gst::event::Eos::new()), "{flow:?}");
+            let frames = rig.frames();
+            let after: Vec<_> = frames.iter().filter(|n| **n >= before).collect();
+            assert_eq!(after.len(), 4, "{}: {frames:?}", subject.description);
+            rig.no_error();
+        }
+    }
+}
+
+#[test]
+fn a_new_segment_or_stream_makes_an_answer_void() {
+    support::init();
+    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    let events = [
+        gst::event::Segment::new(&segment),
+        gst::event::StreamStart::new("another"),
+    ];
+    for subject in [&ENCODER, &DECODER] {
+        for event in &events {
+            let mut rig = Rig::linked(subject);
+            for _ in 0..4 {
+                rig.push().unwrap();
+            }
+            rig.answer(Err(gst::FlowError::Eos));
+            rig.push_until(Err(gst::FlowError::Eos));
+            rig.answer(Ok(gst::FlowSuccess::Ok));
+            rig.source.push_event(event.copy());
+            assert_eq!(rig.push(), Ok(gst::FlowSuccess::Ok), "{event:?}");
+        }
+    }
+}
+
+#[test]
+fn reconfigure_makes_an_answer_void() {
+    for subject in [&ENCODER, &DECODER] {
+        let mut rig = Rig::linked(subject);
+        rig.push().unwrap();
+        rig.answer(Err(gst::FlowError::NotLinked));
+        rig.push_until(Err(gst::FlowError::NotLinked));
+        rig.answer(Ok(gst::FlowSuccess::Ok));
+        rig.sink.push_event(gst::event::Reconfigure::new());
+        assert_eq!(
+            rig.push(),
+            Ok(gst::FlowSuccess::Ok),
+            "{}",
+            subject.description
+        );
+    }
+}
+
+#[test]
+fn events_leave_between_the_frames_that_they_came_between() {
+    support::init();
+    let gap = gst::event::Gap::builder(FRAME * 10).duration(FRAME).build();
+    let group = gst::event::StreamGroupDone::new(gst::GroupId::next());
+    let custom = gst::event::CustomDownstream::new(gst::Structure::new_empty("custom"));
+    for subject in [&ENCODER, &DECODER] {
+        for event in [&gap, &group, &custom] {
+            let mut rig = Rig::linked(subject);
+            let kind = event.type_();
+            for _ in 0..10 {
+                rig.push().unwrap();
+            }
+            rig.source.push_event(event.copy());
+            for _ in 0..5 {
+                rig.push().unwrap();
+            }
+            assert!(rig.source.push_event(gst::event::Eos::new()));
+            let out = rig.out();
+            let at = |what: &Out| out.iter().position(|other| other == what).unwrap();
+            let event = at(&Out::Event(kind));
+            assert!(at(&Out::Frame(9, false)) < event, "{kind:?}: {out:?}");
+            assert!(event < at(&Out::Frame(10, false)), "{kind:?}: {out:?}");
+        }
+    }
+}
+
+#[test]
+fn gaps_cost_an_encoder_no_key_frame() {
+    support::init();
+    let mut harness = gst_check::Harness::new_parse("svtav1watchenc preset=12 crf=32");
+    harness.set_src_caps_str(ENCODER.caps);
+    for (number, picture) in (ENCODER.input)().into_iter().enumerate() {
+        let mut buffer = gst::Buffer::from_slice(picture);
+        let pts = FRAME * number as u64;
+        buffer.get_mut().unwrap().set_pts(pts);
+        harness.push(buffer).unwrap();
+        if number % 5 == 4 {
+            let gap = gst::event::Gap::builder(pts).duration(FRAME).build();
+            assert!(harness.push_event(gap));
+        }
+    }
+    assert!(harness.push_event(gst::event::Eos::new()));
+    let out: Vec<_> = std::iter::from_fn(|| harness.try_pull()).collect();
+    let delta = |buffer: &gst::Buffer| buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+    let keys = out.iter().filter(|buffer| !delta(buffer)).count();
+    assert_eq!((out.len(), keys), (60, 1));
+}
+
+#[test]
+fn a_flush_stop_without_its_start_is_bounded_and_the_stream_goes_on() {
+    for subject in [&ENCODER, &DECODER] {
+        let mut rig = Rig::linked(subject);
+        for _ in 0..4 {
+            rig.push().unwrap();
+        }
+        let pad = rig.element.static_pad("sink").unwrap();
+        in_time(subject.description, move || {
+            pad.send_event(gst::event::FlushStop::new(true));
+        });
+        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        rig.source.push_event(gst::event::Segment::new(&segment));
+        // The stream begins again: a decoder needs its key frame.
+        rig.input = rig.input.iter().cycle().take(200).cloned().collect();
+        let first = (subject.input)().len() as u64;
+        rig.pushed = first;
+        for _ in 0..4 {
+            rig.push().unwrap();
+        }
+        assert!(rig.source.push_event(gst::event::Eos::new()));
+        let frames = rig.frames();
+        let after: Vec<_> = frames.into_iter().filter(|n| *n >= first).collect();
+        assert_eq!(after, (first..first + 4).collect::<Vec<_>>());
+        rig.no_error();
+    }
+}
