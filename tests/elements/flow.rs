@@ -126,14 +126,20 @@ impl Rig {
             .unwrap();
     }
 
-    /// Pushes the next frame, and waits until it has left the element.
-    fn push(&mut self) -> Result<gst::FlowSuccess, gst::FlowError> {
+    /// The next frame.
+    fn buffer(&mut self) -> gst::Buffer {
         let number = self.pushed;
         let mut buffer = gst::Buffer::from_slice(self.input[number as usize].clone());
         let writable = buffer.get_mut().unwrap();
         writable.set_pts(FRAME * number);
         writable.set_duration(FRAME);
         self.pushed += 1;
+        buffer
+    }
+
+    /// Pushes the next frame, and waits until it has left the element.
+    fn push(&mut self) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let buffer = self.buffer();
         let flow = self.source.push(buffer);
         self.settle();
         flow
@@ -438,4 +444,41 @@ fn a_flush_stop_without_its_start_is_bounded_and_the_stream_goes_on() {
         assert_eq!(after, (first..first + 4).collect::<Vec<_>>());
         rig.no_error();
     }
+}
+
+#[test]
+fn an_error_that_goes_behind_eos_is_not_held_up_by_a_pause() {
+    const UNFORGIVING: Subject = Subject {
+        description: "dav1dwatchdec n-threads=1 max-errors=0 eos-after-failure=true",
+        ..DECODER
+    };
+    let mut rig = Rig::linked(&UNFORGIVING);
+    for _ in 0..4 {
+        rig.push().unwrap();
+    }
+    // Downstream holds EOS up, as a paused sink does.
+    let (arrived, arrival) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    rig.sink
+        .add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+            if let Some(gst::PadProbeData::Event(event)) = &info.data
+                && event.type_() == gst::EventType::Eos
+            {
+                arrived.send(()).unwrap();
+                let _ = released.lock().unwrap().recv_timeout(BOUND);
+            }
+            gst::PadProbeReturn::Ok
+        });
+    for unit in &mut rig.input[4..] {
+        unit.fill(0xff);
+    }
+    let damaged = rig.buffer();
+    let _ = rig.source.push(damaged);
+    arrival.recv_timeout(BOUND).expect("EOS");
+    assert!(rig.bus.pop_filtered(&[gst::MessageType::Error]).is_none());
+    rig.element.set_state(gst::State::Paused).unwrap();
+    let error = rig.bus.pop_filtered(&[gst::MessageType::Error]);
+    assert!(error.is_some(), "held up");
+    release.send(()).unwrap();
 }

@@ -35,7 +35,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let mut restarted = false;
         loop {
             let (run, failed) = {
-                let line = self.lock();
+                let line = self.lock_posted();
                 (line.back().cloned(), line.has_failed())
             };
             if failed {

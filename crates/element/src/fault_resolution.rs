@@ -30,15 +30,6 @@ pub(crate) enum FaultResolution {
     Pending,
 }
 
-/// Frames that were lost with a session.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Lost {
-    /// How many.
-    pub frames: u64,
-    /// The presentation times of the first and the last, where they have any.
-    pub pts: Option<(gst::ClockTime, gst::ClockTime)>,
-}
-
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     /// Deals with a run that ended with a fault: once, whoever sees it first.
     /// With `eos-after-failure` the output task ends the stream, because EOS has
@@ -57,7 +48,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         };
         let settings = self.settings();
         let (lost, restarts) = {
-            let mut line = self.lock();
+            let mut line = self.lock_posted();
             if line.is_reporting() {
                 return FaultResolution::Pending;
             }
@@ -68,6 +59,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                 return FaultResolution::Restarted;
             }
             if line.may_restart(Instant::now(), &settings, &outcome) {
+                line.posting = true;
                 // Others in line have frames of their own, and go on.
                 (Some(line.lose(run)), line.restarts())
             } else {
@@ -77,9 +69,10 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let element = imp.obj();
         let element = element.upcast_ref::<gst::Element>();
         if let Some(lost) = lost {
+            report::post_restarted(element, &outcome, restarts, &lost);
+            self.note_posted();
             self.retire(imp, run);
-            let lost = imp.let_go(&lost);
-            report::post_restarted(element, &outcome, restarts, lost);
+            imp.let_go(&lost.ids);
             return FaultResolution::Restarted;
         }
         if settings.eos_after_failure && observer == Observer::Stream {

@@ -36,7 +36,7 @@ mod supervised;
 mod supervision;
 
 pub use events::EventDisposition;
-pub use fault_resolution::Lost;
+pub use line::Frame;
 pub use settings::Settings;
 pub use submission::SubmitError;
 pub use supervised::{Role, Supervised};

@@ -3,7 +3,7 @@
 //! that each of them was given, and what downstream answered last. No waits and no
 //! calls into GStreamer: everything here happens under the supervision's lock.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use codecwatch_supervisor::{Outcome, Phase, Run};
@@ -21,12 +21,29 @@ enum Failure {
     Reported,
 }
 
+/// A frame that a session is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// The base class's number for it. Numbers grow until the element stops.
+    pub id: u32,
+    /// When it is shown.
+    pub pts: Option<gst::ClockTime>,
+}
+
+/// Frames that were lost with a session.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Lost {
+    pub(crate) ids: Vec<u32>,
+    /// The presentation times of the first and the last, where they have any.
+    pub(crate) pts: Option<(gst::ClockTime, gst::ClockTime)>,
+}
+
 /// One session in line.
 #[derive(Debug)]
 pub(crate) struct InLine<I, O> {
     pub(crate) run: Run<I, O>,
     /// Frames that it was given and that have not come out.
-    frames: BTreeSet<u32>,
+    frames: BTreeMap<u32, Option<gst::ClockTime>>,
     /// Frames were lost before its next output.
     discont: bool,
 }
@@ -53,6 +70,9 @@ pub(crate) struct Line<I, O> {
     restarts_total: u32,
     /// Frames were lost before the first output of the next session.
     discont: bool,
+    /// A session has been given up, and the message that says so is about to be
+    /// posted.
+    pub(crate) posting: bool,
     /// Between FLUSH_START and FLUSH_STOP: no session begins.
     pub(crate) flushing: bool,
     /// From the way to READY until the element has stopped: the same, and no
@@ -73,6 +93,7 @@ impl<I, O> Default for Line<I, O> {
             restarts: VecDeque::new(),
             restarts_total: 0,
             discont: false,
+            posting: false,
             flushing: false,
             stopping: false,
         }
@@ -177,36 +198,36 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
     pub(crate) fn enter(&mut self, run: Run<I, O>) {
         self.sessions.push_back(InLine {
             run,
-            frames: BTreeSet::new(),
+            frames: BTreeMap::new(),
             discont: std::mem::take(&mut self.discont),
         });
     }
 
-    /// A run leaves the line, or never came into it: the next one waits for its
-    /// end. Returns the frames that it has not given, with those that follow.
-    pub(crate) fn leave(&mut self, run: &Run<I, O>) -> Vec<u32> {
+    /// A run leaves the line, or never came into it: the next one waits for its end.
+    pub(crate) fn leave(&mut self, run: &Run<I, O>) -> Option<InLine<I, O>> {
         if !self.leaving.iter().any(|other| other.is(run)) {
             self.leaving.push(run.clone());
         }
         self.latest = Some(run.clone());
-        let Some(at) = self.position(run) else {
-            return Vec::new();
-        };
-        let Some(session) = self.sessions.remove(at) else {
-            return Vec::new();
-        };
+        let at = self.position(run)?;
+        let session = self.sessions.remove(at)?;
         if session.discont {
             self.mark_discont(at);
         }
-        session.frames.into_iter().collect()
+        Some(session)
     }
 
-    /// The same for a run whose frames are lost.
-    pub(crate) fn lose(&mut self, run: &Run<I, O>) -> Vec<u32> {
-        let at = self.position(run);
-        let lost = self.leave(run);
-        self.mark_discont(at.unwrap_or(0));
-        lost
+    /// The same for a run that is given up: what it was given is lost.
+    pub(crate) fn lose(&mut self, run: &Run<I, O>) -> Lost {
+        let at = self.position(run).unwrap_or_default();
+        let frames = self.leave(run).map(|session| session.frames);
+        let frames = frames.unwrap_or_default();
+        self.mark_discont(at);
+        let times = || frames.values().flatten().copied();
+        Lost {
+            ids: frames.keys().copied().collect(),
+            pts: times().min().zip(times().max()),
+        }
     }
 
     /// Every session leaves the line.
@@ -224,17 +245,17 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
 
     // ---- frames
 
-    /// Gives an input to the last session in line, and notes that frame `id` is
+    /// Gives an input to the last session in line, and notes that the frame is
     /// its: in one step, so that a session that is given up at the same time
     /// either has both or neither.
-    pub(crate) fn submit(&mut self, id: u32, input: I) -> Submitted<I, O> {
+    pub(crate) fn submit(&mut self, frame: Frame, input: I) -> Submitted<I, O> {
         let Some(session) = self.sessions.back_mut() else {
             return Submitted::NoSession(input);
         };
         match session.run.submit(input) {
             Ok(()) => {
-                session.frames.insert(id);
-                self.newest = Some(id);
+                session.frames.insert(frame.id, frame.pts);
+                self.newest = Some(frame.id);
                 Submitted::Taken
             }
             Err(input) => Submitted::NotNow(input, session.run.clone()),

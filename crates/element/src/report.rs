@@ -6,8 +6,9 @@ use codecwatch_supervisor::{
 };
 use gst::prelude::*;
 
+use crate::line::Lost;
 use crate::stats::{end_structure, fault_structure, slow_structure};
-use crate::{CAT, Lost, Role};
+use crate::{CAT, Role};
 
 /// Posts the element error of a run that did not complete.
 pub(crate) fn post_outcome(element: &gst::Element, role: Role, outcome: &Outcome) {
@@ -144,9 +145,10 @@ pub(crate) fn post_restarted(
     element: &gst::Element,
     outcome: &Outcome,
     restarts: u32,
-    Lost { frames, pts }: Lost,
+    lost: &Lost,
 ) {
     let Some(fault) = outcome.fault() else { return };
+    let (frames, pts) = (lost.ids.len() as u64, lost.pts);
     gst::warning!(
         CAT,
         obj = element,

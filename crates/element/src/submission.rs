@@ -6,7 +6,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use crate::fault_resolution::{FaultResolution, Observer};
-use crate::line::Submitted;
+use crate::line::{Frame, Submitted};
 use crate::{CAT, Supervised, Supervision, output_task, report};
 
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
@@ -22,14 +22,18 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
     }
 
-    /// Hands frame `id` to the codec, opening a session first where there is none.
-    /// Ids grow until the element stops.
+    /// Hands a frame to the codec, opening a session first where there is none.
     ///
     /// # Errors
     /// `Flushing`, or `Error` once the element has failed: then the frame was not
     /// taken. Otherwise it was, and this is what downstream answered to an earlier
     /// one; the codec goes on, whatever it was.
-    pub fn submit<T>(&self, imp: &T, id: u32, input: I) -> Result<gst::FlowSuccess, SubmitError>
+    pub fn submit<T>(
+        &self,
+        imp: &T,
+        frame: Frame,
+        input: I,
+    ) -> Result<gst::FlowSuccess, SubmitError>
     where
         T: Supervised<Input = I, Output = O>,
     {
@@ -38,7 +42,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             let submitted = {
                 let mut line = self.lock();
                 line.check_open().map_err(SubmitError::NotTaken)?;
-                match line.submit(id, input) {
+                match line.submit(frame, input) {
                     Submitted::Taken => return line.flow().map_err(SubmitError::Downstream),
                     other => other,
                 }
@@ -124,7 +128,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let options = Options {
             budgets: settings.budgets,
             max_abandoned: settings.max_abandoned as usize,
-            predecessor: self.lock().predecessor(),
+            predecessor: self.lock_posted().predecessor(),
         };
         let run = match Run::start(codec, options) {
             Ok(run) => run,

@@ -5,7 +5,7 @@ use codecwatch_supervisor::{Codec, Session};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use crate::{Lost, Supervision};
+use crate::Supervision;
 
 /// Which way the codec works; decides error codes and what events wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Sen
     /// What downstream answered.
     fn deliver(&self, output: Self::Output) -> Result<gst::FlowSuccess, gst::FlowError>;
 
-    /// Lets go of these frames, which a session was given that has been given up,
-    /// and of what the element still holds of that session. Returns what was lost.
-    fn let_go(&self, frames: &[u32]) -> Lost;
+    /// Lets go of these frames, which a session was given that has been given up: they
+    /// will not come out.
+    fn let_go(&self, frames: &[u32]);
 }

@@ -6,7 +6,8 @@
 //! pad's task is started and paused under the line's lock, so that it cannot be
 //! paused just after somebody started it for a new session.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -15,11 +16,17 @@ use crate::ending::PendingReport;
 use crate::line::Line;
 use crate::{Settings, Supervised, stats};
 
+/// The longest that a thread waits for another to post a message. It needs none of
+/// GStreamer's stream locks, but an application's bus handler may run in it.
+const POSTING: Duration = Duration::from_secs(1);
+
 /// What an element holds to have its codec supervised.
 #[derive(Debug)]
 pub struct Supervision<I, O> {
     settings: Mutex<Settings>,
     line: Mutex<Line<I, O>>,
+    /// A message that had to be posted first is on the bus.
+    posted: Condvar,
     pub(crate) pending_report: PendingReport,
 }
 
@@ -31,6 +38,7 @@ where
         Self {
             settings: Mutex::default(),
             line: Mutex::default(),
+            posted: Condvar::new(),
             pending_report: PendingReport::default(),
         }
     }
@@ -39,6 +47,21 @@ where
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Line<I, O>> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The line, once a restart that has been decided is on the bus: what follows it
+    /// must not come first. Waits for `POSTING` at most.
+    pub(crate) fn lock_posted(&self) -> MutexGuard<'_, Line<I, O>> {
+        self.posted
+            .wait_timeout_while(self.lock(), POSTING, |line| line.posting)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+    }
+
+    /// The restart that was decided is on the bus.
+    pub(crate) fn note_posted(&self) {
+        self.lock().posting = false;
+        self.posted.notify_all();
     }
 
     /// The shared settings.

@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use codecwatch_dav1d as dav1d;
 use codecwatch_element::{
-    Lost, Role, Settings as SharedSettings, SubmitError, Supervised, Supervision,
+    Frame, Role, Settings as SharedSettings, SubmitError, Supervised, Supervision,
 };
 use codecwatch_supervisor::guard;
 use gst::glib;
@@ -132,10 +132,11 @@ impl Dav1dWatchDec {
     /// Hands an input to the codec. Its frame is in the base class's list.
     fn decode(
         &self,
-        id: u32,
+        frame: Frame,
         at: Option<gst::ClockTime>,
         buffer: gst::Buffer,
     ) -> Result<gst::FlowSuccess, SubmitError> {
+        let id = frame.id;
         let (number, bitstream) = {
             let mut state = self.state();
             let Some((first, format)) = state.formats.back_mut() else {
@@ -165,7 +166,7 @@ impl Dav1dWatchDec {
             id: id.into(),
             bytes,
         };
-        self.supervision.submit(self, id, chunk)
+        self.supervision.submit(self, frame, chunk)
     }
 
     /// In trick mode each key frame shall show at once, and the base class asks
@@ -349,11 +350,12 @@ impl VideoDecoderImpl for Dav1dWatchDec {
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let id = frame.system_frame_number();
         let at = frame.deadline();
+        let pts = frame.pts();
         let buffer = frame.input_buffer_owned();
         // The frame holds the stream lock, and the base class keeps its own reference.
         drop(frame);
         let submitted = match buffer {
-            Some(buffer) if buffer.size() > 0 => self.decode(id, at, buffer),
+            Some(buffer) if buffer.size() > 0 => self.decode(Frame { id, pts }, at, buffer),
             _ => {
                 self.release(id.into());
                 Ok(gst::FlowSuccess::Ok)
@@ -435,7 +437,7 @@ impl Supervised for Dav1dWatchDec {
         self.on_output(output)
     }
 
-    fn let_go(&self, frames: &[u32]) -> Lost {
-        self.drop_pending(frames)
+    fn let_go(&self, frames: &[u32]) {
+        self.drop_lost(frames);
     }
 }

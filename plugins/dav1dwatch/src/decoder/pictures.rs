@@ -2,7 +2,6 @@
 //! The way of the codec's output downstream, and the account of what was lost.
 
 use codecwatch_dav1d as dav1d;
-use codecwatch_element::{Lost, Supervised};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_video::VideoDecoderRequestSyncPointFlags;
@@ -191,40 +190,18 @@ impl Dav1dWatchDec {
         }
     }
 
-    /// Lets go of frames that no session will give any more, and of what was put by
-    /// of them. The next session can do nothing before a key frame: upstream is
-    /// asked for one.
-    pub(super) fn drop_pending(&self, frames: &[u32]) -> Lost {
-        let element = self.obj();
-        let put_by = {
-            let mut state = self.state();
-            // What the next session cannot decode is told as lost with this one.
-            state.tally.in_sync = false;
-            state.reverse.as_mut().map(std::mem::take)
-        };
-        let put_by = put_by.unwrap_or_default();
-        let ids = put_by.iter().filter_map(Self::frame_of);
-        let lost: Vec<_> = frames
-            .iter()
-            .copied()
-            .chain(ids)
-            .filter_map(|id| element.frame(frame_number(id.into())))
-            .collect();
-        let count = lost.len() as u64;
-        let first = lost.iter().filter_map(|frame| frame.pts()).min();
-        let last = lost.iter().filter_map(|frame| frame.pts()).max();
-        for frame in lost {
-            element.release_frame(frame);
+    /// Lets go of frames that no session will give any more. The next session can do
+    /// nothing before a key frame: upstream is asked for one.
+    pub(super) fn drop_lost(&self, frames: &[u32]) {
+        // What the next session cannot decode is told as lost with this one.
+        self.state().tally.in_sync = false;
+        for &id in frames {
+            self.release(id.into());
         }
-        drop(put_by);
         let request = gst_video::UpstreamForceKeyUnitEvent::builder()
             .all_headers(true)
             .build();
-        element.sink_pad().push_event(request);
-        Lost {
-            frames: count,
-            pts: first.zip(last),
-        }
+        self.obj().sink_pad().push_event(request);
     }
 }
 

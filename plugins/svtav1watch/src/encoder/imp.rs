@@ -7,7 +7,7 @@
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use codecwatch_element::{
-    EventDisposition, Lost, Role, Settings as SharedSettings, SubmitError, Supervised, Supervision,
+    EventDisposition, Frame, Role, Settings as SharedSettings, SubmitError, Supervised, Supervision,
 };
 use codecwatch_supervisor::{CodecError, guard};
 use codecwatch_svtav1 as svtav1;
@@ -327,7 +327,8 @@ impl VideoEncoderImpl for SvtAv1WatchEnc {
         if number == 0 {
             self.settle_variable_rate(frame.duration())?;
         }
-        let at = self.running_time(frame.pts());
+        let pts = frame.pts();
+        let at = self.running_time(pts);
         self.supervision.check_frame(self, number, at)?;
         let bitrate = self.new_bitrate();
         let (info, config) = match &self.state().format {
@@ -348,7 +349,7 @@ impl VideoEncoderImpl for SvtAv1WatchEnc {
             );
             self.supervision
                 .hand_over(self)
-                .inspect_err(|_| self.let_go_of(id))?;
+                .inspect_err(|_| self.let_go(&[id]))?;
         }
         let picture = svtav1::Picture {
             planes,
@@ -356,9 +357,9 @@ impl VideoEncoderImpl for SvtAv1WatchEnc {
             force_key,
             bitrate,
         };
-        let submitted = self.supervision.submit(self, id, picture);
+        let submitted = self.supervision.submit(self, Frame { id, pts }, picture);
         if let Err(SubmitError::NotTaken(_)) = submitted {
-            self.let_go_of(id);
+            self.let_go(&[id]);
         }
         submitted.map_err(Into::into)
     }
@@ -426,7 +427,9 @@ impl Supervised for SvtAv1WatchEnc {
         self.push(output)
     }
 
-    fn let_go(&self, frames: &[u32]) -> Lost {
-        self.note_lost(frames)
+    /// The base class can let go of a frame only when it knows the output caps: the
+    /// next header does.
+    fn let_go(&self, frames: &[u32]) {
+        self.state().lost.extend(frames);
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The way of the codec's output downstream. Runs on the output task.
 
-use codecwatch_element::Lost;
 use codecwatch_svtav1 as svtav1;
 use gst::subclass::prelude::*;
 use gst_video::VideoCodecFrameFlags;
@@ -72,26 +71,6 @@ impl SvtAv1WatchEnc {
         }
         frame.set_output_buffer(buffer);
         element.finish_frame(frame)
-    }
-
-    /// Takes note of frames that no session will give any more. The next header lets
-    /// go of them.
-    pub(super) fn note_lost(&self, frames: &[u32]) -> Lost {
-        let element = self.obj();
-        let times = frames
-            .iter()
-            .filter_map(|&number| element.frame(i32::try_from(number).ok()?)?.pts());
-        let times: Vec<_> = times.collect();
-        self.state().lost.extend(frames);
-        Lost {
-            frames: frames.len() as u64,
-            pts: times.iter().min().copied().zip(times.iter().max().copied()),
-        }
-    }
-
-    /// The same for a frame that no session was given.
-    pub(super) fn let_go_of(&self, frame: u32) {
-        self.state().lost.push(frame);
     }
 
     /// The base class can let go of a frame only when it knows the output caps.
