@@ -31,6 +31,7 @@ mod supervised;
 mod supervision;
 
 pub use events::EventDisposition;
+pub use refusal::position;
 pub use settings::Settings;
 pub use supervised::{Role, Supervised};
 pub use supervision::Supervision;
