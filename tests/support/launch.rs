@@ -101,6 +101,8 @@ impl Launch {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // What `support::init` does in the process of a test.
+            .env("G_DEBUG", "fatal-criticals")
             .env("GST_PLUGIN_PATH", plugin_dir())
             .env("GST_REGISTRY", target_dir().join("registry-tests.bin"));
         Self {

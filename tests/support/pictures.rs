@@ -32,12 +32,21 @@ pub struct Played {
 
 /// Plays `DESCRIPTION ! appsink` to its end, be it EOS or an error.
 pub fn play(description: &str, downstream: Downstream) -> Played {
+    play_pipeline(&pipeline(description), downstream)
+}
+
+/// `DESCRIPTION ! appsink`, in NULL.
+pub fn pipeline(description: &str) -> gst::Pipeline {
     crate::init();
-    let pipeline = gst::parse::launch(&format!("{description} ! appsink name=out sync=false"))
+    gst::parse::launch(&format!("{description} ! appsink name=out sync=false"))
         .unwrap()
-        .downcast::<gst::Pipeline>()
-        .unwrap();
-    let samples = collect(&pipeline, downstream);
+        .downcast()
+        .unwrap()
+}
+
+/// Plays a pipeline made by [`pipeline`] to its end, be it EOS or an error.
+pub fn play_pipeline(pipeline: &gst::Pipeline, downstream: Downstream) -> Played {
+    let samples = collect(pipeline, downstream);
     let bus = pipeline.bus().unwrap();
     pipeline.set_state(gst::State::Playing).unwrap();
     let mut complaints = Vec::new();

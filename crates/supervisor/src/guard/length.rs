@@ -122,7 +122,7 @@ impl Limits {
         }
         if length.passed > longest {
             return refuse(format!(
-                "the stream goes on {:.1?} after its first frame, max-duration allows {longest:.1?}",
+                "the stream goes on {:?} after its first frame, max-duration allows {longest:?}",
                 length.passed
             ));
         }
