@@ -132,6 +132,12 @@ impl Launch {
         self
     }
 
+    /// Runs in this folder.
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
     /// Runs under the fault shim with this script.
     pub fn rehearse(self, script: &str) -> Self {
         self.env("LD_PRELOAD", rehearsal::shim())
