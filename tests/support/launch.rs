@@ -101,6 +101,8 @@ impl Launch {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // What `support::init` does in the process of a test.
+            .env("G_DEBUG", "fatal-criticals")
             .env("GST_PLUGIN_PATH", plugin_dir())
             .env("GST_REGISTRY", target_dir().join("registry-tests.bin"));
         Self {
@@ -127,6 +129,12 @@ impl Launch {
     /// Sets an environment variable.
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.command.env(name, value.into());
+        self
+    }
+
+    /// Runs in this folder.
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
         self
     }
 

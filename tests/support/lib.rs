@@ -15,10 +15,12 @@ pub mod stopping;
 
 pub use launch::{Finished, Launch, Line, Running, is_child};
 
-/// Registers the plugins in this process, once.
+/// Registers the plugins in this process, once. A critical message of GLib, which
+/// says that a function was misused, ends the process from now on.
 pub fn init() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
+        gst::glib::log_set_always_fatal(gst::glib::LogLevels::LEVEL_CRITICAL);
         gst::init().unwrap();
         gstdav1dwatch::plugin_register_static().unwrap();
         gstsvtav1watch::plugin_register_static().unwrap();

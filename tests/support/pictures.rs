@@ -32,12 +32,21 @@ pub struct Played {
 
 /// Plays `DESCRIPTION ! appsink` to its end, be it EOS or an error.
 pub fn play(description: &str, downstream: Downstream) -> Played {
+    play_pipeline(&pipeline(description), downstream)
+}
+
+/// `DESCRIPTION ! appsink`, in NULL.
+pub fn pipeline(description: &str) -> gst::Pipeline {
     crate::init();
-    let pipeline = gst::parse::launch(&format!("{description} ! appsink name=out sync=false"))
+    gst::parse::launch(&format!("{description} ! appsink name=out sync=false"))
         .unwrap()
-        .downcast::<gst::Pipeline>()
-        .unwrap();
-    let samples = collect(&pipeline, downstream);
+        .downcast()
+        .unwrap()
+}
+
+/// Plays a pipeline made by [`pipeline`] to its end, be it EOS or an error.
+pub fn play_pipeline(pipeline: &gst::Pipeline, downstream: Downstream) -> Played {
+    let samples = collect(pipeline, downstream);
     let bus = pipeline.bus().unwrap();
     pipeline.set_state(gst::State::Playing).unwrap();
     let mut complaints = Vec::new();
@@ -80,7 +89,7 @@ pub fn collect(pipeline: &gst::Pipeline, downstream: Downstream) -> Arc<Mutex<Ve
     let collected = samples.clone();
     let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        collected.lock().unwrap().push(sample);
+        collected.lock().unwrap().push(own(&sample));
         Ok(gst::FlowSuccess::Ok)
     });
     if downstream == Downstream::TakesVideoMeta {
@@ -88,6 +97,16 @@ pub fn collect(pipeline: &gst::Pipeline, downstream: Downstream) -> Arc<Mutex<Ve
     }
     sink.set_callbacks(callbacks.build());
     samples
+}
+
+/// A sample with what another has. After a flush, appsink 1.22 writes to its own
+/// even where somebody else holds it, too: a critical message, and no caps.
+fn own(sample: &gst::Sample) -> gst::Sample {
+    gst::Sample::builder()
+        .buffer_if_some(sample.buffer_owned().as_ref())
+        .caps_if_some(sample.caps_owned().as_ref())
+        .segment_if_some(sample.segment())
+        .build()
 }
 
 /// Answers allocation queries as a sink does that takes any layout.

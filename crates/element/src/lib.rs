@@ -37,6 +37,7 @@ mod supervision;
 
 pub use events::EventDisposition;
 pub use line::Frame;
+pub use refusal::position;
 pub use settings::Settings;
 pub use submission::SubmitError;
 pub use supervised::{Role, Supervised};

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use codecwatch_supervisor::guard::Refusal;
+use codecwatch_supervisor::guard::{self, Length, Position, Refusal};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -58,36 +58,29 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         self.end_with(imp, code, REFUSED, text)
     }
 
-    /// The guard's word on input number `number` (from 0), at `at` of running time.
+    /// The guard's word on a stream at its latest input, which `length` counts.
     /// To be asked before anything else is made of a buffer: where caps were passed
     /// over because a stop, a flush or downstream cut their drain short, it is not
     /// in the format that the element knows.
     ///
     /// # Errors
     /// What [`submit`](Self::submit) would answer at the moment, or
-    /// [`refuse`](Self::refuse)'s, above `max-frames` or `max-duration`.
-    pub fn check_frame<T>(
-        &self,
-        imp: &T,
-        number: u64,
-        at: Option<gst::ClockTime>,
-    ) -> Result<(), gst::FlowError>
+    /// [`refuse`](Self::refuse)'s: see [`guard::Limits::check`].
+    pub fn check_frame<T>(&self, imp: &T, length: &Length) -> Result<(), gst::FlowError>
     where
         T: Supervised<Input = I, Output = O>,
     {
-        let at = at.map(|at| Duration::from_nanos(at.nseconds()));
         self.lock().check_open()?;
-        let checked = self.settings().limits.check_frame(number, at);
+        let checked = self.settings().limits.check(length);
         checked.map_err(|refusal| self.refuse(imp, &refusal))
     }
 
-    /// The guard's word on the duration that upstream announces. Asks upstream:
-    /// to be called without a lock.
+    /// Where the medium ends as upstream announces it, for [`Length::announce`].
+    /// Asks upstream: to be called without a lock.
     ///
     /// # Errors
-    /// [`refuse`](Self::refuse)'s, for a duration that is none or above
-    /// `max-duration`.
-    pub fn check_duration<T>(&self, imp: &T) -> Result<(), gst::FlowError>
+    /// [`refuse`](Self::refuse)'s, for a sentinel.
+    pub fn check_duration<T>(&self, imp: &T) -> Result<Option<Duration>, gst::FlowError>
     where
         T: Supervised<Input = I, Output = O>,
     {
@@ -99,8 +92,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             gst::GenericFormattedValue::Time(Some(time)) if known => Some(time.nseconds()),
             _ => None,
         };
-        let checked = self.settings().limits.check_duration(announced);
-        checked.map_err(|refusal| self.refuse(imp, &refusal))
+        guard::announced_end(announced).map_err(|refusal| self.refuse(imp, &refusal))
     }
 
     fn end_with<T>(
@@ -119,5 +111,19 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         self.end(imp, move || {
             report::post_end(&element, code, outcome, &text, stats.as_ref());
         })
+    }
+}
+
+/// Where a frame is that lies at `pts` of a segment.
+pub fn position(segment: &gst::Segment, pts: Option<gst::ClockTime>) -> Position {
+    let Some(segment) = segment.downcast_ref::<gst::ClockTime>() else {
+        return Position::default();
+    };
+    let duration = |time: gst::ClockTime| Duration::from_nanos(time.nseconds());
+    let stream_time = |time| segment.to_stream_time(time);
+    Position {
+        running_time: segment.to_running_time(pts).map(duration),
+        stream_time: pts.and_then(stream_time).or(segment.time()).map(duration),
+        segment_end: segment.stop().and_then(stream_time).map(duration),
     }
 }

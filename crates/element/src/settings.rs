@@ -33,10 +33,7 @@ impl Default for Settings {
             restart_window: Duration::from_secs(60),
             max_abandoned: 4,
             eos_after_failure: false,
-            limits: Limits {
-                duration: Duration::from_secs(30 * 24 * 3600),
-                frames: 0,
-            },
+            limits: Limits::default(),
         }
     }
 }
@@ -121,7 +118,8 @@ impl Settings {
             duration(
                 "max-duration",
                 "Maximum duration",
-                "Streams that are or announce to be longer are refused (ns, 0 = no limit)",
+                "Streams that last or announce to last longer, from their first frame on, are \
+                 refused (ns, 0 = no limit)",
                 defaults.limits.duration,
             ),
             glib::ParamSpecUInt64::builder("max-frames")

@@ -218,24 +218,6 @@ fn codec_data_that_is_none_is_done_without() {
 }
 
 #[test]
-fn what_the_guard_refuses_is_an_error_of_the_format() {
-    for (properties, caps) in [
-        ("max-frames=3", CAPS.to_owned()),
-        ("max-duration=80000000", CAPS.to_owned()),
-        ("", CAPS.replace("25/1", "100000/1")),
-    ] {
-        let mut harness = harness(properties);
-        let bus = bus(&harness);
-        harness.set_src_caps_str(&caps);
-        let flow = push_until_refused(&mut harness, &clip()[..8]);
-        assert!(flow.is_err(), "{properties} {caps}");
-        let error = error(&bus).expect("an error");
-        assert!(error.matches(gst::StreamError::Format), "{error}");
-        assert!(!has_ended(&mut harness), "{properties} {caps}");
-    }
-}
-
-#[test]
 fn eos_follows_a_refusal_where_it_is_asked_for() {
     let mut harness = decoder("max-frames=3 eos-after-failure=true");
     let bus = bus(&harness);

@@ -8,6 +8,7 @@ mod streams;
 mod buffers;
 mod caps;
 mod damage;
+mod frame_rate;
 mod lifecycle;
 mod properties;
 mod seeking;

@@ -92,16 +92,6 @@ fn stats_can_be_read_before_there_is_a_session() {
 }
 
 #[test]
-fn installing_it_changes_no_pipeline_that_did_not_ask_for_it() {
-    let factory = element().factory().unwrap();
-    for other in ["av1dec", "dav1ddec", "avdec_libdav1d", "vaav1dec"] {
-        if let Some(other) = gst::ElementFactory::find(other) {
-            assert!(factory.rank() < other.rank(), "{}", other.name());
-        }
-    }
-}
-
-#[test]
 fn more_threads_than_dav1d_takes_still_open() {
     let run = support::Launch::pipeline(&format!(
         "filesrc location={} ! matroskademux ! av1parse \

@@ -6,8 +6,8 @@ use support::pictures::{Downstream, collect, info, md5, plane_rows};
 
 use crate::streams::ivf;
 use crate::util::{
-    FRAME, KEY_EVERY_8, THREADED, clip, clip_start, decoder, encoded, has_ended, numbers, pull_all,
-    push, wait_until,
+    FRAME, KEY_EVERY_8, THREADED, buffer, clip, clip_start, decoder, encoded, has_ended, numbers,
+    pull_all, push, wait_until,
 };
 
 #[test]
@@ -217,4 +217,18 @@ fn planes_are_shown_to_the_end() {
         plane_rows(&samples[0], plane, |row| bytes += row.len());
     }
     assert_eq!(bytes, info(&samples[0]).size());
+}
+
+#[test]
+fn a_flush_begins_the_counts_of_max_frames_and_max_duration_anew() {
+    let mut harness = decoder("n-threads=1 max-frames=10 max-duration=400000000");
+    for round in 0..3 {
+        push(&mut harness, &clip()[..10], 100 * round);
+        assert!(harness.push_event(gst::event::FlushStart::new()));
+        assert!(harness.push_event(gst::event::FlushStop::new(true)));
+        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        assert!(harness.push_event(gst::event::Segment::new(&segment)));
+    }
+    push(&mut harness, &clip()[..10], 0);
+    assert!(harness.push(buffer(&clip()[10], 10)).is_err());
 }

@@ -5,6 +5,7 @@
 mod cancelled;
 mod drop_in;
 mod formats;
+mod key_frames;
 mod lifecycle;
 mod muxing;
 mod properties;

@@ -265,3 +265,17 @@ fn stats_count_frames_while_the_element_plays() {
     assert!(stats.get::<u64>("frames-out").unwrap() >= 4);
     assert_eq!(stats.get::<&str>("phase"), Ok("running"));
 }
+
+#[test]
+fn a_flush_begins_the_counts_of_max_frames_and_max_duration_anew() {
+    let mut harness = encoder("low-latency=true max-frames=10 max-duration=400000000");
+    for round in 0..3 {
+        push(&mut harness, 100 * round, 100 * round + 10);
+        assert!(harness.push_event(gst::event::FlushStart::new()));
+        assert!(harness.push_event(gst::event::FlushStop::new(true)));
+        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        assert!(harness.push_event(gst::event::Segment::new(&segment)));
+    }
+    push(&mut harness, 0, 10);
+    assert!(harness.push(frame(CAPS, 10)).is_err());
+}

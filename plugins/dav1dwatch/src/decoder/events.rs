@@ -37,15 +37,19 @@ impl Dav1dWatchDec {
     /// a session ends and another begins. Otherwise the session goes on; pictures
     /// find their format by their input (see `State::formats`).
     fn before_caps(&self, caps: &gst::CapsRef) -> EventDisposition {
-        let old = self.state().format().cloned();
+        let Ok(end) = self.supervision.check_duration(self) else {
+            return EventDisposition::Refuse;
+        };
+        let old = {
+            let mut state = self.state();
+            state.length.announce(end);
+            state.format().cloned()
+        };
         if old
             .as_ref()
             .is_some_and(|old| old.caps.is_strictly_equal(caps))
         {
             return EventDisposition::Forward;
-        }
-        if self.supervision.check_duration(self).is_err() {
-            return EventDisposition::Refuse;
         }
         let live = self.settings().max_frame_delay < 0 && self.upstream_is_live();
         let as_live = std::mem::replace(&mut self.state().live, live) == live;

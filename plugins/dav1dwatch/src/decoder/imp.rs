@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use codecwatch_dav1d as dav1d;
 use codecwatch_element::{
-    Frame, Role, Settings as SharedSettings, SubmitError, Supervised, Supervision,
+    Frame, Role, Settings as SharedSettings, SubmitError, Supervised, Supervision, position,
 };
 use codecwatch_supervisor::guard;
 use gst::glib;
@@ -39,8 +39,9 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 /// anew; so ten errors in a row are ten key frames that were not to be had.
 const MAX_ERRORS: i32 = 10;
 
-/// Frame rate for the latency of streams that do not say theirs.
-const ASSUMED_FRAME_RATE: u64 = 30;
+/// Frame rate for the latency of streams that do not say theirs, or one that
+/// cannot be. The decoder uses the rate for nothing else, so it refuses none.
+const ASSUMED_FRAME_RATE: (u32, u32) = (30, 1);
 
 /// The stream as the caps describe it, and what was made of it.
 #[derive(Default)]
@@ -50,8 +51,8 @@ pub(super) struct State {
     pub(super) formats: VecDeque<(u64, Format)>,
     /// What -1 stands for in `max-frame-delay`.
     pub(super) live: bool,
-    /// Inputs since the element left READY.
-    inputs: u64,
+    /// The stream so far, for the guard.
+    pub(super) length: guard::Length,
     /// Pictures that the open session holds back.
     pub(super) held_back: Option<usize>,
     /// The format of the last picture.
@@ -114,42 +115,35 @@ impl Dav1dWatchDec {
             };
             (held_back as u64, fps)
         };
-        let rate = |number: i32| u64::try_from(number).unwrap_or_default();
-        let (numerator, denominator) = match (rate(fps.numer()), rate(fps.denom())) {
-            (0, _) => (ASSUMED_FRAME_RATE, 1),
-            known => known,
+        let (numerator, denominator) = (fps.numer(), fps.denom());
+        let (numerator, denominator) = if guard::is_plausible_frame_rate(numerator, denominator) {
+            (numerator.unsigned_abs(), denominator.unsigned_abs())
+        } else {
+            ASSUMED_FRAME_RATE
         };
         let latency = gst::ClockTime::SECOND
-            .nseconds()
-            .saturating_mul(held_back)
-            .saturating_mul(denominator)
-            / numerator;
+            .mul_div_floor(held_back * u64::from(denominator), u64::from(numerator))
+            .unwrap_or_default();
         gst::debug!(CAT, imp = self, "{held_back} pictures are held back");
-        self.obj()
-            .set_latency(gst::ClockTime::from_nseconds(latency), None);
+        self.obj().set_latency(latency, None);
     }
 
     /// Hands an input to the codec. Its frame is in the base class's list.
-    fn decode(
-        &self,
-        frame: Frame,
-        at: Option<gst::ClockTime>,
-        buffer: gst::Buffer,
-    ) -> Result<gst::FlowSuccess, SubmitError> {
+    fn decode(&self, frame: Frame, buffer: gst::Buffer) -> Result<gst::FlowSuccess, SubmitError> {
         let id = frame.id;
-        let (number, bitstream) = {
+        let position = position(&self.obj().input_segment(), frame.pts);
+        let (length, bitstream) = {
             let mut state = self.state();
             let Some((first, format)) = state.formats.back_mut() else {
                 return Err(SubmitError::NotTaken(gst::FlowError::NotNegotiated));
             };
             *first = (*first).min(id.into());
             let bitstream = format.bitstream.clone();
-            state.inputs += 1;
             state.tally.inputs += 1;
-            (state.inputs - 1, bitstream)
+            (state.length.add(position), bitstream)
         };
         self.supervision
-            .check_frame(self, number, at)
+            .check_frame(self, &length)
             .map_err(SubmitError::NotTaken)?;
         let bytes = match bitstream.bytes(buffer) {
             Ok(bytes) => bytes,
@@ -319,11 +313,6 @@ impl VideoDecoderImpl for Dav1dWatchDec {
         &self,
         input: &gst_video::VideoCodecState<'static, gst_video::video_codec_state::Readable>,
     ) -> Result<(), gst::LoggableError> {
-        let fps = input.info().fps();
-        if let Err(refusal) = guard::check_frame_rate(fps.numer(), fps.denom()) {
-            let _error = self.supervision.refuse(self, &refusal);
-            return Err(gst::loggable_error!(CAT, "{refusal}"));
-        }
         let caps = input.caps_owned().unwrap_or_else(gst::Caps::new_empty);
         let format = Format {
             input: input.clone(),
@@ -349,13 +338,12 @@ impl VideoDecoderImpl for Dav1dWatchDec {
         frame: gst_video::VideoCodecFrame<'_>,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let id = frame.system_frame_number();
-        let at = frame.deadline();
         let pts = frame.pts();
         let buffer = frame.input_buffer_owned();
         // The frame holds the stream lock, and the base class keeps its own reference.
         drop(frame);
         let submitted = match buffer {
-            Some(buffer) if buffer.size() > 0 => self.decode(Frame { id, pts }, at, buffer),
+            Some(buffer) if buffer.size() > 0 => self.decode(Frame { id, pts }, buffer),
             _ => {
                 self.release(id.into());
                 Ok(gst::FlowSuccess::Ok)

@@ -67,6 +67,7 @@ impl State {
             unreferenced: self.tally.unreferenced,
             ..Tally::default()
         };
+        self.length.restart();
         self.reverse = None;
         // No input of the earlier formats is inside any more.
         if let Some(format) = self.formats.pop_back() {

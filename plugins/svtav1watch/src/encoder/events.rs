@@ -25,7 +25,10 @@ impl SvtAv1WatchEnc {
             },
             // Running time begins anew, and so does the stream that comes out.
             gst::EventView::FlushStop(_) => {
-                self.state().times = Timestamps::default();
+                let mut state = self.state();
+                state.times = Timestamps::default();
+                state.length.restart();
+                drop(state);
                 self.parent_sink_event(event)
             }
             gst::EventView::Segment(_) => {
@@ -37,14 +40,14 @@ impl SvtAv1WatchEnc {
     }
 
     fn new_caps(&self, event: gst::Event, caps: &gst::Caps) -> bool {
-        if self.supervision.check_duration(self).is_err() {
+        let Ok(end) = self.supervision.check_duration(self) else {
             return false;
-        }
-        let old = self
-            .state()
-            .format
-            .as_ref()
-            .map(|format| format.caps.clone());
+        };
+        let old = {
+            let mut state = self.state();
+            state.length.announce(end);
+            state.format.as_ref().map(|format| format.caps.clone())
+        };
         let Some(old) = old else {
             return self.parent_sink_event(event);
         };

@@ -7,7 +7,8 @@
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use codecwatch_element::{
-    EventDisposition, Frame, Role, Settings as SharedSettings, SubmitError, Supervised, Supervision,
+    EventDisposition, Frame, Role, Settings as SharedSettings, SubmitError, Supervised,
+    Supervision, position,
 };
 use codecwatch_supervisor::{CodecError, guard};
 use codecwatch_svtav1 as svtav1;
@@ -42,6 +43,8 @@ pub(super) struct State {
     pub(super) format: Option<Format>,
     /// Frames seen since the element left READY.
     frames: u64,
+    /// The stream so far, for the guard.
+    pub(super) length: guard::Length,
     /// The times of the frames so far.
     pub(super) times: Timestamps,
     /// Frames that were lost with a session and wait to be let go of.
@@ -152,10 +155,11 @@ impl SvtAv1WatchEnc {
     fn announce_latency(&self, config: &svtav1::Config) {
         let rate = config.frame_rate;
         let frames = u64::from(config.latency_frames());
-        let latency = gst::ClockTime::from_nseconds(
-            frames * 1_000_000_000 * u64::from(rate.denominator) / u64::from(rate.numerator.max(1)),
+        let latency = gst::ClockTime::SECOND.mul_div_floor(
+            frames * u64::from(rate.denominator),
+            u64::from(rate.numerator.max(1)),
         );
-        self.obj().set_latency(latency, None);
+        self.obj().set_latency(latency.unwrap_or_default(), None);
     }
 
     /// Of a variable frame rate the first frame says how fast it is.
@@ -175,15 +179,6 @@ impl SvtAv1WatchEnc {
         self.announce_latency(&config);
         self.state().format = Some(Format { config, ..format });
         Ok(())
-    }
-
-    fn running_time(&self, pts: Option<gst::ClockTime>) -> Option<gst::ClockTime> {
-        let segment = self
-            .obj()
-            .input_segment()
-            .downcast::<gst::ClockTime>()
-            .ok()?;
-        segment.to_running_time(pts?)
     }
 
     fn map(&self, buffer: gst::Buffer, info: &VideoInfo) -> Result<MappedFrame, gst::FlowError> {
@@ -328,8 +323,9 @@ impl VideoEncoderImpl for SvtAv1WatchEnc {
             self.settle_variable_rate(frame.duration())?;
         }
         let pts = frame.pts();
-        let at = self.running_time(pts);
-        self.supervision.check_frame(self, number, at)?;
+        let position = position(&self.obj().input_segment(), pts);
+        let length = self.state().length.add(position);
+        self.supervision.check_frame(self, &length)?;
         let bitrate = self.new_bitrate();
         let (info, config) = match &self.state().format {
             Some(format) => (format.info.clone(), format.config.clone()),

@@ -135,14 +135,14 @@ impl Settings {
             int(
                 "intra-period-length",
                 "Intra period length",
-                "Frames from one key frame to the next (-2 = the library's choice, -1 = first frame only)",
+                "Frames between two key frames: N - 1 for groups of N (-2 = the library's choice, -1 = first frame only)",
                 -2,
                 i32::MAX,
                 d.intra_period_length,
             ),
             glib::ParamSpecEnum::builder_with_default("intra-refresh-type", d.intra_refresh_type)
                 .nick("Intra refresh type")
-                .blurb("Whether groups of pictures are open (CRA) or closed (IDR)")
+                .blurb("Whether groups of pictures are open (CRA: begun by intra-only frames, which are no sync points) or closed (IDR: begun by key frames)")
                 .mutable_ready()
                 .build(),
             uint(
