@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Upstream gets its pixels back as soon as the library has copied them, not when
 //! the packet is out.
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -71,11 +72,15 @@ fn fill(mut buffer: gst::Buffer, number: u64) -> gst::Buffer {
 fn a_pool_of_eight_buffers_feeds_random_access_and_is_whole_while_packets_wait() {
     let mut harness = encoder("");
     let pool = pool();
+    let mut pictures = HashSet::new();
     for number in 0..60 {
         let buffer = fill(acquire_at_length(&pool), number);
+        pictures.insert(buffer.map_readable().unwrap().as_ptr());
         harness.push(buffer).unwrap();
     }
     assert!(comes_back_whole(&pool));
+    // The pool would replace a buffer whose memory somebody has kept.
+    assert!(pictures.len() <= BUFFERS, "{} pictures", pictures.len());
     // They would have come back with the packets, too.
     let out = pull_all(&mut harness).len();
     assert!(out < 60 - BUFFERS, "{out} packets are out");
