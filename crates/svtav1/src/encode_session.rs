@@ -79,7 +79,7 @@ impl Codec for SvtAv1 {
         self.config.check()?;
         let encoder = Encoder::open(lane, &self.config)?;
         Ok(SvtAv1Session {
-            encoder: Arc::new(encoder),
+            encoder: encoder.map(Arc::new),
             pending: Arc::default(),
             receiver: None,
             discarder: Arc::default(),
@@ -109,7 +109,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// receive lane may be inside the library.
 #[derive(Debug)]
 pub struct SvtAv1Session {
-    encoder: Arc<Encoder>,
+    /// None where the session was told to close or to flush before it could be
+    /// opened: nothing else will be asked of it.
+    encoder: Option<Arc<Encoder>>,
     pending: Arc<Pending>,
     /// Started with the first picture: without one, some libraries would never
     /// let it go again.
@@ -167,9 +169,15 @@ impl Session for SvtAv1Session {
     }
 
     fn close(mut self, lane: &Lane<Output>) -> Result<(), CodecError> {
+        if let Some(encoder) = &self.encoder {
+            encoder.closing();
+        }
         let ended = self.end(lane);
+        let Some(encoder) = self.encoder else {
+            return ended;
+        };
         // The receive lane has ended and given up its share.
-        let Some(encoder) = Arc::into_inner(self.encoder) else {
+        let Some(encoder) = Arc::into_inner(encoder) else {
             return Err(CodecError::Resource(
                 "the receive lane still holds the encoder".to_owned(),
             ));
@@ -179,8 +187,14 @@ impl Session for SvtAv1Session {
 }
 
 impl SvtAv1Session {
+    fn encoder(&self) -> Result<&Arc<Encoder>, CodecError> {
+        self.encoder.as_ref().ok_or_else(|| {
+            CodecError::Resource("the session was told to close before it was open".to_owned())
+        })
+    }
+
     fn receive(&self, lane: &Lane<Output>) -> Result<Sibling, CodecError> {
-        let encoder = self.encoder.clone();
+        let encoder = self.encoder()?.clone();
         let pending = self.pending.clone();
         let discarder = self.discarder.clone();
         lane.spawn("receive", move |lane| {
@@ -213,6 +227,7 @@ impl SvtAv1Session {
             cr_stride: red.1,
             ..Default::default()
         };
+        let encoder = self.encoder()?;
         let mut change = BitrateChange::to(bitrate);
         let key = self.can_force_key && (force_key || change.needs_key());
         let bytes = self.format.bytes() as u32;
@@ -232,17 +247,17 @@ impl SvtAv1Session {
         };
         // SAFETY: the planes were checked against the session's format and live
         // until `send` returns; the node of the change lives until here.
-        unsafe { self.encoder.send_picture(lane, &mut buffer) }
+        unsafe { encoder.send_picture(lane, &mut buffer) }
     }
 
     /// Sends the end of the stream, once, and waits until everything is out.
     fn end(&mut self, lane: &Lane<Output>) -> Result<(), CodecError> {
         if !self.ended {
             self.ended = true;
-            let sent = if self.begun {
-                self.encoder.send_end(lane)
-            } else {
-                self.end_unused(lane)
+            let sent = match &self.encoder {
+                None => Ok(()),
+                Some(encoder) if self.begun => encoder.send_end(lane),
+                Some(_) => self.end_unused(lane),
             };
             // Also when this fails: what is inside may still come out.
             self.wait_for_receiver();
@@ -269,7 +284,7 @@ impl SvtAv1Session {
     fn end_unused(&mut self, lane: &Lane<Output>) -> Result<(), CodecError> {
         if Version::installed().at_least(2, 0) {
             return match self.receiver {
-                Some(_) => self.encoder.send_end(lane),
+                Some(_) => self.encoder()?.send_end(lane),
                 None => Ok(()),
             };
         }
@@ -281,7 +296,7 @@ impl SvtAv1Session {
         let readable = self.format.readable(&planes, &mut self.scratch)?;
         self.encode(lane, readable, 0, false, None)?;
         // The receive lane takes it out again, or `svt_av1_enc_deinit`.
-        self.encoder.send_end(lane)
+        self.encoder()?.send_end(lane)
     }
 }
 

@@ -63,7 +63,7 @@ pub(crate) struct Packet {
 #[derive(Debug)]
 pub(crate) struct Encoder {
     handle: NonNull<sys::EbComponentType>,
-    /// Taken when the encoder starts to run.
+    /// Given up when it runs no more.
     place: Option<PresetSlot>,
 }
 
@@ -74,7 +74,8 @@ unsafe impl Send for Encoder {}
 unsafe impl Sync for Encoder {}
 
 impl Encoder {
-    /// Opens an encoder.
+    /// Opens an encoder. `None`: its session was told to close while another had
+    /// the [place](PresetSlot) that it needs.
     ///
     /// # Errors
     /// What the library answered; [`CodecError::Settings`] where it is the
@@ -82,8 +83,10 @@ impl Encoder {
     pub(crate) fn open<O: Send + 'static>(
         lane: &Lane<O>,
         config: &Config,
-    ) -> Result<Self, CodecError> {
-        let place = PresetSlot::take(config)?;
+    ) -> Result<Option<Self>, CodecError> {
+        let Some(place) = PresetSlot::take(lane, config)? else {
+            return Ok(None);
+        };
         let (mut encoder, opening) = match Self::configured(lane, config) {
             Ok(configured) => configured,
             Err(error) => {
@@ -91,18 +94,28 @@ impl Encoder {
                 return Err(error);
             }
         };
-        encoder.place = Some(place);
         let started = encoder.init(lane);
-        drop(opening);
+        opening.end(lane);
         if let Err(error) = started {
             // Before 1.5 the library waits for frames that were never sent when
             // it is taken down here: memory is what is lost instead.
             if Version::installed().at_least(1, 5) {
                 let _ = encoder.destroy(lane);
             }
+            place.leave();
             return Err(error);
         }
-        Ok(encoder)
+        place.running();
+        encoder.place = Some(place);
+        Ok(Some(encoder))
+    }
+
+    /// The session was told to close. To be called before the first call that may
+    /// take its time.
+    pub(crate) fn closing(&self) {
+        if let Some(place) = &self.place {
+            place.closing();
+        }
     }
 
     /// An encoder that has its settings and runs no thread yet.
@@ -122,7 +135,7 @@ impl Encoder {
         let configured = native::configure(lane, config, &mut settings)
             .and_then(|()| encoder.set_parameter(lane, &mut settings));
         if let Err(error) = configured {
-            drop(opening);
+            opening.end(lane);
             // The error that matters is the first.
             let _ = encoder.destroy(lane);
             return Err(error);
@@ -283,11 +296,12 @@ impl Encoder {
         if let Some(place) = self.place.take() {
             place.leave();
         }
-        let freed = teardown_gate::free(self, |encoder| encoder.deinit_handle(lane));
+        let freed = teardown_gate::free(self, lane);
         stopped.and(freed)
     }
 
-    fn deinit_handle<O: Send + 'static>(self, lane: &Lane<O>) -> Result<(), CodecError> {
+    /// For [`teardown_gate`] alone.
+    pub(crate) fn deinit_handle<O: Send + 'static>(self, lane: &Lane<O>) -> Result<(), CodecError> {
         let call = "svt_av1_enc_deinit_handle";
         let code = lane.call(call, || {
             // SAFETY: the handle is open and is not used again.

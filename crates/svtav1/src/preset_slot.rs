@@ -8,25 +8,59 @@
 //! tried on 1.4.1 and 2.3.0, with one or both at a slow preset, fifteen did so
 //! within a minute. So an encoder with a slow preset is alone, or it is not
 //! opened.
+//!
+//! A session that closes gives its place up when the library has encoded what is
+//! inside, which may take seconds: its place is waited for. The place of one that
+//! runs is not.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use codecwatch_supervisor::CodecError;
+use codecwatch_supervisor::{Account, CodecError, Lane};
 
 use crate::config::Config;
 use crate::effective::Effective;
+use crate::encode_session::LIBRARY;
 use crate::version::Version;
 
-#[derive(Debug, Default)]
-struct Present {
-    fast: usize,
-    slow: usize,
+/// How long the place of a session that closes is waited for: within the default
+/// of `open-timeout`, so that the refusal says who holds it.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// A session that was told to close learns of it when its call returns. So one
+/// that seems to run is given this long.
+const GRACE: Duration = Duration::from_secs(1);
+/// How often who waits looks whether its own session is still wanted.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What the session that has a place does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Opening,
+    Running,
+    Closing(Instant),
 }
 
-static PRESENT: Mutex<Present> = Mutex::new(Present { fast: 0, slow: 0 });
+#[derive(Debug)]
+struct Holder {
+    number: u64,
+    /// The name of its worker.
+    session: String,
+    preset: i64,
+    slow: bool,
+    stage: Stage,
+}
 
-fn present() -> MutexGuard<'static, Present> {
-    PRESENT.lock().unwrap_or_else(PoisonError::into_inner)
+/// The encoders of a process.
+#[derive(Debug, Default)]
+struct Places {
+    holders: Mutex<Holders>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Holders {
+    all: Vec<Holder>,
+    taken: u64,
 }
 
 /// The place of one encoder in the process. Not given up when dropped: an
@@ -34,43 +68,179 @@ fn present() -> MutexGuard<'static, Present> {
 #[derive(Debug)]
 #[must_use = "a place that is not left is taken for ever"]
 pub(crate) struct PresetSlot {
-    slow: bool,
+    /// None where every encoder goes with every other.
+    number: Option<u64>,
 }
 
+/// How a wait for a place ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Wait {
+    Place(u64),
+    /// Whoever waited is not wanted any more.
+    GivenUp,
+    /// Who holds it, in words.
+    Refused(String),
+}
+
+/// How long to wait for whom.
+struct Bounds {
+    closing: Duration,
+    running: Duration,
+}
+
+static PLACES: LazyLock<Places> = LazyLock::new(Places::default);
+
 impl PresetSlot {
+    /// Waits while a session that closes holds the place, for eight seconds at
+    /// most. `None`: the session of this lane has been told to close meanwhile.
+    ///
     /// # Errors
-    /// [`CodecError::Settings`] when this encoder cannot run beside those that
-    /// are there.
-    pub(crate) fn take(config: &Config) -> Result<Self, CodecError> {
+    /// [`CodecError::Settings`] naming who holds the place.
+    pub(crate) fn take<O: Send + 'static>(
+        lane: &Lane<O>,
+        config: &Config,
+    ) -> Result<Option<Self>, CodecError> {
         let version = Version::installed();
         let Some(least) = least_fast_preset(version) else {
-            return Ok(Self { slow: false });
+            return Ok(Some(Self { number: None }));
         };
         let preset = Effective::new(config, version).coded_preset();
-        let slow = preset < least;
-        let mut present = present();
-        if present.slow > 0 || (slow && present.fast > 0) {
-            return Err(CodecError::Settings(format!(
-                "SVT-AV1 {version} cannot run an encoder with preset {preset} beside those that \
-                 this process has: with a preset below {least} in any of them, it crashes. Use \
-                 presets from {least} on for all, or a process for each, or SVT-AV1 4.1",
-            )));
+        let bounds = Bounds {
+            closing: PATIENCE,
+            running: GRACE,
+        };
+        match PLACES.take(preset, preset < least, &bounds, || lane.discarding()) {
+            Wait::Place(number) => Ok(Some(Self {
+                number: Some(number),
+            })),
+            Wait::GivenUp => Ok(None),
+            Wait::Refused(holder) => {
+                let given_up = match Account::of(LIBRARY.name).outstanding() {
+                    0 => String::new(),
+                    n => format!(" ({n} that were given up keep their places)"),
+                };
+                Err(CodecError::Settings(format!(
+                    "SVT-AV1 {version} cannot run an encoder with preset {preset} beside \
+                     {holder}{given_up}: with a preset below {least} in any of them, it crashes. \
+                     Use presets from {least} on for all, or a process for each, or SVT-AV1 4.1",
+                )))
+            }
         }
-        *present.count(slow) += 1;
-        Ok(Self { slow })
+    }
+
+    /// The encoder is open.
+    pub(crate) fn running(&self) {
+        self.enter(Stage::Running);
+    }
+
+    /// The session was told to close: others may wait for its place.
+    pub(crate) fn closing(&self) {
+        self.enter(Stage::Closing(Instant::now()));
+    }
+
+    fn enter(&self, stage: Stage) {
+        if let Some(number) = self.number {
+            PLACES.enter(number, stage);
+        }
     }
 
     /// The encoder runs no more.
     pub(crate) fn leave(self) {
-        if least_fast_preset(Version::installed()).is_some() {
-            *present().count(self.slow) -= 1;
+        if let Some(number) = self.number {
+            PLACES.leave(number);
         }
     }
 }
 
-impl Present {
-    fn count(&mut self, slow: bool) -> &mut usize {
-        if slow { &mut self.slow } else { &mut self.fast }
+impl Places {
+    fn lock(&self) -> MutexGuard<'_, Holders> {
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `give_up` is asked without the lock.
+    fn take(&self, preset: i64, slow: bool, bounds: &Bounds, give_up: impl Fn() -> bool) -> Wait {
+        let began = Instant::now();
+        let mut holders = self.lock();
+        loop {
+            let Some(holder) = holders.against(slow) else {
+                return Wait::Place(holders.add(preset, slow));
+            };
+            let bound = match holder.stage {
+                Stage::Closing(_) => bounds.closing,
+                Stage::Opening | Stage::Running => bounds.running,
+            };
+            let left = bound.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return Wait::Refused(holder.describe());
+            }
+            drop(holders);
+            if give_up() {
+                return Wait::GivenUp;
+            }
+            holders = self.lock();
+            // Looked at again, because it may have left in between.
+            if holders.against(slow).is_some() {
+                holders = self
+                    .changed
+                    .wait_timeout(holders, left.min(LOOK))
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
+            }
+        }
+    }
+
+    fn enter(&self, number: u64, stage: Stage) {
+        if let Some(holder) = self.lock().find(number) {
+            holder.stage = stage;
+        }
+    }
+
+    fn leave(&self, number: u64) {
+        self.lock().all.retain(|holder| holder.number != number);
+        self.changed.notify_all();
+    }
+}
+
+impl Holders {
+    /// Who keeps an encoder from running: of several, one that will not leave.
+    fn against(&self, slow: bool) -> Option<&Holder> {
+        let closes = |holder: &&Holder| matches!(holder.stage, Stage::Closing(_));
+        let others = self.all.iter().filter(|holder| slow || holder.slow);
+        others.min_by_key(closes)
+    }
+
+    fn add(&mut self, preset: i64, slow: bool) -> u64 {
+        self.taken += 1;
+        let number = self.taken;
+        let thread = std::thread::current();
+        self.all.push(Holder {
+            number,
+            session: thread.name().unwrap_or("another session").to_owned(),
+            preset,
+            slow,
+            stage: Stage::Opening,
+        });
+        number
+    }
+
+    fn find(&mut self, number: u64) -> Option<&mut Holder> {
+        self.all.iter_mut().find(|holder| holder.number == number)
+    }
+}
+
+impl Holder {
+    fn describe(&self) -> String {
+        let Self {
+            session, preset, ..
+        } = self;
+        match self.stage {
+            Stage::Opening => format!("{session} (preset {preset}), which has not opened yet"),
+            Stage::Running => format!("{session} (preset {preset}), which is running"),
+            Stage::Closing(since) => format!(
+                "{session} (preset {preset}), which has been closing for {:.1} s",
+                since.elapsed().as_secs_f64()
+            ),
+        }
     }
 }
 
@@ -82,5 +252,94 @@ fn least_fast_preset(version: Version) -> Option<i64> {
         Some(8)
     } else {
         Some(6)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn take(places: &Places, slow: bool, closing: Duration, running: Duration) -> Wait {
+        places.take(4, slow, &Bounds { closing, running }, || false)
+    }
+
+    /// A place that is free.
+    #[track_caller]
+    fn place(places: &Places, slow: bool) -> u64 {
+        match take(places, slow, Duration::ZERO, Duration::ZERO) {
+            Wait::Place(number) => number,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_fast_presets_go_with_each_other() {
+        let places = Places::default();
+        let (first, second) = (place(&places, false), place(&places, false));
+        let refused = |slow| matches!(take(&places, slow, LONG, Duration::ZERO), Wait::Refused(_));
+        assert!(refused(true));
+        places.leave(first);
+        assert!(refused(true));
+        places.leave(second);
+        place(&places, true);
+        assert!(refused(true) && refused(false));
+    }
+
+    #[test]
+    fn the_place_of_a_session_that_closes_is_waited_for() {
+        let places = Places::default();
+        let holder = place(&places, true);
+        places.enter(holder, Stage::Closing(Instant::now()));
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| take(&places, true, LONG, Duration::ZERO));
+            thread::sleep(Duration::from_millis(20));
+            assert!(!waiting.is_finished());
+            places.leave(holder);
+            assert!(matches!(waiting.join().unwrap(), Wait::Place(_)));
+        });
+    }
+
+    #[test]
+    fn the_wait_has_a_bound_and_the_refusal_says_who_holds_the_place() {
+        let places = Places::default();
+        let holder = thread::scope(|scope| {
+            let worker = thread::Builder::new().name("SVT-AV1#7".to_owned());
+            let holder = worker.spawn_scoped(scope, || place(&places, true));
+            holder.unwrap().join().unwrap()
+        });
+        let refused = |words: &str| {
+            let wait = take(&places, false, Duration::from_millis(30), Duration::ZERO);
+            let Wait::Refused(holder) = wait else {
+                panic!("{wait:?}");
+            };
+            assert!(holder.contains("SVT-AV1#7 (preset 4)"), "{holder}");
+            assert!(holder.contains(words), "{holder}");
+        };
+        refused("has not opened yet");
+        places.enter(holder, Stage::Running);
+        refused("is running");
+        places.enter(holder, Stage::Closing(Instant::now()));
+        refused("has been closing for 0.0 s");
+    }
+
+    #[test]
+    fn who_is_told_to_close_waits_no_longer() {
+        let places = Places::default();
+        let holder = place(&places, true);
+        places.enter(holder, Stage::Closing(Instant::now()));
+        let bounds = Bounds {
+            closing: LONG,
+            running: LONG,
+        };
+        let asked = std::cell::Cell::new(0);
+        let wait = places.take(4, true, &bounds, || {
+            asked.set(asked.get() + 1);
+            asked.get() > 2
+        });
+        assert_eq!(wait, Wait::GivenUp);
     }
 }

@@ -183,20 +183,6 @@ fn a_frame_without_a_time_follows_the_one_before_it() {
 }
 
 #[test]
-fn a_frame_whose_time_runs_backwards_is_dropped_and_nothing_else() {
-    let mut harness = encoder("low-latency=true");
-    for number in [0, 1, 2, 1, 3, 4] {
-        harness.push(frame(CAPS, number)).unwrap();
-    }
-    assert!(harness.push_event(gst::event::Eos::new()));
-    let times: Vec<_> = pull_all(&mut harness)
-        .iter()
-        .map(|buffer| buffer.pts().unwrap().mseconds())
-        .collect();
-    assert_eq!(times, [0, 40, 80, 120, 160]);
-}
-
-#[test]
 fn more_frames_than_max_frames_are_an_error_in_words() {
     let mut harness = encoder("max-frames=3");
     let bus = bus(&harness);

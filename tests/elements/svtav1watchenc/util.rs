@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A harness around the element, and frames for it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::VideoInfo;
@@ -100,4 +104,25 @@ pub(crate) mod glib_error {
         pub(crate) text: String,
         pub(crate) error: gst::glib::Error,
     }
+}
+
+/// Counts the buffers that pass this pad.
+pub(crate) fn count_buffers(pad: &gst::Pad) -> Arc<AtomicUsize> {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = count.clone();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        gst::PadProbeReturn::Ok
+    });
+    count
+}
+
+/// Waits for this, up to twenty seconds; false when it does not happen.
+pub(crate) fn comes_true(condition: impl Fn() -> bool) -> bool {
+    (0..2000).any(|_| {
+        condition() || {
+            std::thread::sleep(Duration::from_millis(10));
+            false
+        }
+    })
 }

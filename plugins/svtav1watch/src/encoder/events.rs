@@ -13,6 +13,9 @@ use super::timestamps::Timestamps;
 impl SvtAv1WatchEnc {
     /// Chains an event up that may pass.
     pub(super) fn forward(&self, event: gst::Event) -> bool {
+        if event.is_serialized() {
+            self.pixels.release();
+        }
         match event.view() {
             gst::EventView::Caps(caps) => {
                 let caps = caps.caps_owned();

@@ -10,7 +10,7 @@ use codecwatch_element::{
     EventDisposition, Frame, Role, Settings as SharedSettings, SubmitError, Supervised,
     Supervision, position,
 };
-use codecwatch_supervisor::{CodecError, guard};
+use codecwatch_supervisor::{CodecError, Session, guard};
 use codecwatch_svtav1 as svtav1;
 use gst::glib;
 use gst::subclass::prelude::*;
@@ -20,6 +20,7 @@ use gst_video::{VideoCodecFrameFlags, VideoInfo, VideoInterlaceMode};
 
 use super::format;
 use super::frame::MappedFrame;
+use super::pixels::Pixels;
 use super::settings::{BITRATES, Settings};
 use super::timestamps::Timestamps;
 
@@ -36,6 +37,10 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 /// 30 frames (`/usr/bin/time -v`). Less than half of it, so that nothing is
 /// refused that would have worked.
 const LEAST_BYTES_PER_PIXEL: u64 = 100;
+
+/// Pictures of upstream's pool that are here at most: those that wait for the
+/// worker, the one that the library copies, and the one that is being handed over.
+const BUFFERS_HELD: u32 = <svtav1::SvtAv1Session as Session>::QUEUE as u32 + 2;
 
 /// The stream as the caps describe it, and what was made of it.
 #[derive(Default)]
@@ -72,6 +77,7 @@ pub(super) struct Format {
 pub struct SvtAv1WatchEnc {
     settings: Mutex<Settings>,
     pub(super) state: Mutex<State>,
+    pub(super) pixels: Pixels,
     pub(super) supervision: Supervision<svtav1::Picture, svtav1::Output>,
 }
 
@@ -113,13 +119,15 @@ impl SvtAv1WatchEnc {
             .and_then(|config| self.checked(config))
             .map_err(|error| self.refuse_settings(&error))?;
         self.announce_latency(&config);
-        self.state().format = Some(Format {
+        let format = Format {
             input: input.clone(),
             caps,
             info,
             config,
             next_rate_control: None,
-        });
+        };
+        let old = self.state().format.replace(format);
+        drop(old);
         Ok(())
     }
 
@@ -177,7 +185,8 @@ impl SvtAv1WatchEnc {
                 gst::FlowError::Error
             })?;
         self.announce_latency(&config);
-        self.state().format = Some(Format { config, ..format });
+        let old = self.state().format.replace(Format { config, ..format });
+        drop(old);
         Ok(())
     }
 
@@ -241,7 +250,7 @@ impl ObjectImpl for SvtAv1WatchEnc {
         self.parent_constructed();
         Supervision::install_backpressure_probe(self);
         Supervision::watch_links(self);
-        self.settle_times();
+        self.install_input_probes();
     }
 }
 
@@ -296,7 +305,9 @@ impl ElementImpl for SvtAv1WatchEnc {
 impl VideoEncoderImpl for SvtAv1WatchEnc {
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         self.supervision.stop(self);
-        *self.state() = State::default();
+        self.pixels.release();
+        let old = std::mem::take(&mut *self.state());
+        drop(old);
         Ok(())
     }
 
@@ -333,9 +344,10 @@ impl VideoEncoderImpl for SvtAv1WatchEnc {
         };
         let force_key = frame.flags().contains(VideoCodecFrameFlags::FORCE_KEYFRAME);
         let id = frame.system_frame_number();
-        let buffer = frame.input_buffer_owned().ok_or(gst::FlowError::Error)?;
-        // The frame holds the stream lock, and the base class keeps its own reference.
+        // The frame holds the stream lock.
         drop(frame);
+        // None: a flush came in between.
+        let buffer = self.pixels.take().ok_or(gst::FlowError::Flushing)?;
         let planes = Box::new(self.map(buffer, &info)?);
         if force_key && number > 0 && !config.can_force_key() {
             gst::debug!(
@@ -383,7 +395,12 @@ impl VideoEncoderImpl for SvtAv1WatchEnc {
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
         query.add_allocation_meta::<gst_video::VideoMeta>(None);
-        self.parent_propose_allocation(query)
+        self.parent_propose_allocation(query)?;
+        let pools: Vec<_> = query.allocation_pools().collect();
+        for (index, (pool, size, min, max)) in (0..).zip(pools) {
+            query.set_nth_allocation_pool(index, pool.as_ref(), size, min.max(BUFFERS_HELD), max);
+        }
+        Ok(())
     }
 }
 

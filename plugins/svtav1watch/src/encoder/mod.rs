@@ -12,6 +12,7 @@ mod frame;
 mod imp;
 mod log;
 mod packets;
+mod pixels;
 mod settings;
 mod timestamps;
 

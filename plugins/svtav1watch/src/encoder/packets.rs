@@ -63,8 +63,14 @@ impl SvtAv1WatchEnc {
         if packet.kind == svtav1::FrameKind::Key {
             frame.set_flags(VideoCodecFrameFlags::SYNC_POINT);
         }
+        // Packets come in the order of presentation. The base class would guess, and
+        // wrongly where time steps back: by the earliest frame inside.
+        frame.set_dts(frame.pts());
+        let stepped_back = frame
+            .input_buffer()
+            .is_some_and(|shell| shell.flags().contains(gst::BufferFlags::DISCONT));
         let mut buffer = gst::Buffer::from_mut_slice(packet.data);
-        if self.supervision.take_discont()
+        if (self.supervision.take_discont() || stepped_back)
             && let Some(buffer) = buffer.get_mut()
         {
             buffer.set_flags(gst::BufferFlags::DISCONT);

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The times of frames on their way in: settled in a probe, before the base
 //! class has made a frame of the buffer.
+//!
+//! An encoder gives every frame the time that it came with. Where time steps back
+//! (a camera whose clock was set, a switch between inputs, a segment that begins
+//! earlier), it steps back in the output as well, and the first packet of the
+//! earlier time is marked DISCONT. Times are not shifted: they would no longer
+//! agree with those of other streams. The library does not care, it counts frames.
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -17,15 +23,13 @@ pub(super) struct Timestamps {
     expected: Option<gst::ClockTime>,
 }
 
-/// What to do with a frame.
+/// Where a frame belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// It is where it says it is.
-    Stays,
-    /// It does not say, and is put here.
-    At(gst::ClockTime),
-    /// It lies before the last one: the stream cannot hold it.
-    Before(gst::ClockTime),
+struct Place {
+    /// Its time stamp.
+    pts: gst::ClockTime,
+    /// The running time of the frame before, if that is later.
+    back_from: Option<gst::ClockTime>,
 }
 
 impl Timestamps {
@@ -40,73 +44,55 @@ impl Timestamps {
         pts: Option<gst::ClockTime>,
         duration: Option<gst::ClockTime>,
     ) -> Place {
-        let at = pts.or(self.expected).unwrap_or_default();
+        let pts = pts.or(self.expected).unwrap_or_default();
+        self.expected = duration.map(|duration| pts + duration);
         // Outside of the segment there is none; the base class drops the frame.
-        let running_time = segment.to_running_time(at);
-        if let (Some(now), Some(last)) = (running_time, self.last)
-            && now < last
-        {
-            return Place::Before(last);
-        }
+        let running_time = segment.to_running_time(pts);
+        let back_from = match (running_time, self.last) {
+            (Some(now), Some(last)) if now < last => Some(last),
+            _ => None,
+        };
         self.last = running_time.or(self.last);
-        self.expected = duration.map(|duration| at + duration);
-        if pts.is_some() {
-            Place::Stays
-        } else {
-            Place::At(at)
-        }
+        Place { pts, back_from }
     }
 }
 
 impl SvtAv1WatchEnc {
-    /// Installs the probe. To be called once, when the element is constructed.
-    pub(super) fn settle_times(&self) {
-        let element = self.obj();
-        let weak = element.downgrade();
-        element
-            .sink_pad()
-            .add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-                match (weak.upgrade(), info.buffer_mut()) {
-                    (Some(element), Some(buffer)) => element.imp().settle_time(buffer),
-                    _ => gst::PadProbeReturn::Ok,
-                }
-            });
-    }
-
-    fn settle_time(&self, buffer: &mut gst::Buffer) -> gst::PadProbeReturn {
+    /// Gives the shell of a frame its time, and DISCONT where time steps back: of
+    /// the flags that it came with, only that one is of use here.
+    pub(super) fn settle_time(&self, shell: &mut gst::BufferRef) {
         let Ok(segment) = self.obj().input_segment().downcast::<gst::ClockTime>() else {
-            return gst::PadProbeReturn::Ok;
+            return;
         };
         let mut state = self.state();
-        let duration = buffer.duration().or_else(|| {
+        let duration = shell.duration().or_else(|| {
             let rate = state.format.as_ref()?.config.frame_rate;
             let frame = gst::ClockTime::SECOND
                 .mul_div_floor(u64::from(rate.denominator), u64::from(rate.numerator))?;
             Some(frame)
         });
-        let place = state.times.place(&segment, buffer.pts(), duration);
+        let place = state.times.place(&segment, shell.pts(), duration);
         drop(state);
-        match place {
-            Place::Stays => gst::PadProbeReturn::Ok,
-            Place::At(pts) => {
-                gst::debug!(
-                    CAT,
-                    imp = self,
-                    "a frame without a time stamp is put at {pts}"
-                );
-                buffer.make_mut().set_pts(pts);
-                gst::PadProbeReturn::Ok
-            }
-            Place::Before(last) => {
+        if shell.pts().is_none() {
+            gst::debug!(
+                CAT,
+                imp = self,
+                "a frame without a time stamp is put at {}",
+                place.pts
+            );
+            shell.set_pts(place.pts);
+        }
+        match place.back_from {
+            Some(last) => {
                 gst::warning!(
                     CAT,
                     imp = self,
-                    "dropping a frame at {}: time runs backwards, the one before was at {last} of \
-                     running time",
-                    buffer.pts().display()
+                    "time steps back: a frame at {}, the one before was at {last} of running time",
+                    place.pts
                 );
-                gst::PadProbeReturn::Drop
+                shell.set_flags(gst::BufferFlags::DISCONT);
             }
+            None => shell.unset_flags(gst::BufferFlags::DISCONT),
         }
     }
 }
@@ -125,46 +111,45 @@ mod tests {
         segment
     }
 
+    fn at(ms: u64) -> Place {
+        Place {
+            pts: MS(ms),
+            back_from: None,
+        }
+    }
+
     #[test]
     fn a_frame_without_a_time_is_put_where_the_last_one_ended() {
         let mut times = Timestamps::default();
         let segment = segment(0, 0);
-        assert_eq!(times.place(&segment, None, Some(MS(40))), Place::At(MS(0)));
-        assert_eq!(times.place(&segment, None, Some(MS(40))), Place::At(MS(40)));
-        assert_eq!(
-            times.place(&segment, Some(MS(100)), Some(MS(40))),
-            Place::Stays
-        );
-        assert_eq!(times.place(&segment, None, None), Place::At(MS(140)));
+        assert_eq!(times.place(&segment, None, Some(MS(40))), at(0));
+        assert_eq!(times.place(&segment, None, Some(MS(40))), at(40));
+        assert_eq!(times.place(&segment, Some(MS(100)), Some(MS(40))), at(100));
+        assert_eq!(times.place(&segment, None, None), at(140));
     }
 
     #[test]
-    fn a_frame_before_the_last_one_has_no_place_and_changes_nothing() {
+    fn a_frame_before_the_last_one_keeps_its_time_and_the_next_follows_it() {
         let mut times = Timestamps::default();
         let segment = segment(0, 0);
         times.place(&segment, Some(MS(80)), Some(MS(40)));
-        assert_eq!(
-            times.place(&segment, Some(MS(40)), Some(MS(40))),
-            Place::Before(MS(80))
-        );
-        assert_eq!(
-            times.place(&segment, Some(MS(80)), Some(MS(40))),
-            Place::Stays
-        );
-        assert_eq!(
-            times.place(&segment, None, Some(MS(40))),
-            Place::At(MS(120))
-        );
+        let back = Place {
+            back_from: Some(MS(80)),
+            ..at(20)
+        };
+        assert_eq!(times.place(&segment, Some(MS(20)), Some(MS(40))), back);
+        assert_eq!(times.place(&segment, None, Some(MS(40))), at(60));
     }
 
     #[test]
-    fn a_new_segment_may_begin_at_an_earlier_time_stamp() {
+    fn an_earlier_time_stamp_in_a_later_segment_is_no_step_back() {
         let mut times = Timestamps::default();
         times.place(&segment(0, 0), Some(MS(1000)), Some(MS(40)));
         times.begin_segment();
-        assert_eq!(
-            times.place(&segment(0, 1040), Some(MS(0)), Some(MS(40))),
-            Place::Stays
-        );
+        let next = segment(0, 1040);
+        assert_eq!(times.place(&next, Some(MS(0)), Some(MS(40))), at(0));
+        times.begin_segment();
+        let earlier = times.place(&segment(0, 0), Some(MS(0)), Some(MS(40)));
+        assert_eq!(earlier.back_from, Some(MS(1040)));
     }
 }

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Pixels go back to upstream as soon as the library has copied them.
+//!
+//! The base class keeps the input buffer of a frame until its packet is out: in
+//! random access some seventy pictures. So it gets a shell instead, a buffer with
+//! times, flags and metas and without memory; the buffer itself waits beside it
+//! until `handle_frame` takes it, in the same call on the same thread.
+//!
+//! The probe that makes the shell is moved behind all others for each buffer, so
+//! that an application's probes on this pad see whole pictures.
+
+use std::ops::ControlFlow;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use gst::meta::tags::MemoryReference;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_video::prelude::*;
+
+use super::imp::SvtAv1WatchEnc;
+
+/// The buffer behind the shell that is on its way through the base class.
+#[derive(Debug, Default)]
+pub(super) struct Pixels(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// The last probe on the sink pad.
+    probe: Option<gst::PadProbeId>,
+    buffer: Option<gst::Buffer>,
+}
+
+impl Pixels {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The buffer, for who maps it.
+    pub(super) fn take(&self) -> Option<gst::Buffer> {
+        self.lock().buffer.take()
+    }
+
+    /// Gives back a buffer that the base class made no frame of. To be called with
+    /// whatever comes after it.
+    pub(super) fn release(&self) {
+        drop(self.take());
+    }
+
+    /// Keeps the buffer, and leaves a shell in its place.
+    fn keep(&self, buffer: &mut gst::Buffer) {
+        // Without a shell the base class keeps the pixels, which is no fault.
+        let shell = shell(buffer).unwrap_or_else(|| buffer.clone());
+        let pixels = std::mem::replace(buffer, shell);
+        let before = self.lock().buffer.replace(pixels);
+        drop(before);
+    }
+}
+
+/// The buffer without its memory, and without what would keep the memory alive.
+fn shell(buffer: &gst::BufferRef) -> Option<gst::Buffer> {
+    use gst::BufferCopyFlags as Copy;
+    use gst::buffer::BufferMetaForeachAction as Action;
+    let parts = Copy::FLAGS | Copy::TIMESTAMPS | Copy::META;
+    let mut shell = buffer.copy_region(parts, ..).ok()?;
+    shell.get_mut()?.foreach_meta_mut(|meta| {
+        ControlFlow::Continue(if meta.has_tag::<MemoryReference>() {
+            Action::Remove
+        } else {
+            Action::Keep
+        })
+    });
+    Some(shell)
+}
+
+impl SvtAv1WatchEnc {
+    /// Installs the probes on the sink pad. To be called once, when the element is
+    /// constructed.
+    pub(super) fn install_input_probes(&self) {
+        let weak = self.obj().downgrade();
+        let probe = move |pad: &gst::Pad, _: &mut gst::PadProbeInfo| {
+            if let Some(element) = weak.upgrade() {
+                element.imp().put_last(pad);
+            }
+            gst::PadProbeReturn::Ok
+        };
+        let pad = self.obj().sink_pad().clone();
+        pad.add_probe(gst::PadProbeType::BUFFER, probe);
+    }
+
+    /// Moves the last probe to the end again.
+    fn put_last(&self, pad: &gst::Pad) {
+        if let Some(probe) = self.pixels.lock().probe.take() {
+            pad.remove_probe(probe);
+        }
+        let weak = self.obj().downgrade();
+        let probe = pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            if let (Some(element), Some(buffer)) = (weak.upgrade(), info.buffer_mut()) {
+                let imp = element.imp();
+                imp.pixels.keep(buffer);
+                imp.settle_time(buffer.make_mut());
+            }
+            gst::PadProbeReturn::Ok
+        });
+        self.pixels.lock().probe = probe;
+    }
+}
