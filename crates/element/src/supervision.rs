@@ -304,10 +304,23 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     }
 
     fn close<T: Supervised<Input = I, Output = O>>(&self, imp: &T, run: &Run<I, O>) {
-        if let CloseResult::Abandoned(Some(fault)) = run.wait_closed() {
-            let element = imp.obj();
-            let outcome = run.outcome();
-            report::post_stuck_close(element.upcast_ref(), outcome_name(outcome.as_ref()), &fault);
+        match run.wait_closed() {
+            CloseResult::Abandoned(Some(fault)) => {
+                let element = imp.obj();
+                let outcome = run.outcome();
+                let outcome = outcome_name(outcome.as_ref());
+                report::post_stuck_close(element.upcast_ref(), outcome, &fault);
+            }
+            CloseResult::Retiring => {
+                let element = imp.obj().upcast_ref::<gst::Element>().downgrade();
+                let outcome = outcome_name(run.outcome().as_ref());
+                run.retire(move |fault| {
+                    if let Some(element) = element.upgrade() {
+                        report::post_stuck_close(&element, outcome, fault);
+                    }
+                });
+            }
+            CloseResult::Closed | CloseResult::Abandoned(None) => {}
         }
     }
 

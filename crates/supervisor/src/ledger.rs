@@ -12,6 +12,9 @@ pub struct Account {
     /// Of these, workers whose call returned after all, and which then closed
     /// their session themselves.
     pub reclaimed: usize,
+    /// Sessions that close at this moment while nobody waits for it. Not
+    /// abandoned: a watchdog looks after them.
+    pub retiring: usize,
 }
 
 impl Account {
@@ -20,16 +23,27 @@ impl Account {
         accounts().get(library).copied().unwrap_or_default()
     }
 
-    /// Abandoned workers that still hold something.
+    /// Workers that hold something although nobody waits for them: abandoned
+    /// and not reclaimed, or retiring. What `max-abandoned` limits.
     pub fn outstanding(&self) -> usize {
-        self.abandoned - self.reclaimed
+        self.abandoned - self.reclaimed + self.retiring
     }
 
-    pub(crate) fn abandon(library: &'static str) -> Self {
+    /// `retiring`: it was counted so until now.
+    pub(crate) fn abandon(library: &'static str, retiring: bool) -> Self {
         let mut accounts = accounts();
         let account = accounts.entry(library).or_default();
         account.abandoned += 1;
+        account.retiring -= usize::from(retiring);
         *account
+    }
+
+    pub(crate) fn begin_retirement(library: &'static str) {
+        accounts().entry(library).or_default().retiring += 1;
+    }
+
+    pub(crate) fn end_retirement(library: &'static str) {
+        accounts().entry(library).or_default().retiring -= 1;
     }
 
     pub(crate) fn reclaim(library: &'static str) {
@@ -50,11 +64,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_abandoned_worker_is_outstanding_until_it_is_reclaimed() {
+    fn a_worker_is_outstanding_from_its_retirement_until_it_is_reclaimed() {
         const LIBRARY: &str = "ledger test";
         assert_eq!(Account::of(LIBRARY).outstanding(), 0);
-        assert_eq!(Account::abandon(LIBRARY).outstanding(), 1);
-        assert_eq!(Account::abandon(LIBRARY).outstanding(), 2);
+        assert_eq!(Account::abandon(LIBRARY, false).outstanding(), 1);
+        Account::begin_retirement(LIBRARY);
+        assert_eq!(Account::of(LIBRARY).outstanding(), 2);
+        assert_eq!(Account::abandon(LIBRARY, true).outstanding(), 2);
         Account::reclaim(LIBRARY);
         let account = Account::of(LIBRARY);
         assert_eq!(

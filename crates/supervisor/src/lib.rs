@@ -13,6 +13,7 @@
 
 mod budgets;
 mod clock;
+mod driver;
 mod evidence;
 pub mod guard;
 #[cfg(test)]
@@ -24,6 +25,7 @@ mod open_permit;
 mod outcome;
 mod procfs;
 mod rehearse;
+mod retirement;
 mod run;
 mod session;
 mod state;

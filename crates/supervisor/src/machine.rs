@@ -56,6 +56,8 @@ pub struct Machine {
     /// Since when the worker flushes.
     flushing_since: Option<Instant>,
     judgement: Option<Judgement>,
+    /// Looks at the session's threads so far.
+    looks: u64,
     evidence: Option<Evidence>,
     slow_reported: bool,
     abandoned: bool,
@@ -85,6 +87,7 @@ impl Machine {
             over_since: None,
             flushing_since: None,
             judgement: None,
+            looks: 0,
             evidence: None,
             slow_reported: false,
             abandoned: false,
@@ -208,7 +211,7 @@ impl Machine {
                 self.enter(now, Phase::Ended);
                 self.inside = 0;
             }
-            Event::Sampled(sample) => self.sampled(now, sample),
+            Event::Sampled { look, sample } => self.sampled(now, look, sample),
             Event::Tick => self.tick(now),
         }
     }

@@ -4,16 +4,17 @@
 //! that could block.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use crate::clock::now;
 use crate::lane::{Discarded, Host, LaneFault};
-use crate::machine::{CallKind, Event, Machine, Reason};
+use crate::machine::{CallKind, Event, Machine};
 use crate::outcome::{Fault, FaultCause, Outcome};
 use crate::procfs::ThreadSet;
 use crate::sync::{Condvar, Mutex, MutexGuard};
-use crate::{Account, Budgets, Library, open_permit};
+use crate::{Account, Budgets, Library, Run, retirement};
 
 /// Outputs that wait for downstream before the codec's lanes are held up. A few,
 /// so that the codec works on while one is pushed; not many, since each may hold
@@ -53,8 +54,14 @@ pub(crate) struct State<I, O> {
     /// A flush was asked for and has not been answered, or was answered by
     /// [`Flush::NeedsNewSession`](crate::Flush::NeedsNewSession).
     pub(crate) flushing: bool,
+    /// The run whose end the worker waits for before it opens.
+    pub(crate) predecessor: Option<Run<I, O>>,
     /// Given up by the watchdog.
     pub(crate) abandoned: bool,
+    /// It closes, nobody waits for it, and the ledger counts it as retiring.
+    pub(crate) retiring: bool,
+    /// The retirement thread drives it.
+    pub(crate) in_retirement: bool,
     /// The abandonment that happened while closing, for a warning.
     pub(crate) stuck_close: Option<Box<Fault>>,
     /// The session takes nothing any more and closes by itself.
@@ -120,6 +127,16 @@ impl<I, O> State<I, O> {
         self.lanes == 0
     }
 
+    /// Nobody has to wait for it any more.
+    pub(crate) fn over(&self) -> bool {
+        self.closed() || self.abandoned
+    }
+
+    /// Whether its native open has begun, so that there is something to leak.
+    pub(crate) fn holds_codec(&self) -> bool {
+        self.threads.is_some()
+    }
+
     /// Whether the sleeping output task would miss the machine's deadline.
     fn oversleeps(&self) -> bool {
         match (self.sleeping, self.machine.deadline()) {
@@ -136,6 +153,8 @@ pub(crate) struct Shared<I, O> {
     pub(crate) id: u64,
     /// Name of the worker's thread.
     pub(crate) name: String,
+    /// Told to close: for whoever must not take the lock to know it.
+    pub(crate) told_to_close: AtomicBool,
     state: Mutex<State<I, O>>,
     /// The worker waits for commands.
     pub(crate) command: Condvar,
@@ -161,6 +180,7 @@ impl<I, O> Shared<I, O> {
             library,
             id,
             name: format!("{name}#{id}"),
+            told_to_close: AtomicBool::new(false),
             state: Mutex::new(State {
                 machine: Machine::new(now(), budgets),
                 inbox: VecDeque::new(),
@@ -169,7 +189,10 @@ impl<I, O> Shared<I, O> {
                 cancelled: false,
                 closing: false,
                 flushing: false,
+                predecessor: None,
                 abandoned: false,
+                retiring: false,
+                in_retirement: false,
                 stuck_close: None,
                 spent: false,
                 outcome: None,
@@ -261,37 +284,7 @@ impl<I, O> Shared<I, O> {
         self.wake_all();
     }
 
-    /// Gives the session up: from now on it owns itself. What it gave out before
-    /// is downstream's all the same.
-    pub(crate) fn abandon(&self, mut state: MutexGuard<'_, State<I, O>>, reason: Reason) {
-        state.abandoned = true;
-        // It had nothing more to give: what hangs is its close alone.
-        let only_closes = std::mem::replace(&mut state.spent, true) || state.closing;
-        // A worker that still waits for its turn holds nothing and ends by itself.
-        if state.threads.is_some() {
-            let account = Account::abandon(self.library.name);
-            let budget = state
-                .machine
-                .budgets()
-                .of(state.machine.phase())
-                .unwrap_or_default();
-            let fault = self.fault(&state, FaultCause::Wedged { reason, budget }, account);
-            if state.outcome.is_none() && !only_closes {
-                state.outcome = Some(Outcome::of(fault));
-            } else {
-                state.stuck_close = Some(Box::new(fault));
-            }
-        }
-        let left = state.take_inbox(now());
-        self.wake_all();
-        drop(state);
-        // Not under the lock: the open lane has a lock of its own, which is taken
-        // before this one, and dropping may run foreign code.
-        open_permit::revoke(self.library.name, self.id);
-        drop(left);
-    }
-
-    fn fault(&self, state: &State<I, O>, cause: FaultCause, account: Account) -> Fault {
+    pub(crate) fn fault(&self, state: &State<I, O>, cause: FaultCause, account: Account) -> Fault {
         Fault {
             library: self.library.name,
             cause,
@@ -349,10 +342,15 @@ impl<I: Send, O: Send> Host<O> for Shared<I, O> {
         }
         if state.closed() {
             state.machine.handle(now(), Event::Closed);
-            if state.abandoned && state.threads.is_some() {
+            if state.abandoned && state.holds_codec() {
                 Account::reclaim(self.library.name);
+            } else if std::mem::take(&mut state.retiring) {
+                Account::end_retirement(self.library.name);
             }
             self.wake_all();
+            if state.in_retirement {
+                retirement::wake();
+            }
         }
     }
 }

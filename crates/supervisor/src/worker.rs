@@ -3,6 +3,7 @@
 //! at the clock; who watches it does.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::clock::now;
 use crate::lane::{Host, Lane, LaneFault, guarded};
@@ -43,7 +44,9 @@ fn live<C: Codec>(
     if let Some(predecessor) = options.predecessor {
         // Bounded by the predecessor's own budgets; how it ends is its own
         // affair and counted there.
-        drop(predecessor.wait_ended());
+        predecessor.wait_over(|| shared.told_to_close.load(Ordering::Acquire));
+        let same = shared.lock().predecessor.take();
+        drop((predecessor, same));
     }
     let Some(mut session) = open(codec, shared, lane, options.max_abandoned)? else {
         return Ok(());

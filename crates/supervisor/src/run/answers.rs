@@ -10,13 +10,14 @@ use crate::{Account, Evidence};
 pub enum StartError {
     /// The leak budget is used up.
     #[error(
-        "{outstanding} abandoned workers of {library} still hold memory and threads, and \
-         max-abandoned allows {max}: restart the process, or raise max-abandoned"
+        "{outstanding} workers of {library} that were abandoned, or are closing in the background, \
+         still hold memory and threads, and max-abandoned allows {max}: restart the process, or \
+         raise max-abandoned"
     )]
     LeakBudget {
         /// The library.
         library: &'static str,
-        /// Abandoned workers that have not come back.
+        /// Abandoned workers that have not come back, and those that are retiring.
         outstanding: usize,
         /// The limit.
         max: usize,
@@ -80,9 +81,13 @@ pub enum DrainResult {
 pub enum CloseResult {
     /// The session is closed and its threads have ended.
     Closed,
-    /// It did not close in time and was given up (now or before). The fault is
-    /// told once, and not where it is the run's outcome; a session that had not
-    /// been opened yet has none.
+    /// It did not close in time, but it works, or there was no time to see that it
+    /// does not. Nobody waits for it any more and nobody watches it: hand it over
+    /// to [`Run::retire`](crate::Run::retire).
+    Retiring,
+    /// It did not close in time and was given up (now or before), and may have
+    /// come back since. The fault is told once, and not where it is the run's
+    /// outcome; a session that had not been opened yet has none.
     Abandoned(Option<Box<Fault>>),
 }
 

@@ -49,7 +49,7 @@ pub(crate) enum Call {
 }
 
 /// What strikes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Does not return until the gate opens.
     Hang,

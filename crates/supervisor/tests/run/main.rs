@@ -13,6 +13,7 @@ mod failures;
 mod fake;
 mod flushing;
 mod patience;
+mod retiring;
 mod stopping;
 mod succession;
 mod support;
