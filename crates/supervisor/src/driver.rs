@@ -42,9 +42,9 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
             None => (state, Obeyed::Nothing),
             Some(Action::ReportSlow(evidence)) => (state, Obeyed::Slow(evidence)),
             Some(Action::TakeSample { look }) => {
-                let threads = state.threads.clone();
+                let witness = state.witness.clone();
                 drop(state);
-                let sample = threads.map_or(UNSEEN, |threads| threads.sample());
+                let sample = witness.map_or(UNSEEN, |witness| witness.sample());
                 let mut state = self.lock();
                 self.note(&mut state, Event::Sampled { look, sample });
                 if state.machine.phase() == Phase::Closing {

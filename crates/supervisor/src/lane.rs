@@ -6,8 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, mpsc};
 
 use crate::machine::CallKind;
+use crate::opening::Opening;
 use crate::sync::{Condvar, Mutex, thread};
-use crate::{CodecError, rehearse};
+use crate::{CodecError, Witness, rehearse};
 
 /// Outputs are no longer wanted: the session closes, flushes or was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,9 @@ pub(crate) trait Host<O>: Send + Sync {
     fn call_ended(&self, lane: usize);
     fn emit(&self, output: O, frames: usize) -> Result<(), Discarded>;
     fn discarding(&self) -> bool;
+    fn begin_opening(&self) -> Result<Opening, CodecError>;
+    fn set_witness(&self, witness: Arc<dyn Witness>);
+    fn extend_witness(&self, witness: Arc<dyn Witness>);
     /// Announces one more lane: its index and the name for its thread.
     fn lane_begins(&self, name: &str) -> (usize, String);
     fn lane_ended(&self, ended: Result<(), LaneFault>);
@@ -132,6 +136,36 @@ impl<O: Send + 'static> Lane<O> {
     /// Whether outputs are no longer wanted.
     pub fn discarding(&self) -> bool {
         self.host.discarding()
+    }
+
+    /// Makes a native open inside a session that runs, or another call during
+    /// which the library starts threads that it names itself: from then on they
+    /// are known as the session's. `open` makes its native calls through a lane,
+    /// as always.
+    ///
+    /// Opens of one library go one at a time, so this waits for the others. The
+    /// session owes nothing meanwhile; the wait ends with the session, and is
+    /// bounded as that of a first open is (by `open-timeout` or `slow-limit`,
+    /// whichever is longer).
+    ///
+    /// # Errors
+    /// [`CodecError::Resource`] when the wait took too long or the session was
+    /// told to close. Then `open` was not called.
+    pub fn opening<R>(&self, open: impl FnOnce() -> R) -> Result<R, CodecError> {
+        let _opening = self.host.begin_opening()?;
+        Ok(open())
+    }
+
+    /// Names who can say from now on what the session does, in place of its
+    /// threads and of what was named before.
+    pub fn set_witness(&self, witness: Arc<dyn Witness>) {
+        self.host.set_witness(witness);
+    }
+
+    /// Names another who can say what the session does, beside those that there
+    /// are.
+    pub fn extend_witness(&self, witness: Arc<dyn Witness>) {
+        self.host.extend_witness(witness);
     }
 
     /// Starts a second supervised thread of the session. Its calls are watched,
@@ -227,6 +261,14 @@ impl<O: Send> Host<O> for Detached<O> {
     fn discarding(&self) -> bool {
         false
     }
+
+    fn begin_opening(&self) -> Result<Opening, CodecError> {
+        Ok(Opening::unsupervised())
+    }
+
+    fn set_witness(&self, _witness: Arc<dyn Witness>) {}
+
+    fn extend_witness(&self, _witness: Arc<dyn Witness>) {}
 
     fn lane_begins(&self, name: &str) -> (usize, String) {
         (1, name.to_owned())

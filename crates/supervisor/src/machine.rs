@@ -10,7 +10,8 @@
 //! running in four cases: a native call that should return is in flight; input
 //! waits that it does not take; it holds more frames than its declared delay;
 //! it flushes.
-//! It owes nothing while downstream has not taken its output.
+//! It owes nothing while downstream has not taken its output, or while it waits
+//! for another session's open.
 
 mod debt;
 mod event;
@@ -55,6 +56,8 @@ pub struct Machine {
     over_since: Option<Instant>,
     /// Since when the worker flushes.
     flushing_since: Option<Instant>,
+    /// Lanes that wait for another session's open.
+    awaiting_permit: usize,
     judgement: Option<Judgement>,
     /// Looks at the session's threads so far.
     looks: u64,
@@ -86,6 +89,7 @@ impl Machine {
             waiting_since: now,
             over_since: None,
             flushing_since: None,
+            awaiting_permit: 0,
             judgement: None,
             looks: 0,
             evidence: None,
@@ -200,6 +204,11 @@ impl Machine {
                 self.inside = 0;
                 self.over_since = None;
                 self.flushing_since = None;
+                self.progress = now;
+            }
+            Event::PermitAwaited => self.awaiting_permit += 1,
+            Event::PermitCame => {
+                self.awaiting_permit = self.awaiting_permit.saturating_sub(1);
                 self.progress = now;
             }
             Event::CloseBegan => {

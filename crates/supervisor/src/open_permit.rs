@@ -32,7 +32,17 @@ pub(crate) struct OpenPermit {
 }
 
 impl OpenPermit {
-    /// Waits for the library's lane, for `bound` at most, or until `give_up`
+    /// Takes the permit if nobody has it.
+    pub(crate) fn take_now(library: &'static str, worker: u64) -> Option<Self> {
+        let mut holders = holders();
+        if holders.contains_key(library) {
+            return None;
+        }
+        holders.insert(library, worker);
+        Some(Self { library, worker })
+    }
+
+    /// Waits for the library's permit, for `bound` at most, or until `give_up`
     /// says so (looked at whenever a permit ends and when [`wake`] is called).
     pub(crate) fn take(
         library: &'static str,
@@ -76,6 +86,11 @@ pub(crate) fn revoke(library: &'static str, worker: u64) {
         holders.remove(library);
     }
     PERMITS.changed.notify_all();
+}
+
+/// Whether the worker has the permit.
+pub(crate) fn is_held(library: &'static str, worker: u64) -> bool {
+    holders().get(library) == Some(&worker)
 }
 
 /// Makes waiting workers ask again whether they should give up.

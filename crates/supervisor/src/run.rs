@@ -15,7 +15,7 @@ use crate::outcome::{Fault, Outcome};
 use crate::session::{Codec, Session};
 use crate::state::{Command, Shared, State};
 use crate::sync::thread;
-use crate::{Budgets, Library, open_permit, retirement, worker};
+use crate::{Budgets, Library, Witness, open_permit, retirement, worker};
 
 /// How to start a run.
 #[derive(Debug)]
@@ -342,6 +342,11 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     pub fn is_given_up(&self) -> bool {
         let state = self.shared.lock();
         state.abandoned && !state.closed()
+    }
+
+    /// Who can say at the moment what the session does; `None` before its open.
+    pub fn witness(&self) -> Option<Arc<dyn Witness>> {
+        self.shared.lock().witness.clone()
     }
 
     /// How the run ended, if it has.

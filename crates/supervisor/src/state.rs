@@ -11,10 +11,11 @@ use std::time::Instant;
 use crate::clock::now;
 use crate::lane::{Discarded, Host, LaneFault};
 use crate::machine::{CallKind, Event, Machine};
+use crate::opening::Opening;
 use crate::outcome::{Fault, FaultCause, Outcome};
-use crate::procfs::ThreadSet;
 use crate::sync::{Condvar, Mutex, MutexGuard};
-use crate::{Account, Budgets, Library, Run, retirement};
+use crate::witness::{Joined, NamedThreads};
+use crate::{Account, Budgets, CodecError, Library, Run, Witness, retirement};
 
 /// Outputs that wait for downstream before the codec's lanes are held up. A few,
 /// so that the codec works on while one is pushed; not many, since each may hold
@@ -75,8 +76,9 @@ pub(crate) struct State<I, O> {
     /// Lanes alive, the worker included.
     pub(crate) lanes: usize,
     pub(crate) lanes_begun: usize,
-    /// Set when the native open begins: from then on there is something to leak.
-    pub(crate) threads: Option<ThreadSet>,
+    /// Who can say what the session does. Set when the native open begins: from
+    /// then on there is something to leak.
+    pub(crate) witness: Option<Arc<dyn Witness>>,
     /// Set while the output task sleeps: until when, or `None` for until it is woken.
     pub(crate) sleeping: Option<Option<Instant>>,
 }
@@ -134,7 +136,7 @@ impl<I, O> State<I, O> {
 
     /// Whether its native open has begun, so that there is something to leak.
     pub(crate) fn holds_codec(&self) -> bool {
-        self.threads.is_some()
+        self.witness.is_some()
     }
 
     /// Whether the sleeping output task would miss the machine's deadline.
@@ -153,6 +155,8 @@ pub(crate) struct Shared<I, O> {
     pub(crate) id: u64,
     /// Name of the worker's thread.
     pub(crate) name: String,
+    /// The threads that the session has without naming a witness.
+    pub(crate) threads: Arc<NamedThreads>,
     /// Told to close: for whoever must not take the lock to know it.
     pub(crate) told_to_close: AtomicBool,
     state: Mutex<State<I, O>>,
@@ -176,10 +180,12 @@ impl<I, O> Shared<I, O> {
             .filter(|c| !c.is_whitespace())
             .take(9)
             .collect();
+        let name = format!("{name}#{id}");
         Self {
             library,
             id,
-            name: format!("{name}#{id}"),
+            threads: Arc::new(NamedThreads::new(&name, library.thread_names)),
+            name,
             told_to_close: AtomicBool::new(false),
             state: Mutex::new(State {
                 machine: Machine::new(now(), budgets),
@@ -201,7 +207,7 @@ impl<I, O> Shared<I, O> {
                 drains_void: 0,
                 lanes: 1,
                 lanes_begun: 1,
-                threads: None,
+                witness: None,
                 sleeping: None,
             }),
             command: Condvar::new(),
@@ -294,7 +300,7 @@ impl<I, O> Shared<I, O> {
     }
 }
 
-impl<I: Send, O: Send> Host<O> for Shared<I, O> {
+impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
     fn call_began(&self, lane: usize, name: &'static str, kind: CallKind) {
         let mut state = self.lock();
         self.note(&mut state, Event::CallBegan { lane, name, kind });
@@ -324,6 +330,23 @@ impl<I: Send, O: Send> Host<O> for Shared<I, O> {
 
     fn discarding(&self) -> bool {
         self.lock().discarding()
+    }
+
+    fn begin_opening(&self) -> Result<Opening, CodecError> {
+        Opening::again(self)
+    }
+
+    fn set_witness(&self, witness: Arc<dyn Witness>) {
+        let replaced = self.lock().witness.replace(witness);
+        drop(replaced);
+    }
+
+    fn extend_witness(&self, witness: Arc<dyn Witness>) {
+        let mut state = self.lock();
+        state.witness = Some(match state.witness.take() {
+            Some(present) => Arc::new(Joined([present, witness])),
+            None => witness,
+        });
     }
 
     fn lane_begins(&self, name: &str) -> (usize, String) {

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shuttle::rand::Rng;
 
-use self::codec::{Call, Fault, Plan};
+use self::codec::{Call, Fault, Load, Plan};
 use self::model::{Time, thread};
 pub(crate) use self::stage::once;
 use self::stage::{FRAMES, close, explore, healthy, options, outcome, pick, sink, stream};
@@ -389,8 +389,12 @@ fn a_successor_of_a_run_that_hangs_goes_on_and_only_what_was_opened_is_counted()
 fn a_session_that_retires_is_counted_told_of_and_ended_once_whoever_drives_it() {
     explore(Time::Flies, || {
         let before = Account::of("retire");
+        let threads = Arc::new(Load::default());
+        let works = pick(&[true, false]);
+        threads.works.store(works, Ordering::Relaxed);
         let plan = Plan {
             fault: Some((Call::Close, 0, Fault::Hang)),
+            threads: Some(threads.clone()),
             ..healthy("retire")
         };
         let run = Run::start(plan.clone(), options()).unwrap();
@@ -416,14 +420,17 @@ fn a_session_that_retires_is_counted_told_of_and_ended_once_whoever_drives_it() 
             let told = told.clone();
             run.retire(move |_| _ = told.fetch_add(1, Ordering::Relaxed));
         }
+        // The hang ends, or what works falls asleep, or it takes too long.
         if pick(&[true, false]) {
             plan.release();
+        } else if pick(&[true, false]) {
+            threads.works.store(false, Ordering::Relaxed);
         }
         let waited = waiter.map(|waiter| waiter.join().unwrap());
         while Arc::strong_count(&told) > 1 {
             thread::yield_now();
         }
-        assert!(run.is_closed() || run.is_given_up());
+        assert!(run.is_given_up() || run.is_closed());
         let told = told.load(Ordering::Relaxed)
             + usize::from(matches!(waited, Some(CloseResult::Abandoned(Some(_)))));
         let account = Account::of("retire");

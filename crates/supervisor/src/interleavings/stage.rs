@@ -127,7 +127,7 @@ pub(crate) fn close(run: &Run<u32, u32>) -> (CloseResult, bool) {
         while Arc::strong_count(&told) > 1 {
             thread::yield_now();
         }
-        assert!(run.is_closed() || run.is_given_up());
+        assert!(run.is_given_up() || run.is_closed());
     }
     let told = told.load(Ordering::Relaxed);
     assert!(told <= 1);

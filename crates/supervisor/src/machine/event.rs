@@ -73,6 +73,10 @@ pub enum Event {
     FlushBegan,
     /// The session forgot what was inside.
     Flushed,
+    /// A lane waits until another session of the library has opened.
+    PermitAwaited,
+    /// It waits no longer.
+    PermitCame,
     /// The session shall close, or has begun to. The first one starts the clock
     /// of the close, whatever the session is doing.
     CloseBegan,

@@ -96,6 +96,28 @@ fn a_session_that_downstream_holds_up_owes_nothing() {
 }
 
 #[test]
+fn a_session_that_waits_for_anothers_open_owes_nothing_except_its_close() {
+    let mut world = World::running(None);
+    world.tell(Event::Submitted { frames: 1 });
+    world.pass(900 * MS);
+    world.tell(Event::PermitAwaited);
+    world.pass(Duration::from_secs(60));
+    assert_eq!(
+        (world.abandoned, world.machine.verdict()),
+        (None, Verdict::Idle)
+    );
+    // Afterwards the full budget is there again.
+    world.tell(Event::PermitCame);
+    world.pass(999 * MS);
+    assert_eq!(world.abandoned, None);
+    world.tell(Event::PermitAwaited);
+    let asked = world.now - world.start;
+    world.tell(Event::CloseBegan);
+    world.pass(5000 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Close, asked + 300 * MS)));
+}
+
+#[test]
 fn draining_has_a_budget_of_its_own() {
     let mut world = World::running(Some(10));
     world.tell(Event::DrainBegan);

@@ -18,3 +18,4 @@ mod stopping;
 mod succession;
 mod support;
 mod wedges;
+mod witnesses;
