@@ -4,7 +4,6 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../../crates/dav1d/tests/common/mod.rs"]
-#[allow(dead_code, unused_imports)]
 mod streams;
 
 use std::sync::{Arc, Mutex, mpsc};

@@ -60,10 +60,11 @@ impl Decoder {
         Ok(decoder)
     }
 
-    /// Closes the decoder and opens it again.
+    /// Closes the decoder and opens it again. Its new threads are then known as the
+    /// session's.
     pub(crate) fn reopen<O: Send + 'static>(&mut self, lane: &Lane<O>) -> Result<(), CodecError> {
         lane.call("dav1d_close", || self.close_native());
-        self.open_native(lane)
+        lane.opening(|| self.open_native(lane))?
     }
 
     fn open_native<O: Send + 'static>(&mut self, lane: &Lane<O>) -> Result<(), CodecError> {
@@ -158,7 +159,7 @@ impl Decoder {
             libc::ERANGE => Answer::Damage(DamageCause::TooLarge),
             libc::ENOMEM => self.no_memory(call),
             errno => Answer::Fatal(CodecError::Native {
-                call,
+                call: call.into(),
                 code: code.into(),
                 reason: match errno {
                     libc::ENOPROTOOPT => "dav1d was built without this bit depth".to_owned(),

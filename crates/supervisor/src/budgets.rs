@@ -46,7 +46,9 @@ pub struct Budgets {
     pub drain: Duration,
     /// For the whole open, and for the wait for a turn (`open-timeout`).
     pub open: Duration,
-    /// For the whole close (`close-timeout`).
+    /// For the whole close, from the moment at which the session is told to
+    /// close or has nothing more to do (`close-timeout`). Bounds every wait for
+    /// it; a close that demonstrably works goes on without anybody waiting.
     pub close: Duration,
     /// How far evidence of work can extend a budget, counted from the last
     /// progress (`slow-limit`).
@@ -82,6 +84,15 @@ impl Budgets {
     /// quarter of the budget, five seconds at most. Long enough for a thread
     /// that works to show CPU time, short enough to see that one has stopped.
     pub fn observation(budget: Duration) -> Duration {
-        (budget / 4).min(Duration::from_secs(5))
+        (budget / 4).clamp(Self::SHORTEST_OBSERVATION, Duration::from_secs(5))
+    }
+
+    /// Below this the figures of the kernel say nothing.
+    const SHORTEST_OBSERVATION: Duration = Duration::from_millis(10);
+
+    /// How long a debt lasts before the codec's threads are looked at for the
+    /// first time.
+    pub(crate) fn before_observation(budget: Duration) -> Duration {
+        budget.saturating_sub(Self::observation(budget))
     }
 }

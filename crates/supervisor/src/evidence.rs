@@ -33,6 +33,9 @@ pub enum Source {
     Stat,
     /// None on this system: a budget is final when it runs out.
     Unavailable,
+    /// There is one, but it cannot be read at the moment, for want of a file
+    /// descriptor.
+    Unreadable,
 }
 
 impl Source {
@@ -42,6 +45,7 @@ impl Source {
             Source::Schedstat => "schedstat",
             Source::Stat => "stat",
             Source::Unavailable => "none",
+            Source::Unreadable => "unreadable",
         }
     }
 }
@@ -64,8 +68,11 @@ pub enum Activity {
     Starved,
     /// They neither ran nor wanted to.
     Asleep,
-    /// Nobody could look.
+    /// Nobody can look on this system, or there is nobody to look at.
     Unknown,
+    /// Somebody could look, but not this time, for want of a file descriptor.
+    /// That is no fault of the codec: it is looked at again, until `slow-limit`.
+    Unreadable,
 }
 
 impl Activity {
@@ -76,12 +83,16 @@ impl Activity {
             Activity::Starved => "starved",
             Activity::Asleep => "asleep",
             Activity::Unknown => "unknown",
+            Activity::Unreadable => "unreadable",
         }
     }
 
     /// Whether it is a reason to wait longer.
     pub fn excuses(self) -> bool {
-        matches!(self, Activity::Busy | Activity::Starved)
+        match self {
+            Activity::Busy | Activity::Starved | Activity::Unreadable => true,
+            Activity::Asleep | Activity::Unknown => false,
+        }
     }
 }
 
@@ -129,7 +140,12 @@ impl Evidence {
             runnable |= earlier.runnable && thread.runnable;
         }
         let enough = observed / WORKING_SHARE;
-        let activity = if after.source == Source::Unavailable || after.threads.is_empty() {
+        let unreadable = [before, after]
+            .iter()
+            .any(|sample| sample.source == Source::Unreadable);
+        let activity = if unreadable {
+            Activity::Unreadable
+        } else if after.source == Source::Unavailable || after.threads.is_empty() {
             Activity::Unknown
         } else if cpu >= enough && !cpu.is_zero() {
             Activity::Busy
@@ -228,6 +244,20 @@ mod tests {
             Evidence::between(&none, &none, SECOND).activity,
             Activity::Unknown
         );
+    }
+
+    #[test]
+    fn what_could_not_be_read_at_either_look_is_not_held_against_the_codec() {
+        let seen = sample(&[(1, 90_000, 5_000, false)]);
+        let unreadable = Sample {
+            source: Source::Unreadable,
+            threads: Vec::new(),
+        };
+        for (before, after) in [(&seen, &unreadable), (&unreadable, &seen)] {
+            let activity = Evidence::between(before, after, SECOND).activity;
+            assert_eq!(activity, Activity::Unreadable);
+            assert!(activity.excuses());
+        }
     }
 
     proptest! {

@@ -6,8 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, mpsc};
 
 use crate::machine::CallKind;
+use crate::opening::Opening;
 use crate::sync::{Condvar, Mutex, thread};
-use crate::{CodecError, rehearse};
+use crate::{CodecError, Name, Witness, rehearse};
 
 /// Outputs are no longer wanted: the session closes, flushes or was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,10 +51,13 @@ fn panic_message(payload: &(dyn Any + Send)) -> String {
 
 /// What stands behind a lane.
 pub(crate) trait Host<O>: Send + Sync {
-    fn call_began(&self, lane: usize, name: &'static str, kind: CallKind);
+    fn call_began(&self, lane: usize, name: Name, kind: CallKind);
     fn call_ended(&self, lane: usize);
     fn emit(&self, output: O, frames: usize) -> Result<(), Discarded>;
     fn discarding(&self) -> bool;
+    fn begin_opening(&self) -> Result<Opening, CodecError>;
+    fn set_witness(&self, witness: Arc<dyn Witness>);
+    fn extend_witness(&self, witness: Arc<dyn Witness>);
     /// Announces one more lane: its index and the name for its thread.
     fn lane_begins(&self, name: &str) -> (usize, String);
     fn lane_ended(&self, ended: Result<(), LaneFault>);
@@ -95,25 +99,25 @@ impl<O: Send + 'static> Lane<O> {
     }
 
     /// Makes a native call that should return. The closure holds just the call;
-    /// `name` is the C function's.
-    pub fn call<R>(&self, name: &'static str, native: impl FnOnce() -> R) -> R {
-        self.watched(name, CallKind::Owed, native)
+    /// `name` is the C function's. Static names cost no allocation.
+    pub fn call<R>(&self, name: impl Into<Name>, native: impl FnOnce() -> R) -> R {
+        self.watched(name.into(), CallKind::Owed, native)
     }
 
     /// Makes a native call that may rightly wait for more input, such as a
     /// blocking get.
-    pub fn wait<R>(&self, name: &'static str, native: impl FnOnce() -> R) -> R {
-        self.watched(name, CallKind::Waits, native)
+    pub fn wait<R>(&self, name: impl Into<Name>, native: impl FnOnce() -> R) -> R {
+        self.watched(name.into(), CallKind::Waits, native)
     }
 
-    fn watched<R>(&self, name: &'static str, kind: CallKind, native: impl FnOnce() -> R) -> R {
+    fn watched<R>(&self, name: Name, kind: CallKind, native: impl FnOnce() -> R) -> R {
         struct Returned<'a, O>(&'a dyn Host<O>, usize);
         impl<O> Drop for Returned<'_, O> {
             fn drop(&mut self) {
                 self.0.call_ended(self.1);
             }
         }
-        rehearse::before(name);
+        rehearse::before(&name);
         self.host.call_began(self.index, name, kind);
         let _returned = Returned(self.host.as_ref(), self.index);
         native()
@@ -134,6 +138,36 @@ impl<O: Send + 'static> Lane<O> {
         self.host.discarding()
     }
 
+    /// Makes a native open inside a session that runs, or another call during
+    /// which the library starts threads that it names itself: from then on they
+    /// are known as the session's. `open` makes its native calls through a lane,
+    /// as always.
+    ///
+    /// Opens of one library go one at a time, so this waits for the others. The
+    /// session owes nothing meanwhile; the wait ends with the session, and is
+    /// bounded as that of a first open is (by `open-timeout` or `slow-limit`,
+    /// whichever is longer).
+    ///
+    /// # Errors
+    /// [`CodecError::Resource`] when the wait took too long or the session was
+    /// told to close. Then `open` was not called.
+    pub fn opening<R>(&self, open: impl FnOnce() -> R) -> Result<R, CodecError> {
+        let _opening = self.host.begin_opening()?;
+        Ok(open())
+    }
+
+    /// Names who can say from now on what the session does, in place of its
+    /// threads and of what was named before.
+    pub fn set_witness(&self, witness: Arc<dyn Witness>) {
+        self.host.set_witness(witness);
+    }
+
+    /// Names another who can say what the session does, beside those that there
+    /// are.
+    pub fn extend_witness(&self, witness: Arc<dyn Witness>) {
+        self.host.extend_witness(witness);
+    }
+
     /// Starts a second supervised thread of the session. Its calls are watched,
     /// its panic or error ends the run, and abandonment covers it.
     ///
@@ -141,10 +175,11 @@ impl<O: Send + 'static> Lane<O> {
     /// [`CodecError::Resource`] when the system gives no thread.
     pub fn spawn(
         &self,
-        name: &'static str,
+        name: impl Into<Name>,
         body: impl FnOnce(&Lane<O>) -> Result<(), CodecError> + Send + 'static,
     ) -> Result<Sibling, CodecError> {
-        let (index, thread_name) = self.host.lane_begins(name);
+        let name = name.into();
+        let (index, thread_name) = self.host.lane_begins(&name);
         let sibling = Sibling {
             finished: Arc::default(),
         };
@@ -215,7 +250,7 @@ struct Detached<O> {
 }
 
 impl<O: Send> Host<O> for Detached<O> {
-    fn call_began(&self, _lane: usize, _name: &'static str, _kind: CallKind) {}
+    fn call_began(&self, _lane: usize, _name: Name, _kind: CallKind) {}
 
     fn call_ended(&self, _lane: usize) {}
 
@@ -227,6 +262,14 @@ impl<O: Send> Host<O> for Detached<O> {
     fn discarding(&self) -> bool {
         false
     }
+
+    fn begin_opening(&self) -> Result<Opening, CodecError> {
+        Ok(Opening::unsupervised())
+    }
+
+    fn set_witness(&self, _witness: Arc<dyn Witness>) {}
+
+    fn extend_witness(&self, _witness: Arc<dyn Witness>) {}
 
     fn lane_begins(&self, name: &str) -> (usize, String) {
         (1, name.to_owned())

@@ -13,6 +13,7 @@
 
 mod budgets;
 mod clock;
+mod driver;
 mod evidence;
 pub mod guard;
 #[cfg(test)]
@@ -20,14 +21,18 @@ mod interleavings;
 mod lane;
 mod ledger;
 mod machine;
+mod name;
 mod open_permit;
+mod opening;
 mod outcome;
 mod procfs;
 mod rehearse;
+mod retirement;
 mod run;
 mod session;
 mod state;
 mod sync;
+mod witness;
 mod worker;
 
 pub use budgets::{Budgets, Phase};
@@ -35,6 +40,8 @@ pub use evidence::{Activity, Evidence, Sample, Source, ThreadTimes};
 pub use lane::{Discarded, Lane, Sibling};
 pub use ledger::Account;
 pub use machine::{Action, CallKind, Event, Machine, Reason, Snapshot, Verdict};
+pub use name::Name;
 pub use outcome::{Fault, FaultCause, Outcome};
 pub use run::{CloseResult, DrainResult, Next, Options, Run, Slow, StartError, Stats, WaitResult};
 pub use session::{Codec, CodecError, Drained, Flush, Library, Session};
+pub use witness::{AdoptedThreads, ChildProcess, Witness};

@@ -10,7 +10,8 @@
 //! running in four cases: a native call that should return is in flight; input
 //! waits that it does not take; it holds more frames than its declared delay;
 //! it flushes.
-//! It owes nothing while downstream has not taken its output.
+//! It owes nothing while downstream has not taken its output, or while it waits
+//! for another session's open.
 
 mod debt;
 mod event;
@@ -24,11 +25,11 @@ pub use self::debt::Reason;
 pub use self::event::{Action, CallKind, Event};
 use self::judgement::Judgement;
 pub use self::snapshot::{Snapshot, Verdict};
-use crate::{Budgets, Evidence, Phase};
+use crate::{Budgets, Evidence, Name, Phase};
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Call {
-    name: &'static str,
+    name: Name,
     kind: CallKind,
     since: Instant,
 }
@@ -55,13 +56,17 @@ pub struct Machine {
     over_since: Option<Instant>,
     /// Since when the worker flushes.
     flushing_since: Option<Instant>,
+    /// Lanes that wait for another session's open.
+    awaiting_permit: usize,
     judgement: Option<Judgement>,
+    /// Looks at the session's threads so far.
+    looks: u64,
     evidence: Option<Evidence>,
     slow_reported: bool,
     abandoned: bool,
     late: u64,
     late_in_a_row: u32,
-    worst_calls: Vec<(&'static str, Duration)>,
+    worst_calls: Vec<(Name, Duration)>,
     actions: VecDeque<Action>,
 }
 
@@ -84,7 +89,9 @@ impl Machine {
             waiting_since: now,
             over_since: None,
             flushing_since: None,
+            awaiting_permit: 0,
             judgement: None,
+            looks: 0,
             evidence: None,
             slow_reported: false,
             abandoned: false,
@@ -199,6 +206,11 @@ impl Machine {
                 self.flushing_since = None;
                 self.progress = now;
             }
+            Event::PermitAwaited => self.awaiting_permit += 1,
+            Event::PermitCame => {
+                self.awaiting_permit = self.awaiting_permit.saturating_sub(1);
+                self.progress = now;
+            }
             Event::CloseBegan => {
                 if !matches!(self.phase, Phase::Closing | Phase::Ended) {
                     self.enter(now, Phase::Closing);
@@ -208,7 +220,7 @@ impl Machine {
                 self.enter(now, Phase::Ended);
                 self.inside = 0;
             }
-            Event::Sampled(sample) => self.sampled(now, sample),
+            Event::Sampled { look, sample } => self.sampled(now, look, sample),
             Event::Tick => self.tick(now),
         }
     }
@@ -218,7 +230,7 @@ impl Machine {
         self.actions.pop_front()
     }
 
-    fn note_duration(&mut self, name: &'static str, took: Duration) {
+    fn note_duration(&mut self, name: Name, took: Duration) {
         match self
             .worst_calls
             .iter_mut()

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Which threads belong to a session, and what they have done so far (Linux).
+//! Threads as `/proc` shows them (Linux): which there are, what they are called,
+//! and what they have done so far.
+//!
+//! Reading takes some microseconds per thread and, for that moment, one file
+//! descriptor: not to be done under a lock.
 
-use std::fs;
 use std::time::Duration;
+use std::{fs, io};
 
 use crate::evidence::{Sample, Source, ThreadTimes};
 
@@ -10,104 +14,123 @@ use crate::evidence::{Sample, Source, ThreadTimes};
 /// architecture that GStreamer runs on (`man 5 proc`).
 const TICKS_PER_SECOND: u64 = 100;
 
-/// The threads of one session: its lanes and what the library started for it.
-#[derive(Debug, Clone)]
-pub(crate) struct ThreadSet {
-    /// The worker's name. Threads that the library starts without naming them inherit it.
-    worker: String,
-    /// Prefixes of the names that the library gives.
-    prefixes: &'static [&'static str],
-    /// Threads that were there before the open: whatever their name, not ours.
-    before: Vec<u32>,
-    /// Threads that were there when the open returned; empty until then.
-    after: Vec<u32>,
+/// The errors that say that there is no descriptor to be had, in this process or
+/// at all: `EMFILE` and `ENFILE`, the same on every Linux architecture.
+const NO_DESCRIPTOR: [i32; 2] = [24, 23];
+
+/// The threads of a process.
+#[derive(Debug)]
+pub(crate) struct Tasks {
+    folder: String,
 }
 
-impl ThreadSet {
-    /// To be called by the worker just before the native open.
-    pub(crate) fn before_open(worker: &str, prefixes: &'static [&'static str]) -> Self {
+impl Tasks {
+    pub(crate) fn of_this_process() -> Self {
         Self {
-            worker: comm_of(worker),
-            prefixes,
-            before: thread_ids(),
-            after: Vec::new(),
+            folder: "/proc/self/task".to_owned(),
         }
     }
 
-    /// To be called by the worker when the native open has returned.
-    pub(crate) fn opened(&mut self) {
-        self.after = thread_ids();
+    pub(crate) fn of_process(id: u32) -> Self {
+        Self {
+            folder: format!("/proc/{id}/task"),
+        }
     }
 
-    /// What the session's threads have done so far. Reads `/proc` and so takes
-    /// some microseconds per thread; not to be called under a lock.
-    pub(crate) fn sample(&self) -> Sample {
-        let mut source = Source::Unavailable;
-        let mut threads = Vec::new();
-        for tid in thread_ids() {
-            let Ok(comm) = fs::read_to_string(format!("/proc/self/task/{tid}/comm")) else {
-                continue;
-            };
-            if !self.owns(tid, comm.trim_end()) {
-                continue;
-            }
-            if let Some((times, from)) = read_times(tid) {
-                threads.push(times);
-                source = from;
+    /// # Errors
+    /// Where there is no `/proc`, no such process, or no descriptor.
+    pub(crate) fn ids(&self) -> io::Result<Vec<u32>> {
+        fs::read_dir(&self.folder)?
+            .map(|entry| entry.map(|entry| entry.file_name()))
+            .filter_map(|name| match name {
+                Ok(name) => name.to_str()?.parse().ok().map(Ok),
+                Err(error) => Some(Err(error)),
+            })
+            .collect()
+    }
+
+    /// What the threads have done so far that `owns` says yes to.
+    pub(crate) fn sample(&self, owns: impl Fn(u32, &str) -> bool) -> Sample {
+        let mut look = Look::default();
+        for id in look.read(self.ids()).unwrap_or_default() {
+            let name = look.read(fs::read_to_string(format!("{}/{id}/comm", self.folder)));
+            if name.is_some_and(|name| owns(id, name.trim_end())) {
+                self.see(&mut look, id);
             }
         }
-        Sample { source, threads }
+        look.sample()
     }
 
-    fn owns(&self, tid: u32, comm: &str) -> bool {
-        // The worker's name is unique in the process and may be followed by the lane's.
-        let inherited = comm
-            .strip_prefix(&self.worker)
-            .is_some_and(|rest| !rest.starts_with(char::is_numeric));
-        let named = || {
-            self.prefixes.iter().any(|prefix| comm.starts_with(prefix))
-                && !self.before.contains(&tid)
-                && (self.after.is_empty() || self.after.contains(&tid))
+    /// What these threads have done so far; those that have ended are left out.
+    pub(crate) fn sample_of(&self, ids: &[u32]) -> Sample {
+        let mut look = Look::default();
+        for &id in ids {
+            self.see(&mut look, id);
+        }
+        look.sample()
+    }
+
+    fn see(&self, look: &mut Look, id: u32) {
+        let read = |look: &mut Look, file: &str| {
+            look.read(fs::read_to_string(format!("{}/{id}/{file}", self.folder)))
         };
-        inherited || named()
-    }
-}
-
-/// A thread's name as the kernel keeps it: 15 bytes.
-fn comm_of(name: &str) -> String {
-    name.chars().take(15).collect()
-}
-
-fn thread_ids() -> Vec<u32> {
-    let Ok(entries) = fs::read_dir("/proc/self/task") else {
-        return Vec::new();
-    };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .collect()
-}
-
-fn read_times(tid: u32) -> Option<(ThreadTimes, Source)> {
-    let stat = fs::read_to_string(format!("/proc/self/task/{tid}/stat")).ok()?;
-    let (runnable, ticks) = parse_stat(&stat)?;
-    let schedstat = fs::read_to_string(format!("/proc/self/task/{tid}/schedstat")).ok();
-    let (cpu, run_delay, source) = match schedstat.as_deref().and_then(parse_schedstat) {
-        Some((cpu, run_delay)) => (cpu, run_delay, Source::Schedstat),
-        None => (
-            Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND),
-            Duration::ZERO,
-            Source::Stat,
-        ),
-    };
-    Some((
-        ThreadTimes {
-            tid,
+        let Some((runnable, ticks)) = read(look, "stat").as_deref().and_then(parse_stat) else {
+            return;
+        };
+        let schedstat = read(look, "schedstat");
+        let (cpu, run_delay, source) = match schedstat.as_deref().and_then(parse_schedstat) {
+            Some((cpu, run_delay)) => (cpu, run_delay, Source::Schedstat),
+            None => (
+                Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND),
+                Duration::ZERO,
+                Source::Stat,
+            ),
+        };
+        look.source = source;
+        look.threads.push(ThreadTimes {
+            tid: id,
             cpu,
             run_delay,
             runnable,
-        },
-        source,
-    ))
+        });
+    }
+}
+
+/// A sample that is being taken.
+struct Look {
+    source: Source,
+    threads: Vec<ThreadTimes>,
+    /// Something could not be read for want of a descriptor.
+    no_descriptor: bool,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self {
+            source: Source::Unavailable,
+            threads: Vec::new(),
+            no_descriptor: false,
+        }
+    }
+}
+
+impl Look {
+    /// A thread or a process may end while it is looked at: that is no error.
+    fn read<T>(&mut self, result: io::Result<T>) -> Option<T> {
+        let code = result.as_ref().err().and_then(io::Error::raw_os_error);
+        self.no_descriptor |= code.is_some_and(|code| NO_DESCRIPTOR.contains(&code));
+        result.ok()
+    }
+
+    fn sample(self) -> Sample {
+        Sample {
+            source: match self.no_descriptor {
+                true => Source::Unreadable,
+                false => self.source,
+            },
+            threads: self.threads,
+        }
+    }
 }
 
 /// State and CPU ticks. The name, in parentheses, may hold anything.
@@ -146,67 +169,5 @@ mod tests {
             Some((Duration::from_nanos(2600), Duration::from_nanos(70)))
         );
         assert_eq!(parse_schedstat("x"), None);
-    }
-
-    #[test]
-    fn a_session_owns_its_lanes_and_new_threads_with_the_librarys_name() {
-        let set = ThreadSet {
-            worker: "SVT-AV1#1".into(),
-            prefixes: &["dav1d-worker"],
-            before: vec![10],
-            after: vec![10, 11],
-        };
-        assert!(set.owns(1, "SVT-AV1#1"));
-        assert!(set.owns(1, "SVT-AV1#1:recv"));
-        assert!(!set.owns(1, "SVT-AV1#12"), "another session's worker");
-        assert!(set.owns(11, "dav1d-worker"));
-        assert!(!set.owns(10, "dav1d-worker"), "was there before the open");
-        assert!(!set.owns(12, "dav1d-worker"), "came after the open");
-        assert!(!set.owns(11, "queue0:src"));
-    }
-
-    #[cfg(target_os = "linux")]
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "real threads, watched for a while"
-    )]
-    #[test]
-    fn a_thread_that_spins_is_seen_working_and_one_that_sleeps_is_not() {
-        use crate::{Activity, Evidence};
-        use std::sync::atomic::{AtomicBool, Ordering};
-        static STOP: AtomicBool = AtomicBool::new(false);
-        let look = |name: &str| {
-            let set = ThreadSet::before_open(name, &[]);
-            let before = set.sample();
-            std::thread::sleep(Duration::from_millis(200));
-            Evidence::between(&before, &set.sample(), Duration::from_millis(200)).activity
-        };
-        let spin = std::thread::Builder::new()
-            .name("spinner#1".into())
-            .spawn(|| {
-                while !STOP.load(Ordering::Relaxed) {
-                    std::hint::spin_loop();
-                }
-            })
-            .unwrap();
-        let sleep = std::thread::Builder::new()
-            .name("sleeper#1".into())
-            .spawn(|| {
-                while !STOP.load(Ordering::Relaxed) {
-                    std::thread::park()
-                }
-            })
-            .unwrap();
-        std::thread::sleep(Duration::from_millis(50));
-        assert!(look("spinner#1").excuses());
-        assert_eq!(look("sleeper#1"), Activity::Asleep);
-        assert_eq!(look("nobody#1"), Activity::Unknown);
-        STOP.store(true, Ordering::Relaxed);
-        sleep.thread().unpark();
-        for thread in [spin, sleep] {
-            while !thread.is_finished() {
-                std::thread::yield_now();
-            }
-        }
     }
 }

@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use self::answers::{CloseResult, DrainResult, Next, Slow, StartError, Stats, WaitResult};
 use crate::clock::now;
+use crate::driver::Obeyed;
 use crate::ledger::Account;
-use crate::machine::{Action, Event};
-use crate::open_permit;
-use crate::outcome::Outcome;
+use crate::machine::Event;
+use crate::outcome::{Fault, Outcome};
 use crate::session::{Codec, Session};
 use crate::state::{Command, Shared, State};
-use crate::sync::{MutexGuard, thread};
-use crate::{Budgets, Library, Phase, worker};
+use crate::sync::thread;
+use crate::{Budgets, Library, Witness, open_permit, retirement, worker};
 
 /// How to start a run.
 #[derive(Debug)]
@@ -26,7 +26,8 @@ pub struct Options<I, O> {
     /// 0 = no limit.
     pub max_abandoned: usize,
     /// The run before this one, which drains or closes. The new worker waits
-    /// for the end of it before it opens.
+    /// for the end of it before it opens: also when that takes longer than its
+    /// close budget, as long as it demonstrably works.
     pub predecessor: Option<Run<I, O>>,
 }
 
@@ -35,8 +36,8 @@ pub struct Options<I, O> {
 /// Three kinds of threads meet here: the streaming thread (submit, drain,
 /// flush), the output task ([`next`](Self::next), which also is what wakes at
 /// the machine's deadline), and whoever changes the element's state
-/// ([`cancel`](Self::cancel), [`close`](Self::close)). None of them ever enters
-/// the codec.
+/// ([`cancel`](Self::cancel), [`close`](Self::close), [`retire`](Self::retire)).
+/// None of them ever enters the codec.
 pub struct Run<I, O> {
     shared: Arc<Shared<I, O>>,
 }
@@ -69,9 +70,10 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         const { assert!(C::Session::QUEUE > 0) };
         static IDS: AtomicU64 = AtomicU64::new(1);
         let library = codec.library();
-        admit(library, options.max_abandoned)?;
+        admit(&library, options.max_abandoned)?;
         let id = IDS.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::new(Shared::new(library, id, C::Session::QUEUE, options.budgets));
+        shared.lock().predecessor = options.predecessor.clone();
         let run = Self {
             shared: shared.clone(),
         };
@@ -79,6 +81,11 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
             .name(shared.name.clone())
             .spawn(move || worker::work(codec, &shared, options))?;
         Ok(run)
+    }
+
+    /// The session's number, which no other session of the process has.
+    pub fn id(&self) -> u64 {
+        self.shared.id
     }
 
     /// Whether both are the same run.
@@ -151,26 +158,18 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         }
         loop {
             // First what the machine has decided: it holds for this very moment.
-            match state.machine.poll() {
-                Some(Action::TakeSample) => {
-                    let threads = state.threads.clone();
-                    drop(state);
-                    let sample = sample(threads.as_ref());
-                    state = shared.lock();
-                    state.machine.handle(now(), Event::Sampled(sample));
-                    continue;
-                }
-                Some(Action::ReportSlow(evidence)) => {
+            let obeyed;
+            (state, obeyed) = shared.obey(state);
+            match obeyed {
+                Obeyed::Nothing => {}
+                Obeyed::Something => continue,
+                Obeyed::Slow(evidence) => {
                     return Next::Slow(Box::new(Slow {
+                        id: shared.id,
                         evidence,
                         at: state.machine.snapshot(now()),
                     }));
                 }
-                Some(Action::Abandon(reason)) => {
-                    shared.abandon(state, reason);
-                    state = shared.lock();
-                }
-                None => {}
             }
             if state.cancelled {
                 return Next::Cancelled;
@@ -264,75 +263,86 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         self.shared.lock().cancelled = false;
     }
 
-    /// Tells the session to close. Does not wait.
+    /// Tells the session to close, whatever it does, and starts the clock of the
+    /// close. Does not wait.
     pub fn request_close(&self) {
-        let mut state = self.shared.lock();
+        let shared = &*self.shared;
+        let mut state = shared.lock();
         if state.closed() || state.closing {
             return;
         }
         state.closing = true;
+        shared.told_to_close.store(true, Ordering::Release);
         let left = state.take_queues(now());
-        self.shared.note(&mut state, Event::CloseBegan);
-        self.shared.wake_all();
+        let predecessor = state.predecessor.take();
+        shared.note(&mut state, Event::CloseBegan);
+        shared.wake_all();
         drop(state);
+        // The worker may wait for a permit to open, or for the predecessor.
         open_permit::wake();
-        drop(left);
+        if let Some(predecessor) = &predecessor {
+            let _state = predecessor.shared.lock();
+            predecessor.shared.wake_element();
+        }
+        drop((predecessor, left));
     }
 
     /// Closes the session in whatever it does, and waits for the end of its
     /// threads: for the close budget at most, counted from the moment it was
-    /// told to close. After that it is abandoned.
+    /// told to close.
     pub fn close(&self) -> CloseResult {
         self.request_close();
         self.wait_closed()
     }
 
     /// Waits until the session is closed and its threads have ended: for its
-    /// close budget at most once it closes, after that it is abandoned. Until it
-    /// closes it is for the output task to drive it there.
+    /// close budget at most once it closes. Then its threads are looked at: one
+    /// that demonstrably works is [`CloseResult::Retiring`], and has to be handed
+    /// over to [`retire`](Self::retire); any other is abandoned. Until it closes
+    /// it is for the output task to drive it there.
     pub fn wait_closed(&self) -> CloseResult {
-        let mut state = self.wait_ended();
-        if state.closed() {
-            CloseResult::Closed
-        } else {
-            CloseResult::Abandoned(state.stuck_close.take())
+        let mut state = self.shared.wait_closed();
+        match state.stuck_close.take() {
+            Some(fault) => CloseResult::Abandoned(Some(fault)),
+            None if state.closed() => CloseResult::Closed,
+            None if state.abandoned => CloseResult::Abandoned(None),
+            None => CloseResult::Retiring,
         }
     }
 
-    /// The same, and leaves the fault to who has to tell of it.
-    pub(crate) fn wait_ended(&self) -> MutexGuard<'_, State<I, O>> {
-        let shared = &*self.shared;
-        let mut state = shared.lock();
-        loop {
-            if state.closed() || state.abandoned {
-                return state;
+    /// Closes the session without anybody waiting for it. Returns at once. From
+    /// now on a thread of the process looks after it, and gives it up where it
+    /// is seen asleep, or at the end of `slow-limit`. Until it ends, the ledger
+    /// counts it as retiring.
+    ///
+    /// `on_wedge` is called if the session is given up and nobody else has been
+    /// told of that fault; on the thread that looks after it, without any lock.
+    /// It should not block: the other sessions wait meanwhile. Otherwise it is
+    /// dropped, there or here.
+    pub fn retire(&self, on_wedge: impl FnOnce(&Fault) + Send + 'static) {
+        self.request_close();
+        {
+            let mut state = self.shared.lock();
+            if state.closed() && state.stuck_close.is_none() {
+                return;
             }
-            let mut until = None;
-            if state.machine.phase() == Phase::Closing {
-                state.machine.handle(now(), Event::Tick);
-                // Closing asks for nothing else; a report from before it is moot.
-                let verdict = std::iter::from_fn(|| state.machine.poll()).last();
-                if let Some(Action::Abandon(reason)) = verdict {
-                    shared.abandon(state, reason);
-                    state = shared.lock();
-                    continue;
-                }
-                until = state.machine.deadline().map(|(at, _)| at);
-            }
-            state = shared.wait_until(&shared.element, state, until);
+            self.shared.count_as_retiring(&mut state);
+            state.in_retirement = true;
         }
+        retirement::hold(self.shared.clone(), Box::new(on_wedge));
+    }
+
+    /// Waits for the end of the session's threads, or until it is abandoned, on
+    /// behalf of a successor, which stops waiting when `give_up` says so.
+    pub(crate) fn wait_over(&self, give_up: impl Fn() -> bool) {
+        self.shared.wait_over(give_up);
     }
 
     /// Whether the session has got as far as taking input: its native open has
     /// returned.
     pub fn has_opened(&self) -> bool {
         let phase = self.shared.lock().machine.phase();
-        !matches!(phase, Phase::Waiting | Phase::Opening)
-    }
-
-    /// Stub.
-    pub fn retire(&self, _on_wedge: impl FnOnce(&crate::Fault) + Send + 'static) {
-        self.request_close();
+        !matches!(phase, crate::Phase::Waiting | crate::Phase::Opening)
     }
 
     /// Whether the session is closed and its threads have ended.
@@ -347,6 +357,11 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         state.abandoned && !state.closed()
     }
 
+    /// Who can say at the moment what the session does; `None` before its open.
+    pub fn witness(&self) -> Option<Arc<dyn Witness>> {
+        self.shared.lock().witness.clone()
+    }
+
     /// How the run ended, if it has.
     pub fn outcome(&self) -> Option<Outcome> {
         self.shared.lock().outcome.clone()
@@ -358,6 +373,9 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         state.machine.set_budgets(budgets);
         self.shared.output.notify_all();
         self.shared.wake_element();
+        if state.in_retirement {
+            retirement::wake();
+        }
     }
 
     /// The numbers of this moment. Never waits for the codec.
@@ -370,31 +388,22 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
             )
         };
         Stats {
+            id: self.shared.id,
             session,
-            account: Account::of(self.shared.library.name),
+            account: Account::of(&self.shared.library.name),
             outcome,
         }
     }
 }
 
-pub(crate) fn admit(library: Library, max: usize) -> Result<(), StartError> {
-    let outstanding = Account::of(library.name).outstanding();
+pub(crate) fn admit(library: &Library, max: usize) -> Result<(), StartError> {
+    let outstanding = Account::of(&library.name).outstanding();
     if max > 0 && outstanding >= max {
         return Err(StartError::LeakBudget {
-            library: library.name,
+            library: library.name.clone(),
             outstanding,
             max,
         });
     }
     Ok(())
-}
-
-fn sample(threads: Option<&crate::procfs::ThreadSet>) -> crate::Sample {
-    threads.map_or(
-        crate::Sample {
-            source: crate::Source::Unavailable,
-            threads: Vec::new(),
-        },
-        crate::procfs::ThreadSet::sample,
-    )
 }

@@ -4,16 +4,18 @@
 //! that could block.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use crate::clock::now;
 use crate::lane::{Discarded, Host, LaneFault};
-use crate::machine::{CallKind, Event, Machine, Reason};
+use crate::machine::{CallKind, Event, Machine};
+use crate::opening::Opening;
 use crate::outcome::{Fault, FaultCause, Outcome};
-use crate::procfs::ThreadSet;
 use crate::sync::{Condvar, Mutex, MutexGuard};
-use crate::{Account, Budgets, Library, open_permit};
+use crate::witness::{Joined, NamedThreads};
+use crate::{Account, Budgets, CodecError, Library, Name, Run, Witness, retirement};
 
 /// Outputs that wait for downstream before the codec's lanes are held up. A few,
 /// so that the codec works on while one is pushed; not many, since each may hold
@@ -53,8 +55,14 @@ pub(crate) struct State<I, O> {
     /// A flush was asked for and has not been answered, or was answered by
     /// [`Flush::NeedsNewSession`](crate::Flush::NeedsNewSession).
     pub(crate) flushing: bool,
+    /// The run whose end the worker waits for before it opens.
+    pub(crate) predecessor: Option<Run<I, O>>,
     /// Given up by the watchdog.
     pub(crate) abandoned: bool,
+    /// It closes, nobody waits for it, and the ledger counts it as retiring.
+    pub(crate) retiring: bool,
+    /// The retirement thread drives it.
+    pub(crate) in_retirement: bool,
     /// The abandonment that happened while closing, for a warning.
     pub(crate) stuck_close: Option<Box<Fault>>,
     /// The session takes nothing any more and closes by itself.
@@ -68,8 +76,9 @@ pub(crate) struct State<I, O> {
     /// Lanes alive, the worker included.
     pub(crate) lanes: usize,
     pub(crate) lanes_begun: usize,
-    /// Set when the native open begins: from then on there is something to leak.
-    pub(crate) threads: Option<ThreadSet>,
+    /// Who can say what the session does. Set when the native open begins: from
+    /// then on there is something to leak.
+    pub(crate) witness: Option<Arc<dyn Witness>>,
     /// Set while the output task sleeps: until when, or `None` for until it is woken.
     pub(crate) sleeping: Option<Option<Instant>>,
 }
@@ -120,6 +129,16 @@ impl<I, O> State<I, O> {
         self.lanes == 0
     }
 
+    /// Nobody has to wait for it any more.
+    pub(crate) fn over(&self) -> bool {
+        self.closed() || self.abandoned
+    }
+
+    /// Whether its native open has begun, so that there is something to leak.
+    pub(crate) fn holds_codec(&self) -> bool {
+        self.witness.is_some()
+    }
+
     /// Whether the sleeping output task would miss the machine's deadline.
     fn oversleeps(&self) -> bool {
         match (self.sleeping, self.machine.deadline()) {
@@ -136,6 +155,10 @@ pub(crate) struct Shared<I, O> {
     pub(crate) id: u64,
     /// Name of the worker's thread.
     pub(crate) name: String,
+    /// The threads that the session has without naming a witness.
+    pub(crate) threads: Arc<NamedThreads>,
+    /// Told to close: for whoever must not take the lock to know it.
+    pub(crate) told_to_close: AtomicBool,
     state: Mutex<State<I, O>>,
     /// The worker waits for commands.
     pub(crate) command: Condvar,
@@ -157,10 +180,13 @@ impl<I, O> Shared<I, O> {
             .filter(|c| !c.is_whitespace())
             .take(9)
             .collect();
+        let name = format!("{name}#{id}");
         Self {
-            library,
             id,
-            name: format!("{name}#{id}"),
+            threads: Arc::new(NamedThreads::new(&name, library.thread_names.clone())),
+            library,
+            name,
+            told_to_close: AtomicBool::new(false),
             state: Mutex::new(State {
                 machine: Machine::new(now(), budgets),
                 inbox: VecDeque::new(),
@@ -169,7 +195,10 @@ impl<I, O> Shared<I, O> {
                 cancelled: false,
                 closing: false,
                 flushing: false,
+                predecessor: None,
                 abandoned: false,
+                retiring: false,
+                in_retirement: false,
                 stuck_close: None,
                 spent: false,
                 outcome: None,
@@ -178,7 +207,7 @@ impl<I, O> Shared<I, O> {
                 drains_void: 0,
                 lanes: 1,
                 lanes_begun: 1,
-                threads: None,
+                witness: None,
                 sleeping: None,
             }),
             command: Condvar::new(),
@@ -247,10 +276,16 @@ impl<I, O> Shared<I, O> {
     /// to give: how a session closes changes nothing about what it gave.
     pub(crate) fn fail(&self, state: &mut State<I, O>, cause: FaultCause) {
         if state.outcome.is_none() && !state.closing && !state.spent {
-            let fault = self.fault(state, cause, Account::of(self.library.name));
-            state.outcome = Some(Outcome::of(fault));
+            let fault = self.fault(state, cause, Account::of(&self.library.name));
+            self.conclude(state, Outcome::of(fault));
         }
         self.spend(state);
+    }
+
+    /// How the run ended. Comes once.
+    pub(crate) fn conclude(&self, state: &mut State<I, O>, outcome: Outcome) {
+        Account::note_outcome(&self.library.name, &outcome);
+        state.outcome = Some(outcome);
     }
 
     /// From now on the session takes nothing and closes by itself. Its close
@@ -261,48 +296,19 @@ impl<I, O> Shared<I, O> {
         self.wake_all();
     }
 
-    /// Gives the session up: from now on it owns itself. What it gave out before
-    /// is downstream's all the same.
-    pub(crate) fn abandon(&self, mut state: MutexGuard<'_, State<I, O>>, reason: Reason) {
-        state.abandoned = true;
-        // It had nothing more to give: what hangs is its close alone.
-        let only_closes = std::mem::replace(&mut state.spent, true) || state.closing;
-        // A worker that still waits for its turn holds nothing and ends by itself.
-        if state.threads.is_some() {
-            let account = Account::abandon(self.library.name);
-            let budget = state
-                .machine
-                .budgets()
-                .of(state.machine.phase())
-                .unwrap_or_default();
-            let fault = self.fault(&state, FaultCause::Wedged { reason, budget }, account);
-            if state.outcome.is_none() && !only_closes {
-                state.outcome = Some(Outcome::of(fault));
-            } else {
-                state.stuck_close = Some(Box::new(fault));
-            }
-        }
-        let left = state.take_inbox(now());
-        self.wake_all();
-        drop(state);
-        // Not under the lock: the open lane has a lock of its own, which is taken
-        // before this one, and dropping may run foreign code.
-        open_permit::revoke(self.library.name, self.id);
-        drop(left);
-    }
-
-    fn fault(&self, state: &State<I, O>, cause: FaultCause, account: Account) -> Fault {
+    pub(crate) fn fault(&self, state: &State<I, O>, cause: FaultCause, account: Account) -> Fault {
         Fault {
-            library: self.library.name,
+            library: self.library.name.clone(),
+            id: self.id,
             cause,
             at: state.machine.snapshot(now()),
-            abandoned: account.outstanding(),
+            abandoned: account.unreclaimed(),
         }
     }
 }
 
-impl<I: Send, O: Send> Host<O> for Shared<I, O> {
-    fn call_began(&self, lane: usize, name: &'static str, kind: CallKind) {
+impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
+    fn call_began(&self, lane: usize, name: Name, kind: CallKind) {
         let mut state = self.lock();
         self.note(&mut state, Event::CallBegan { lane, name, kind });
     }
@@ -333,6 +339,23 @@ impl<I: Send, O: Send> Host<O> for Shared<I, O> {
         self.lock().discarding()
     }
 
+    fn begin_opening(&self) -> Result<Opening, CodecError> {
+        Opening::again(self)
+    }
+
+    fn set_witness(&self, witness: Arc<dyn Witness>) {
+        let replaced = self.lock().witness.replace(witness);
+        drop(replaced);
+    }
+
+    fn extend_witness(&self, witness: Arc<dyn Witness>) {
+        let mut state = self.lock();
+        state.witness = Some(match state.witness.take() {
+            Some(present) => Arc::new(Joined([present, witness])),
+            None => witness,
+        });
+    }
+
     fn lane_begins(&self, name: &str) -> (usize, String) {
         let mut state = self.lock();
         let index = state.lanes_begun;
@@ -349,10 +372,15 @@ impl<I: Send, O: Send> Host<O> for Shared<I, O> {
         }
         if state.closed() {
             state.machine.handle(now(), Event::Closed);
-            if state.abandoned && state.threads.is_some() {
-                Account::reclaim(self.library.name);
+            if state.abandoned && state.holds_codec() {
+                Account::reclaim(&self.library.name);
+            } else if std::mem::take(&mut state.retiring) {
+                Account::end_retirement(&self.library.name);
             }
             self.wake_all();
+            if state.in_retirement {
+                retirement::wake();
+            }
         }
     }
 }

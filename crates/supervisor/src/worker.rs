@@ -3,13 +3,14 @@
 //! at the clock; who watches it does.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use crate::Account;
 use crate::clock::now;
 use crate::lane::{Host, Lane, LaneFault, guarded};
 use crate::machine::Event;
-use crate::open_permit::OpenPermit;
+use crate::opening::Opening;
 use crate::outcome::Outcome;
-use crate::procfs::ThreadSet;
 use crate::run::{Options, admit};
 use crate::session::{Codec, CodecError, Drained, Flush, Session};
 use crate::state::{Command, Shared, host};
@@ -43,7 +44,9 @@ fn live<C: Codec>(
     if let Some(predecessor) = options.predecessor {
         // Bounded by the predecessor's own budgets; how it ends is its own
         // affair and counted there.
-        drop(predecessor.wait_ended());
+        predecessor.wait_over(|| shared.told_to_close.load(Ordering::Acquire));
+        let same = shared.lock().predecessor.take();
+        drop((predecessor, same));
     }
     let Some(mut session) = open(codec, shared, lane, options.max_abandoned)? else {
         return Ok(());
@@ -61,42 +64,26 @@ fn open<C: Codec>(
     lane: &Lane<Output<C>>,
     max_abandoned: usize,
 ) -> Result<Option<C::Session>, LaneFault> {
-    let budgets = *shared.lock().machine.budgets();
-    // Whoever is opening has a budget of its own and loses its permit when it is
-    // wedged; until then it is slow at most.
-    let bound = budgets.open.max(budgets.slow_limit);
-    let library = shared.library;
-    let permit = OpenPermit::take(library.name, shared.id, bound, || shared.lock().closing);
-    let Some(permit) = permit else {
-        if shared.lock().closing {
-            return Ok(None);
-        }
-        return Err(LaneFault::Failed(CodecError::Resource(format!(
-            "another session of {} has been opening for more than {bound:.1?}",
-            library.name
-        ))));
+    let Some(permit) = Opening::first(shared)? else {
+        return Ok(None);
     };
     // Others may have been abandoned since the run was started.
-    admit(library, max_abandoned).map_err(|refused| CodecError::Resource(refused.to_string()))?;
-    // Lists threads by the worker's own name and by what the open adds.
-    let mut threads = ThreadSet::before_open(&shared.name, library.thread_names);
+    admit(&shared.library, max_abandoned)
+        .map_err(|refused| CodecError::Resource(refused.to_string()))?;
+    let opening = Opening::under(Some(permit), &shared.threads);
     {
         let mut state = shared.lock();
         if state.closing {
             return Ok(None);
         }
-        state.threads = Some(threads.clone());
+        state.witness = Some(shared.threads.clone());
         shared.note(&mut state, Event::OpenBegan);
     }
     let session = guarded(|| codec.open(lane))?;
-    threads.opened();
     let delay = session.delay();
-    {
-        let mut state = shared.lock();
-        state.threads = Some(threads);
-        shared.note(&mut state, Event::Opened { delay });
-    }
-    drop(permit);
+    drop(opening);
+    Account::note_opened(&shared.library.name);
+    shared.note(&mut shared.lock(), Event::Opened { delay });
     Ok(Some(session))
 }
 
@@ -138,7 +125,7 @@ fn serve<S: Session>(
                 state.drains_done = ticket;
                 if last || drained == Drained::Spent {
                     if whole {
-                        state.outcome = Some(Outcome::Completed);
+                        shared.conclude(&mut state, Outcome::Completed);
                     }
                     shared.spend(&mut state);
                 }

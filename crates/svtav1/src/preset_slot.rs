@@ -115,7 +115,7 @@ impl PresetSlot {
             })),
             Wait::GivenUp => Ok(None),
             Wait::Refused(holder) => {
-                let given_up = match Account::of(LIBRARY.name).outstanding() {
+                let given_up = match Account::of(&LIBRARY.name).outstanding() {
                     0 => String::new(),
                     n => format!(" ({n} that were given up keep their places)"),
                 };

@@ -4,9 +4,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
-use crate::sync::{Condvar, Mutex};
-use crate::{Codec, CodecError, Drained, Flush, Lane, Library, Session, Sibling};
+use crate::sync::{Condvar, Mutex, thread};
+use crate::{
+    Codec, CodecError, Drained, Flush, Lane, Library, Sample, Session, Sibling, Source,
+    ThreadTimes, Witness,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Call {
@@ -34,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) receive_lane: bool,
     pub(crate) drained: Drained,
     pub(crate) flush: Flush,
+    /// What its threads are seen doing; by default there is nobody to look at.
+    pub(crate) threads: Option<Arc<Load>>,
     /// Strikes at the so-manieth such call, from 0.
     pub(crate) fault: Option<(Call, usize, Fault)>,
     pub(crate) native: Arc<Native>,
@@ -47,6 +54,7 @@ impl Plan {
             receive_lane: false,
             drained: Drained::Spent,
             flush: Flush::Done,
+            threads: None,
             fault: None,
             native: Arc::default(),
         }
@@ -108,6 +116,31 @@ impl Plan {
     }
 }
 
+/// Threads that work all the time, or sleep.
+#[derive(Debug, Default)]
+pub(crate) struct Load {
+    pub(crate) works: AtomicBool,
+    cpu: AtomicU64,
+}
+
+impl Witness for Load {
+    fn sample(&self) -> Sample {
+        // Others come to their turns while somebody looks.
+        thread::yield_now();
+        let hours = u64::from(self.works.load(Ordering::Relaxed));
+        let hours = self.cpu.fetch_add(hours, Ordering::Relaxed) + hours;
+        Sample {
+            source: Source::Schedstat,
+            threads: vec![ThreadTimes {
+                tid: 1,
+                cpu: Duration::from_secs(3600 * hours),
+                run_delay: Duration::ZERO,
+                runnable: false,
+            }],
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Native {
     state: Mutex<NativeState>,
@@ -128,13 +161,13 @@ impl Codec for Plan {
     type Session = Planned;
 
     fn library(&self) -> Library {
-        Library {
-            name: self.library,
-            thread_names: &[],
-        }
+        Library::new(self.library)
     }
 
     fn open(self, lane: &Lane<u32>) -> Result<Planned, CodecError> {
+        if let Some(threads) = &self.threads {
+            lane.set_witness(threads.clone());
+        }
         lane.call("open", || self.call(Call::Open))?;
         self.native.state.lock().unwrap().opened += 1;
         let receiver = if self.receive_lane {

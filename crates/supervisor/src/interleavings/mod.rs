@@ -12,13 +12,14 @@ pub(crate) mod model;
 mod stage;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shuttle::rand::Rng;
 
-use self::codec::{Call, Fault, Plan};
+use self::codec::{Call, Fault, Load, Plan};
 use self::model::{Time, thread};
 pub(crate) use self::stage::once;
-use self::stage::{FRAMES, explore, healthy, options, outcome, pick, sink, stream};
+use self::stage::{FRAMES, close, explore, healthy, options, outcome, pick, sink, stream};
 use crate::sync::Mutex;
 use crate::{Account, CloseResult, DrainResult, Drained, Options, Phase, Run, WaitResult};
 
@@ -176,7 +177,7 @@ fn a_hang_that_ends_at_any_moment_is_reclaimed_and_counted_once() {
         } else {
             assert_ne!(ended, Some("Completed"));
         }
-        let _ = run.close();
+        let _ = close(&run);
         releaser.join().unwrap();
         sink.join().unwrap();
         while !run.is_closed() {
@@ -186,7 +187,7 @@ fn a_hang_that_ends_at_any_moment_is_reclaimed_and_counted_once() {
         let taken = taken.lock().unwrap();
         assert_eq!(*taken, Vec::from_iter(0..taken.len() as u32));
         let after = Account::of("hang");
-        assert_eq!(after.outstanding(), 0);
+        assert_eq!((after.outstanding(), after.retiring), (0, 0));
         assert!(after.abandoned <= before.abandoned + 1);
         let (opened, closed) = plan.opened_and_closed();
         assert_eq!(opened, closed);
@@ -220,11 +221,12 @@ fn a_hang_that_never_ends_is_abandoned_by_the_watchdog_or_by_the_close() {
             run.request_close();
         }
         let settled = stream.join().unwrap();
-        let closed = run.close();
+        let (closed, told) = close(&run);
         sink.join().unwrap();
-        let abandoned = Account::of("never").abandoned - before.abandoned;
-        let told = matches!(closed, CloseResult::Abandoned(Some(_)))
-            || outcome(&run) == Some("WatchdogAbandoned");
+        let account = Account::of("never");
+        assert_eq!(account.retiring, 0);
+        let abandoned = account.abandoned - before.abandoned;
+        let told = told || outcome(&run) == Some("WatchdogAbandoned");
         // It may close at last just after it was given up.
         let late = matches!(closed, CloseResult::Closed);
         assert!(abandoned == usize::from(told) || (late && abandoned == 1));
@@ -281,16 +283,16 @@ fn a_run_that_is_given_up_before_it_opens_is_not_counted_and_opens_nothing() {
         };
         let before = Account::of("early");
         let run = Run::start(plan.clone(), options()).unwrap();
-        let closed = run.close();
+        let (closed, told) = close(&run);
         plan.release();
         while !run.is_closed() {
             thread::yield_now();
         }
         let counted = Account::of("early").abandoned > before.abandoned;
-        match closed {
-            CloseResult::Abandoned(None) => assert!(!counted && plan.begun(Call::Open) == 0),
-            CloseResult::Abandoned(Some(_)) => assert!(counted && plan.begun(Call::Open) == 1),
-            CloseResult::Closed => {}
+        if told {
+            assert!(counted && plan.begun(Call::Open) == 1);
+        } else if !matches!(closed, CloseResult::Closed) {
+            assert!(!counted && plan.begun(Call::Open) == 0);
         }
     });
 }
@@ -361,13 +363,10 @@ fn a_successor_of_a_run_that_hangs_goes_on_and_only_what_was_opened_is_counted()
         for run in [&first, &second] {
             run.request_close();
         }
-        let (first_closed, second_closed) = (first.close(), second.close());
+        let (first_told, second_told) = (close(&first).1, close(&second).1);
         first_sink.join().unwrap();
         second_sink.join().unwrap();
-        let told = [first_closed, second_closed]
-            .iter()
-            .filter(|closed| matches!(closed, CloseResult::Abandoned(Some(_))))
-            .count();
+        let told = usize::from(first_told) + usize::from(second_told);
         let abandoned = Account::of("heir").abandoned - before.abandoned;
         assert!(told <= abandoned);
         plan.release();
@@ -381,5 +380,96 @@ fn a_successor_of_a_run_that_hangs_goes_on_and_only_what_was_opened_is_counted()
             let (opened, closed) = plan.opened_and_closed();
             assert_eq!(opened, closed);
         }
+    });
+}
+
+/// A session that hangs at its close retires: while somebody still waits for it,
+/// and its successor's worker does; with the hang ending at any moment.
+#[test]
+fn a_session_that_retires_is_counted_told_of_and_ended_once_whoever_drives_it() {
+    explore(Time::Flies, || {
+        let before = Account::of("retire");
+        let threads = Arc::new(Load::default());
+        let works = pick(&[true, false]);
+        threads.works.store(works, Ordering::Relaxed);
+        let plan = Plan {
+            fault: Some((Call::Close, 0, Fault::Hang)),
+            threads: Some(threads.clone()),
+            ..healthy("retire")
+        };
+        let run = Run::start(plan.clone(), options()).unwrap();
+        let taken = Arc::default();
+        let sink = sink(&run, &taken);
+        while plan.opened_and_closed().0 == 0 {
+            thread::yield_now();
+        }
+        let heir = pick(&[true, false]).then(|| {
+            let predecessor = Some(run.clone());
+            let options = Options {
+                predecessor,
+                ..options()
+            };
+            Run::start(healthy("retire"), options).unwrap()
+        });
+        let waiter = pick(&[true, false]).then(|| {
+            let run = run.clone();
+            thread::spawn(move || run.close())
+        });
+        let told = Arc::new(AtomicUsize::new(0));
+        for _ in 0..pick(&[1, 2]) {
+            let told = told.clone();
+            run.retire(move |_| _ = told.fetch_add(1, Ordering::Relaxed));
+        }
+        // The hang ends, or what works falls asleep, or it takes too long.
+        if pick(&[true, false]) {
+            plan.release();
+        } else if pick(&[true, false]) {
+            threads.works.store(false, Ordering::Relaxed);
+        }
+        let waited = waiter.map(|waiter| waiter.join().unwrap());
+        while Arc::strong_count(&told) > 1 {
+            thread::yield_now();
+        }
+        assert!(run.is_given_up() || run.is_closed());
+        let told = told.load(Ordering::Relaxed)
+            + usize::from(matches!(waited, Some(CloseResult::Abandoned(Some(_)))));
+        let account = Account::of("retire");
+        // Its open may have run out of time, too; then that is its outcome.
+        let told = told + usize::from(outcome(&run).is_some());
+        assert_eq!(account.abandoned - before.abandoned, told);
+        assert_eq!(account.retiring, 0);
+        plan.release();
+        if let Some(heir) = heir {
+            let _ = close(&heir);
+            while !heir.is_closed() {
+                thread::yield_now();
+            }
+        }
+        sink.join().unwrap();
+        while !run.is_closed() {
+            thread::yield_now();
+        }
+        assert_eq!(Account::of("retire").outstanding(), 0);
+    });
+}
+
+#[test]
+fn a_session_that_closes_in_time_retires_without_a_word_whatever_the_schedule() {
+    explore(Time::Stands, || {
+        let plan = healthy("quiet");
+        let run = Run::start(plan.clone(), options()).unwrap();
+        let taken = Arc::default();
+        let (sink, stream) = (sink(&run, &taken), stream(&run, 0..FRAMES));
+        let silent = Arc::new(());
+        let witness = silent.clone();
+        run.retire(move |fault| panic!("{fault}, {witness:?}"));
+        stream.join().unwrap();
+        sink.join().unwrap();
+        while Arc::strong_count(&silent) > 1 || !run.is_closed() {
+            thread::yield_now();
+        }
+        assert_eq!(Account::of("quiet"), Account::default());
+        let (opened, closed) = plan.opened_and_closed();
+        assert_eq!(opened, closed);
     });
 }

@@ -2,6 +2,7 @@
 //! What explorations have in common: how many, and who takes part.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use shuttle::rand::Rng;
@@ -10,7 +11,7 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use super::codec::Plan;
 use super::model::{self, Time, thread};
 use crate::sync::Mutex;
-use crate::{Budgets, DrainResult, Flush, Next, Options, Run, WaitResult};
+use crate::{Budgets, CloseResult, DrainResult, Flush, Next, Options, Run, WaitResult};
 
 /// More than fit into both queues of a run without being handled.
 pub(crate) const FRAMES: u32 = 7;
@@ -112,6 +113,26 @@ pub(crate) fn stream(
         }
         run.wait_drained(run.request_drain(true))
     })
+}
+
+/// Closes a run as an element does: what takes too long goes on in the
+/// background. Tells whether a fault of the close was told, once it is over.
+pub(crate) fn close(run: &Run<u32, u32>) -> (CloseResult, bool) {
+    let closed = run.close();
+    let told = Arc::new(AtomicUsize::new(0));
+    if matches!(closed, CloseResult::Retiring) {
+        // Whoever was shared with has been dropped once nobody can tell any more.
+        let telling = told.clone();
+        run.retire(move |_| _ = telling.fetch_add(1, Ordering::Relaxed));
+        while Arc::strong_count(&told) > 1 {
+            thread::yield_now();
+        }
+        assert!(run.is_given_up() || run.is_closed());
+    }
+    let told = told.load(Ordering::Relaxed);
+    assert!(told <= 1);
+    let told = told > 0 || matches!(closed, CloseResult::Abandoned(Some(_)));
+    (closed, told)
 }
 
 pub(crate) fn outcome(run: &Run<u32, u32>) -> Option<&'static str> {

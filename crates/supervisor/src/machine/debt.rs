@@ -50,7 +50,7 @@ pub(super) struct Debt {
 impl Machine {
     /// What is owed for the longest time.
     pub(super) fn debt(&self) -> Option<Debt> {
-        if self.abandoned || self.backpressured() {
+        if self.abandoned || self.backpressured() || self.awaits_permit() {
             return None;
         }
         let whole = |reason| {
@@ -106,6 +106,10 @@ impl Machine {
 
     pub(super) fn backpressured(&self) -> bool {
         matches!(self.phase, Phase::Running | Phase::Draining) && (self.pushing || self.outbox > 0)
+    }
+
+    fn awaits_permit(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Draining) && self.awaiting_permit > 0
     }
 
     pub(super) fn exceeds(&self, inside: usize) -> bool {

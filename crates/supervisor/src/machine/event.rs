@@ -2,7 +2,7 @@
 //! What the machine is told, and what it asks for.
 
 use super::Reason;
-use crate::{Evidence, Sample};
+use crate::{Evidence, Name, Sample};
 
 /// Whether a native call should return by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum Event {
         /// Index of the lane.
         lane: usize,
         /// The C function.
-        name: &'static str,
+        name: Name,
         /// Whether it should return by itself.
         kind: CallKind,
     },
@@ -73,12 +73,23 @@ pub enum Event {
     FlushBegan,
     /// The session forgot what was inside.
     Flushed,
-    /// The session shall close, or has begun to.
+    /// A lane waits until another session of the library has opened.
+    PermitAwaited,
+    /// It waits no longer.
+    PermitCame,
+    /// The session shall close, or has begun to. The first one starts the clock
+    /// of the close, whatever the session is doing.
     CloseBegan,
     /// All lanes of the session have ended.
     Closed,
-    /// The answer to [`Action::TakeSample`].
-    Sampled(Sample),
+    /// The answer to [`Action::TakeSample`]. One that is no longer asked for is
+    /// ignored.
+    Sampled {
+        /// Which look it answers.
+        look: u64,
+        /// What was seen.
+        sample: Sample,
+    },
     /// Time passed.
     Tick,
 }
@@ -86,9 +97,14 @@ pub enum Event {
 /// What the driver has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Look at the session's threads and answer with [`Event::Sampled`].
-    TakeSample,
-    /// The session is slow, not wedged: say so (asked for once per session).
+    /// Look at the session's threads and answer with [`Event::Sampled`]. Until
+    /// then there is no deadline.
+    TakeSample {
+        /// The number of this look.
+        look: u64,
+    },
+    /// The session is slow, not wedged: say so (asked for once per session, and
+    /// not while it closes: whoever waits for the close is told by the wait).
     ReportSlow(Evidence),
     /// The session is wedged: give it up.
     Abandon(Reason),

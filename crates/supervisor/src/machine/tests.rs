@@ -6,6 +6,7 @@ mod world;
 
 use self::world::{MS, World, budgets};
 use super::*;
+use crate::{Sample, Source};
 
 #[test]
 fn an_idle_session_owes_nothing_however_long() {
@@ -95,6 +96,28 @@ fn a_session_that_downstream_holds_up_owes_nothing() {
 }
 
 #[test]
+fn a_session_that_waits_for_anothers_open_owes_nothing_except_its_close() {
+    let mut world = World::running(None);
+    world.tell(Event::Submitted { frames: 1 });
+    world.pass(900 * MS);
+    world.tell(Event::PermitAwaited);
+    world.pass(Duration::from_secs(60));
+    assert_eq!(
+        (world.abandoned, world.machine.verdict()),
+        (None, Verdict::Idle)
+    );
+    // Afterwards the full budget is there again.
+    world.tell(Event::PermitCame);
+    world.pass(999 * MS);
+    assert_eq!(world.abandoned, None);
+    world.tell(Event::PermitAwaited);
+    let asked = world.now - world.start;
+    world.tell(Event::CloseBegan);
+    world.pass(5000 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Close, asked + 300 * MS)));
+}
+
+#[test]
 fn draining_has_a_budget_of_its_own() {
     let mut world = World::running(Some(10));
     world.tell(Event::DrainBegan);
@@ -135,12 +158,149 @@ fn an_open_that_begins_when_the_session_shall_close_does_not_restart_the_clock()
 }
 
 #[test]
-fn closing_is_bounded_whatever_the_evidence() {
+fn a_close_that_sleeps_is_wedged_when_its_budget_runs_out() {
+    let mut world = World::running(None);
+    world.tell(Event::CloseBegan);
+    assert_eq!(world.machine.close_until(), Some(world.start + 300 * MS));
+    world.pass(5000 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Close, 300 * MS)));
+}
+
+#[test]
+fn a_close_that_works_is_slow_and_not_wedged_until_the_limit_and_nobody_is_told() {
     let mut world = World::running(None);
     world.load = 100;
     world.tell(Event::CloseBegan);
-    world.pass(5000 * MS);
-    assert_eq!(world.abandoned, Some((Reason::Close, 300 * MS)));
+    world.pass(9000 * MS);
+    assert_eq!((world.abandoned, world.slow), (None, 0));
+    assert_eq!(world.machine.verdict(), Verdict::Slow);
+    assert_eq!(
+        world.machine.close_until(),
+        Some(world.start + 300 * MS),
+        "who waits for it waits no longer"
+    );
+    world.pass(2000 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Close, 10_000 * MS)));
+}
+
+#[test]
+fn a_close_that_falls_asleep_after_it_worked_is_wedged_one_observation_later() {
+    let mut world = World::running(None);
+    world.load = 100;
+    world.tell(Event::CloseBegan);
+    world.pass(3000 * MS);
+    world.load = 0;
+    world.pass(150 * MS);
+    assert!(world.abandoned.is_some());
+}
+
+#[test]
+fn the_clock_of_a_close_starts_when_it_is_asked_for_in_whatever_phase() {
+    let phases: [(Phase, &[Event]); 5] = [
+        (Phase::Waiting, &[]),
+        (Phase::Opening, &[Event::OpenBegan]),
+        (
+            Phase::Running,
+            &[Event::OpenBegan, Event::Opened { delay: None }],
+        ),
+        (
+            Phase::Draining,
+            &[
+                Event::OpenBegan,
+                Event::Opened { delay: None },
+                Event::DrainBegan,
+            ],
+        ),
+        (Phase::Closing, &[Event::CloseBegan]),
+    ];
+    for (phase, events) in phases {
+        let mut world = World::queued();
+        for event in events {
+            world.tell(event.clone());
+        }
+        assert_eq!(world.machine.phase(), phase);
+        if phase != Phase::Closing {
+            world.pass(100 * MS);
+        }
+        let asked = world.now;
+        world.tell(Event::CloseBegan);
+        // Nothing that happens afterwards starts it again.
+        for event in [
+            Event::OpenBegan,
+            Event::Opened { delay: None },
+            Event::DrainBegan,
+            Event::Drained,
+            Event::Discarded { frames: 0 },
+            Event::FlushBegan,
+            Event::Flushed,
+            Event::CloseBegan,
+        ] {
+            world.pass(20 * MS);
+            world.tell(event);
+        }
+        assert_eq!(world.machine.close_until(), Some(asked + 300 * MS));
+        world.pass(5000 * MS);
+        let given_up = asked + 300 * MS - world.start;
+        assert_eq!(
+            world.abandoned,
+            Some((Reason::Close, given_up)),
+            "{phase:?}"
+        );
+    }
+}
+
+#[test]
+fn a_close_that_nobody_attended_to_is_observed_before_it_is_judged() {
+    let mut world = World::running(None);
+    world.load = 100;
+    world.tell(Event::CloseBegan);
+    world.stop(Duration::from_secs(5));
+    world.tell(Event::Tick);
+    assert_eq!(world.abandoned, None);
+    assert_eq!(world.machine.snapshot(world.now).late, 0, "nobody had to");
+    world.load = 0;
+    world.pass(80 * MS);
+    assert!(world.abandoned.is_some());
+}
+
+#[test]
+fn a_process_that_was_stopped_while_it_closes_judges_again() {
+    for stopped_at in [100, 230, 290] {
+        let mut world = World::running(None);
+        world.load = 100;
+        world.tell(Event::CloseBegan);
+        world.pass(stopped_at * MS);
+        world.stop(Duration::from_secs(8));
+        world.tell(Event::Tick);
+        world.pass(500 * MS);
+        assert_eq!(world.abandoned, None, "stopped at {stopped_at} ms");
+    }
+}
+
+#[test]
+fn a_look_that_was_for_another_judgement_is_ignored() {
+    let mut world = World::running(None);
+    world.calls("send");
+    world.advance_to(world.now + 750 * MS);
+    world.machine.handle(world.now, Event::Tick);
+    let Some(Action::TakeSample { look }) = world.machine.poll() else {
+        panic!("no look");
+    };
+    assert_eq!(world.machine.deadline(), None, "somebody looks");
+    // Meanwhile it is told to close, and the close is looked at.
+    world.tell(Event::CloseBegan);
+    world.pass(250 * MS);
+    let sample = Sample {
+        source: Source::Schedstat,
+        threads: Vec::new(),
+    };
+    world.tell(Event::Sampled { look, sample });
+    assert_eq!(
+        world.abandoned, None,
+        "too early, and not what was asked for"
+    );
+    world.pass(100 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Close, 1050 * MS)));
 }
 
 #[test]
@@ -237,19 +397,26 @@ fn a_budget_of_zero_is_off_and_close_cannot_be_switched_off() {
         ..budgets()
     });
     world.tell(Event::CloseBegan);
-    world.tell(Event::Tick);
-    assert!(world.abandoned.is_some());
+    assert_eq!(world.machine.close_until(), Some(world.now));
+    world.pass(10 * MS);
+    assert!(world.abandoned.is_some(), "after the shortest observation");
 }
 
 #[test]
 fn the_snapshot_names_first_what_should_have_returned() {
+    fn calls<const N: usize>(calls: [(&'static str, Duration); N]) -> Vec<(Name, Duration)> {
+        calls.map(|(name, age)| (name.into(), age)).to_vec()
+    }
     let mut world = World::running(Some(1));
     world.waits_in("get");
     world.pass(100 * MS);
     world.calls("send");
     world.pass(100 * MS);
     let snapshot = world.machine.snapshot(world.now);
-    assert_eq!(snapshot.calls, [("send", 100 * MS), ("get", 200 * MS)]);
+    assert_eq!(
+        snapshot.calls,
+        calls([("send", 100 * MS), ("get", 200 * MS)])
+    );
     // The frame that is just being handed over is not inside for the get.
     let take = |world: &mut World, frames: usize| {
         for _ in 0..frames {
@@ -259,14 +426,20 @@ fn the_snapshot_names_first_what_should_have_returned() {
     };
     take(&mut world, 2);
     let snapshot = world.machine.snapshot(world.now);
-    assert_eq!(snapshot.calls, [("send", 100 * MS), ("get", 200 * MS)]);
+    assert_eq!(
+        snapshot.calls,
+        calls([("send", 100 * MS), ("get", 200 * MS)])
+    );
     // With more inside than it may keep, the get should have returned too.
     take(&mut world, 1);
     let snapshot = world.machine.snapshot(world.now);
-    assert_eq!(snapshot.calls, [("get", 200 * MS), ("send", 100 * MS)]);
+    assert_eq!(
+        snapshot.calls,
+        calls([("get", 200 * MS), ("send", 100 * MS)])
+    );
     world.tell(Event::CallEnded { lane: 1 });
     assert_eq!(
         world.machine.snapshot(world.now).worst_calls,
-        [("get", 200 * MS)]
+        calls([("get", 200 * MS)])
     );
 }

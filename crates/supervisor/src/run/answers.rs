@@ -3,20 +3,21 @@
 
 use crate::machine::Snapshot;
 use crate::outcome::Fault;
-use crate::{Account, Evidence};
+use crate::{Account, Evidence, Name};
 
 /// Why a run did not start. Nothing was opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The leak budget is used up.
     #[error(
-        "{outstanding} abandoned workers of {library} still hold memory and threads, and \
-         max-abandoned allows {max}: restart the process, or raise max-abandoned"
+        "{outstanding} workers of {library} that were abandoned, or are closing in the background, \
+         still hold memory and threads, and max-abandoned allows {max}: restart the process, or \
+         raise max-abandoned"
     )]
     LeakBudget {
         /// The library.
-        library: &'static str,
-        /// Abandoned workers that have not come back.
+        library: Name,
+        /// Abandoned workers that have not come back, and those that are retiring.
         outstanding: usize,
         /// The limit.
         max: usize,
@@ -43,6 +44,8 @@ pub enum Next<O> {
 /// A session that outlasts its budget and demonstrably works.
 #[derive(Debug, Clone)]
 pub struct Slow {
+    /// The run's [`id`](crate::Run::id).
+    pub id: u64,
     /// What it was seen doing.
     pub evidence: Evidence,
     /// Where it stands.
@@ -80,17 +83,21 @@ pub enum DrainResult {
 pub enum CloseResult {
     /// The session is closed and its threads have ended.
     Closed,
-    /// Stub.
+    /// It did not close in time, but it works, or there was no time to see that it
+    /// does not. Nobody waits for it any more and nobody watches it: hand it over
+    /// to [`Run::retire`](crate::Run::retire).
     Retiring,
-    /// It did not close in time and was given up (now or before). The fault is
-    /// told once, and not where it is the run's outcome; a session that had not
-    /// been opened yet has none.
+    /// It did not close in time and was given up (now or before), and may have
+    /// come back since. The fault is told once, and not where it is the run's
+    /// outcome; a session that had not been opened yet has none.
     Abandoned(Option<Box<Fault>>),
 }
 
 /// Numbers of a run, for `stats`.
 #[derive(Debug, Clone)]
 pub struct Stats {
+    /// The run's [`id`](crate::Run::id).
+    pub id: u64,
     /// The session.
     pub session: Snapshot,
     /// Its library's account.

@@ -4,17 +4,17 @@
 
 use std::time::{Duration, Instant};
 
-use codecwatch_supervisor::{Budgets, CloseResult, DrainResult, Next, Phase, WaitResult};
+use codecwatch_supervisor::{Account, Budgets, CloseResult, DrainResult, Next, Phase, WaitResult};
 
 use crate::fake::{Call, Fake, Fault};
 use crate::support::{
-    AMPLE, BOUND, FakeRun, MS, Sink, account, bounded, close, eventually, feed, outcome, settled,
-    start, threads_named,
+    AMPLE, BOUND, FakeRun, MS, Sink, account, bounded, close, eventually, feed, given_up, outcome,
+    settled, start, threads_named,
 };
 
 /// Only the close may run out.
 const CLOSE: Budgets = Budgets {
-    close: Duration::from_millis(250),
+    close: Duration::from_millis(500),
     ..AMPLE
 };
 
@@ -36,7 +36,7 @@ fn run_into(call: Call, fake: &Fake) -> (FakeRun, Sink) {
 }
 
 #[test]
-fn a_close_ends_within_its_budget_whatever_hangs_or_spins() {
+fn a_close_is_waited_for_within_its_budget_whatever_hangs_or_spins() {
     for (call, library) in [
         (Call::Open, "c-open"),
         (Call::Send, "c-send"),
@@ -46,17 +46,23 @@ fn a_close_ends_within_its_budget_whatever_hangs_or_spins() {
         (Call::Drain, "c-drain"),
         (Call::Close, "c-close"),
     ] {
-        for (fault, abandoned) in [(Fault::Hang, 1), (Fault::Spin, 2)] {
+        for fault in [Fault::Hang, Fault::Spin] {
             let fake = Fake::new(library).with_receive_lane().with(call, 1, fault);
             let (run, sink) = run_into(call, &fake);
             let began = Instant::now();
             let (closed, took) = close(&run);
+            let (abandoned, retiring) = match (fault, &closed) {
+                (Fault::Hang, CloseResult::Abandoned(Some(_))) => (1, 0),
+                // On a loaded machine.
+                (Fault::Hang, CloseResult::Retiring) => {
+                    given_up(&run);
+                    (1, 0)
+                }
+                (Fault::Spin, CloseResult::Retiring) => (0, 1),
+                _ => panic!("{call:?}, {fault:?}: {closed:?}"),
+            };
             assert!(
-                matches!(closed, CloseResult::Abandoned(Some(_))),
-                "{call:?}"
-            );
-            assert!(
-                took >= 200 * MS && took < CLOSE.close + 3000 * MS,
+                took >= 450 * MS && took < CLOSE.close + 3000 * MS,
                 "{call:?}: {took:?}"
             );
             assert!(began.elapsed() >= took);
@@ -65,11 +71,17 @@ fn a_close_ends_within_its_budget_whatever_hangs_or_spins() {
                 Some("WatchdogAbandoned"),
                 "it was told to close"
             );
-            assert_eq!(account(library), (abandoned, abandoned - 1));
+            let now = Account::of(library);
+            assert_eq!((now.outstanding(), now.retiring), (1, retiring), "{call:?}");
+            assert_eq!(now.abandoned - now.reclaimed, abandoned);
+            if fault == Fault::Spin {
+                run.retire(|fault| panic!("it works: {fault}"));
+            }
             sink.returns();
             fake.gate.open();
-            eventually("reclaimed", || account(library) == (abandoned, abandoned));
+            eventually("it is over", || Account::of(library).outstanding() == 0);
         }
+        assert_eq!(account(library), (1, 1), "what spins was not abandoned");
         eventually("no thread is left", || {
             threads_named(&format!("{library}#")) == 0
         });
@@ -200,7 +212,10 @@ fn closes_from_several_threads_agree_and_count_once() {
         .map(|closer| closer.join().unwrap())
         .filter(|closed| matches!(closed, CloseResult::Abandoned(Some(_))))
         .count();
-    assert_eq!(told, 1, "the fault is told once");
+    if told == 0 {
+        given_up(&run);
+    }
+    assert!(told <= 1, "the fault is told once");
     assert_eq!(account("c-many"), (1, 0));
     fake.gate.open();
     eventually("reclaimed", || account("c-many") == (1, 1));

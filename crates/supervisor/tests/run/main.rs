@@ -9,11 +9,14 @@
 
 mod closing;
 mod completion;
+mod counters;
 mod failures;
 mod fake;
 mod flushing;
 mod patience;
+mod retiring;
 mod stopping;
 mod succession;
 mod support;
 mod wedges;
+mod witnesses;

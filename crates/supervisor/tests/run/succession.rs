@@ -9,13 +9,13 @@ use codecwatch_supervisor::{
 
 use crate::fake::{Call, Fake, Fault, Gate};
 use crate::support::{
-    AMPLE, BOUND, MS, Sink, account, close, drain, eventually, feed, options, outcome, settled,
-    start, start_after, try_start,
+    AMPLE, BOUND, MS, Sink, account, close, drain, eventually, feed, given_up, options, outcome,
+    settled, start, start_after, try_start,
 };
 
 /// Only the close may run out.
 const CLOSE: Budgets = Budgets {
-    close: Duration::from_millis(250),
+    close: Duration::from_millis(500),
     ..AMPLE
 };
 
@@ -128,10 +128,9 @@ fn a_successor_that_never_opened_is_not_counted_as_abandoned() {
     eventually("the first is open", || wedged.count(Call::Open) == 1);
     first.request_close();
     second.request_close();
-    let (first_closed, _) = close(&first);
-    assert!(matches!(first_closed, CloseResult::Abandoned(Some(_))));
+    given_up(&first);
     let (second_closed, _) = close(&second);
-    assert!(!matches!(second_closed, CloseResult::Abandoned(Some(_))));
+    assert!(matches!(second_closed, CloseResult::Closed));
     assert_eq!(account("s-both"), (1, 0));
     eventually("the second ends", || second.is_closed());
     wedged.gate.open();
@@ -140,20 +139,46 @@ fn a_successor_that_never_opened_is_not_counted_as_abandoned() {
 }
 
 #[test]
-fn a_successor_that_gives_up_waiting_is_not_counted_either() {
-    // It has a shorter budget than what it waits for.
-    let wedged = Fake::new("s-short").with(Call::Close, 1, Fault::Hang);
-    let first = start(&wedged, AMPLE);
-    let second = start_after(&Fake::new("s-short"), CLOSE, &first);
-    eventually("the first is open", || wedged.count(Call::Open) == 1);
+fn a_successor_that_is_told_to_close_stops_waiting_at_once() {
+    let slow = Fake::new("s-short").with(Call::Close, 1, Fault::Hang);
+    let first = start(&slow, AMPLE);
+    let heir = Fake::new("s-short");
+    let second = start_after(&heir, AMPLE, &first);
+    eventually("the first is open", || slow.count(Call::Open) == 1);
     first.request_close();
     let (closed, took) = close(&second);
-    assert!(matches!(closed, CloseResult::Abandoned(None)), "{closed:?}");
-    assert!(took < BOUND);
+    assert!(matches!(closed, CloseResult::Closed), "{closed:?}");
+    assert!(took < BOUND && !first.is_closed());
+    assert_eq!(heir.journal(), []);
+    slow.gate.open();
+    eventually("the first ends", || first.is_closed());
     assert_eq!(account("s-short"), (0, 0));
-    wedged.gate.open();
-    eventually("both end", || first.is_closed() && second.is_closed());
-    assert_eq!(account("s-short"), (0, 0));
+}
+
+#[test]
+fn a_successor_waits_for_a_predecessor_that_works_at_its_close_and_abandons_one_that_sleeps() {
+    let busy = Fake::new("s-busy").with(Call::Close, 1, Fault::Spin);
+    let first = start(&busy, CLOSE);
+    let first_sink = Sink::of(&first);
+    assert_eq!(drain(&first, true), DrainResult::Complete);
+    first_sink.returns();
+    let heir = Fake::new("s-busy").in_the_journal_of(&busy);
+    let second = start_after(&heir, AMPLE, &first);
+    let second_sink = Sink::of(&second);
+    std::thread::sleep(8 * CLOSE.close);
+    assert_eq!(heir.journal(), [Call::Open], "the heir has not been opened");
+    assert_eq!(account("s-busy"), (0, 0));
+    busy.gate.open();
+    assert_eq!(feed(&second, 0..5), WaitResult::Ready);
+    assert_eq!(drain(&second, true), DrainResult::Complete);
+    assert_eq!(second_sink.frames().len(), 5);
+    let (closed, _) = close(&second);
+    assert!(matches!(closed, CloseResult::Closed));
+    assert_eq!(account("s-busy"), (0, 0));
+    assert_eq!(
+        heir.journal(),
+        [Call::Open, Call::Close, Call::Open, Call::Close]
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use codecwatch_supervisor::{
-    Account, Budgets, CloseResult, DrainResult, Next, Options, Run, StartError, WaitResult,
+    Account, Budgets, CloseResult, DrainResult, Fault, Next, Options, Run, StartError, WaitResult,
 };
 
 use crate::fake::{Fake, Gate};
@@ -18,7 +18,7 @@ pub(crate) const SHORT: Budgets = Budgets {
     watchdog: Duration::from_millis(300),
     drain: Duration::from_millis(300),
     open: Duration::from_millis(300),
-    close: Duration::from_millis(250),
+    close: Duration::from_millis(500),
     slow_limit: Duration::from_millis(1200),
 };
 
@@ -114,6 +114,21 @@ pub(crate) fn close(run: &FakeRun) -> (CloseResult, Duration) {
         let began = Instant::now();
         (run.close(), began.elapsed())
     })
+}
+
+/// Waits for the close of a session that hangs, and for the fault: on a loaded
+/// machine nobody may have come to see in time that it sleeps.
+#[track_caller]
+pub(crate) fn given_up(run: &FakeRun) -> Fault {
+    match close(run).0 {
+        CloseResult::Abandoned(Some(fault)) => *fault,
+        CloseResult::Retiring => {
+            let (tell, told) = std::sync::mpsc::channel();
+            run.retire(move |fault| _ = tell.send(fault.clone()));
+            told.recv_timeout(BOUND).expect("nobody gave it up")
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 pub(crate) fn outcome(run: &FakeRun) -> Option<&'static str> {

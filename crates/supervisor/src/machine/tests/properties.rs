@@ -18,7 +18,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0u64..3000).prop_map(Step::Pass),
         1 => Just(Step::Tell(Event::Submitted { frames: 1 })),
         1 => Just(Step::Tell(Event::Taken { frames: 1 })),
-        1 => (0usize..3, kind).prop_map(|(lane, kind)| Step::Tell(Event::CallBegan { lane, name: "call", kind })),
+        1 => (0usize..3, kind).prop_map(|(lane, kind)| Step::Tell(Event::CallBegan { lane, name: "call".into(), kind })),
         1 => (0usize..3).prop_map(|lane| Step::Tell(Event::CallEnded { lane })),
         1 => (0usize..3).prop_map(|frames| Step::Tell(Event::Output { frames })),
         1 => Just(Step::Tell(Event::OutputTaken)),
@@ -29,6 +29,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Tell(Event::Drained)),
         1 => Just(Step::Tell(Event::FlushBegan)),
         1 => Just(Step::Tell(Event::Flushed)),
+        1 => Just(Step::Tell(Event::PermitAwaited)),
+        1 => Just(Step::Tell(Event::PermitCame)),
         1 => Just(Step::Tell(Event::Tick)),
     ]
 }

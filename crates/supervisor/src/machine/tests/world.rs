@@ -55,7 +55,7 @@ impl World {
         let kind = CallKind::Owed;
         self.tell(Event::CallBegan {
             lane: 0,
-            name,
+            name: name.into(),
             kind,
         });
     }
@@ -65,7 +65,7 @@ impl World {
         let kind = CallKind::Waits;
         self.tell(Event::CallBegan {
             lane: 1,
-            name,
+            name: name.into(),
             kind,
         });
     }
@@ -78,7 +78,7 @@ impl World {
     pub(super) fn obey(&mut self) {
         while let Some(action) = self.machine.poll() {
             match action {
-                Action::TakeSample => {
+                Action::TakeSample { look } => {
                     let sample = Sample {
                         source: Source::Schedstat,
                         threads: vec![ThreadTimes {
@@ -88,7 +88,8 @@ impl World {
                             runnable: false,
                         }],
                     };
-                    self.machine.handle(self.now, Event::Sampled(sample));
+                    self.machine
+                        .handle(self.now, Event::Sampled { look, sample });
                 }
                 Action::ReportSlow(_) => self.slow += 1,
                 Action::Abandon(reason) => self.abandoned = Some((reason, self.now - self.start)),

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A native open that is under way: under the library's permit, with the threads
+//! observed that it starts.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::CodecError;
+use crate::machine::Event;
+use crate::open_permit::{self, OpenPermit};
+use crate::state::Shared;
+use crate::witness::NamedThreads;
+
+/// Ends when dropped.
+pub(crate) struct Opening {
+    threads: Option<Arc<NamedThreads>>,
+    /// Given back after the threads have been looked at.
+    _permit: Option<OpenPermit>,
+}
+
+impl Opening {
+    /// The first open of a session, which owes nothing while it waits for its
+    /// permit. `None`: it was told to close before.
+    pub(crate) fn first<I, O>(shared: &Shared<I, O>) -> Result<Option<OpenPermit>, CodecError> {
+        wait_for_permit(shared)
+    }
+
+    /// Another open of a session that runs.
+    pub(crate) fn again<I: Send, O: Send>(shared: &Shared<I, O>) -> Result<Self, CodecError> {
+        let name = &shared.library.name;
+        let permit = if open_permit::is_held(name, shared.id) {
+            // Within its first open.
+            None
+        } else if let Some(permit) = OpenPermit::take_now(name, shared.id) {
+            Some(permit)
+        } else {
+            // The session cannot help it: it owes nothing as long as it waits.
+            shared.note(&mut shared.lock(), Event::PermitAwaited);
+            let permit = wait_for_permit(shared);
+            shared.note(&mut shared.lock(), Event::PermitCame);
+            let told_to_close =
+                || CodecError::Resource(format!("{name} was told to close, and not opened again"));
+            Some(permit?.ok_or_else(told_to_close)?)
+        };
+        Ok(Self::under(permit, &shared.threads))
+    }
+
+    pub(crate) fn under(permit: Option<OpenPermit>, threads: &Arc<NamedThreads>) -> Self {
+        threads.open_begins();
+        Self {
+            threads: Some(threads.clone()),
+            _permit: permit,
+        }
+    }
+
+    /// Nobody watches.
+    pub(crate) fn unsupervised() -> Self {
+        Self {
+            threads: None,
+            _permit: None,
+        }
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        if let Some(threads) = &self.threads {
+            threads.open_ended();
+        }
+    }
+}
+
+/// `None`: the session was told to close.
+fn wait_for_permit<I, O>(shared: &Shared<I, O>) -> Result<Option<OpenPermit>, CodecError> {
+    let budgets = *shared.lock().machine.budgets();
+    // Whoever is opening has a budget of its own and loses its permit when it is
+    // wedged; until then it is slow at most.
+    let bound = budgets.open.max(budgets.slow_limit);
+    let name = &shared.library.name;
+    let told_to_close = || shared.told_to_close.load(Ordering::Acquire);
+    let permit = OpenPermit::take(name, shared.id, bound, told_to_close);
+    if permit.is_none() && !told_to_close() {
+        return Err(CodecError::Resource(format!(
+            "another session of {name} has been opening for more than {bound:.1?}"
+        )));
+    }
+    Ok(permit)
+}
