@@ -114,4 +114,19 @@ mod tests {
         let group = gst::event::StreamGroupDone::new(gst::GroupId::next());
         assert_eq!(rule(group), EventRule::Pass);
     }
+
+    #[test]
+    fn the_documentation_shows_the_table() {
+        let row = |line: &str| line.strip_prefix("//! |").map(|rest| format!("|{rest}"));
+        let table: Vec<_> = include_str!("event_table.rs")
+            .lines()
+            .filter_map(row)
+            .collect();
+        let page = include_str!("../../../docs/ARCHITECTURE.md");
+        assert!(table.len() > 10);
+        assert!(
+            page.contains(&table.join("\n")),
+            "ARCHITECTURE.md has another table"
+        );
+    }
 }
