@@ -9,8 +9,8 @@ use crate::util::{CAPS, THREADED, bus, clip_start, error, harness, pull_all, pus
 
 /// The latency of the element where upstream claims this rate. All pictures come
 /// out.
-fn latency(rate: (i32, i32)) -> gst::ClockTime {
-    let mut harness = harness(THREADED);
+fn latency(properties: &str, rate: (i32, i32)) -> gst::ClockTime {
+    let mut harness = harness(properties);
     let bus = bus(&harness);
     let mut caps: gst::Caps = CAPS.parse().unwrap();
     caps.make_mut()
@@ -25,6 +25,7 @@ fn latency(rate: (i32, i32)) -> gst::ClockTime {
 
 #[test]
 fn a_rate_that_cannot_be_is_decoded_with_the_latency_of_an_unknown_one() {
+    let latency = |rate| latency(THREADED, rate);
     let unknown = latency((0, 1));
     assert!(unknown > gst::ClockTime::ZERO);
     for rate in [(90_001, 1), (i32::MAX, 1), (1, i32::MAX), (1001, 1)] {
@@ -32,6 +33,12 @@ fn a_rate_that_cannot_be_is_decoded_with_the_latency_of_an_unknown_one() {
     }
     assert_eq!(latency((30, 1)), unknown);
     assert!(latency((15, 1)) > unknown);
+}
+
+#[test]
+fn no_rate_makes_a_latency_that_cannot_be_counted_in_nanoseconds() {
+    let many = "n-threads=16 max-frame-delay=16";
+    assert_eq!(latency(many, (1, i32::MAX)), latency(many, (0, 1)));
 }
 
 /// As `mkvpropedit --set default-duration=11110` makes it of a file.

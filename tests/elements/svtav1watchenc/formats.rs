@@ -47,6 +47,18 @@ fn a_frame_rate_beyond_reason_is_refused_in_words() {
 }
 
 #[test]
+fn a_frame_rate_of_very_large_numbers_is_encoded() {
+    let caps = CAPS.replace("25/1", "2147483647/2147483646");
+    let mut harness = harness("");
+    harness.set_src_caps_str(&caps);
+    harness.push(frame(&caps, 0)).unwrap();
+    let latency = harness.query_latency().unwrap();
+    assert!(latency < gst::ClockTime::from_seconds(100), "{latency}");
+    assert!(harness.push_event(gst::event::Eos::new()));
+    assert_eq!(pull_all(&mut harness).len(), 1);
+}
+
+#[test]
 fn an_unknown_format_is_not_negotiated() {
     let mut harness = harness("");
     let caps = "video/x-raw,format=YUY2,width=128,height=96,framerate=25/1";
