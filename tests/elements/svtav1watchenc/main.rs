@@ -10,5 +10,6 @@ mod input_memory;
 mod lifecycle;
 mod muxing;
 mod properties;
+mod slow_presets;
 mod stream;
 mod util;
