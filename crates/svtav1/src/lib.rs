@@ -25,7 +25,7 @@ mod packet;
 mod parameters;
 mod picture;
 mod preset_slot;
-#[cfg(not(svt_4_0))]
+#[cfg(all(target_os = "linux", not(svt_4_0)))]
 mod quiet_environment;
 mod remarks;
 mod rules;

@@ -22,7 +22,6 @@ const VARIABLE: &CStr = c"SVT_LOG=-2";
 
 type List = *mut *const c_char;
 
-#[cfg(target_os = "linux")]
 unsafe extern "C" {
     /// POSIX: entries `NAME=value`, ended by a null. As wide as a pointer and read as
     /// one by C, whose loads and stores of it do not tear.
@@ -31,17 +30,12 @@ unsafe extern "C" {
 }
 
 /// Adds the variable. To be called once, and where it is not set.
-#[cfg(target_os = "linux")]
 pub(crate) fn silence() {
     let old = ENVIRONMENT.load(Ordering::Acquire);
     // SAFETY: it is the environment (see the module).
     let new = unsafe { with_variable(old) };
     ENVIRONMENT.store(new, Ordering::Release);
 }
-
-/// Elsewhere the environment cannot be reached like this, and the library speaks.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn silence() {}
 
 /// A copy with one entry more, which lives for ever, also where the code around it
 /// is unloaded.
