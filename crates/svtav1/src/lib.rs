@@ -25,6 +25,8 @@ mod packet;
 mod parameters;
 mod picture;
 mod preset_slot;
+#[cfg(all(target_os = "linux", not(svt_4_0)))]
+mod quiet_environment;
 mod remarks;
 mod rules;
 #[cfg(test)]

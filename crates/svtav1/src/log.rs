@@ -8,11 +8,9 @@
 //!   message to the sink that [`set_log`] was given and lets errors quote the
 //!   library's own words;
 //! - before, by `SVT_LOG` itself, the only way that those libraries offer. They
-//!   read it whenever a session is opened. Setting an environment variable is
-//!   not safe while another thread reads the environment without Rust's lock
-//!   (C code does), so it is done once and as early as possible: call
-//!   [`set_log`] when the plugin is loaded. Where nobody does, the first open
-//!   does it.
+//!   read it whenever a session is opened. It is added once, when [`set_log`] is
+//!   called or with the first open, and in a way that no thread which reads the
+//!   environment meanwhile can notice (see `quiet_environment`).
 
 use std::sync::{Once, OnceLock};
 
@@ -74,13 +72,10 @@ pub(crate) fn last_complaint() -> Option<String> {
 
 #[cfg(not(svt_4_0))]
 mod imp {
+    /// Elsewhere the environment cannot be reached like this, and the library speaks.
     pub(super) fn route() {
-        // Below every level that the library knows (-1 to 4), some of whose
-        // errors are logged at -1.
-        //
-        // SAFETY: runs once in the process, under std's environment lock, when
-        // the plugin is loaded (see the module).
-        unsafe { std::env::set_var("SVT_LOG", "-2") };
+        #[cfg(target_os = "linux")]
+        crate::quiet_environment::silence();
     }
 
     pub(super) fn last_complaint() -> Option<String> {

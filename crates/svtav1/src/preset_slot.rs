@@ -117,7 +117,7 @@ impl PresetSlot {
             Wait::Refused(holder) => {
                 let given_up = match Account::of(&LIBRARY.name).outstanding() {
                     0 => String::new(),
-                    n => format!(" ({n} that were given up keep their places)"),
+                    n => format!(" ({n} abandoned)"),
                 };
                 Err(CodecError::Settings(format!(
                     "SVT-AV1 {version} cannot run an encoder with preset {preset} beside \

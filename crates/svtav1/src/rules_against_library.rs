@@ -18,7 +18,7 @@ const RATE: FrameRate = FrameRate {
 };
 
 /// The library opens one at a time.
-fn turn() -> MutexGuard<'static, ()> {
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -135,7 +135,8 @@ impl Opening {
         Self(GATE.begin())
     }
 
-    /// Frees the encoders, too, that were put aside meanwhile.
+    /// Frees the encoders, too, that were put aside meanwhile: a matter of
+    /// milliseconds, under the watch and the budget of the session that opens.
     pub(crate) fn end<O: Send + 'static>(self, lane: &Lane<O>) {
         drop(self);
         // They were closed long ago, and nobody is left to hear of them.
@@ -168,6 +169,9 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
+    use crate::config::{Config, FrameRate};
+    use crate::packet::Output;
+    use crate::rules_against_library::turn;
 
     #[test]
     fn what_is_put_aside_during_an_open_is_freed_at_its_end() {
@@ -208,5 +212,24 @@ mod tests {
         })
         .unwrap();
         assert_eq!(*freed.borrow(), [1, 2]);
+    }
+
+    #[test]
+    fn an_encoder_that_is_closed_during_an_open_is_freed_at_its_end() {
+        if Version::installed().at_least(4, 0) {
+            println!("skipped: this SVT-AV1 frees encoders at any time");
+            return;
+        }
+        let _turn = turn();
+        let (lane, _outputs) = Lane::<Output>::detached();
+        let rate = FrameRate {
+            numerator: 30,
+            denominator: 1,
+        };
+        let (encoder, opening) = Encoder::configured(&lane, &Config::new(64, 64, rate)).unwrap();
+        encoder.destroy(&lane).unwrap();
+        assert_eq!(GATE.lock().aside.len(), 1);
+        opening.end(&lane);
+        assert_eq!(GATE.lock().aside.len(), 0);
     }
 }

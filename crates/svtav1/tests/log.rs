@@ -35,6 +35,7 @@ fn was_child() -> bool {
     match part.as_str() {
         "speak" => speak(),
         "listen" => listen(),
+        "environment" => look_at_environment(),
         _ => panic!("no part is called {part}"),
     }
     true
@@ -112,4 +113,31 @@ fn messages_are_delivered_from_4_0_on() {
         says(&output, &format!("delivers: {expected}")),
         "{output:?}"
     );
+}
+
+/// Before 4.0 the environment silences the library; whoever reads or changes it
+/// afterwards finds it as it was otherwise.
+#[test]
+fn the_environment_keeps_what_it_had_and_can_be_changed_afterwards() {
+    let this = "the_environment_keeps_what_it_had_and_can_be_changed_afterwards";
+    if was_child() {
+        return;
+    }
+    run(this, "environment", None);
+}
+
+fn look_at_environment() {
+    let before: Vec<_> = std::env::vars_os().collect();
+    set_log(|_, _| {});
+    let mut after: Vec<_> = std::env::vars_os().collect();
+    if !Version::installed().at_least(4, 0) {
+        assert_eq!(after.pop().unwrap(), ("SVT_LOG".into(), "-2".into()));
+    }
+    assert_eq!(after, before);
+    // SAFETY: nobody else is in this process.
+    unsafe { std::env::set_var("CODECWATCH_ADDED", "1") };
+    // SAFETY: the same.
+    unsafe { std::env::remove_var(&before[0].0) };
+    assert_eq!(std::env::var("CODECWATCH_ADDED").as_deref(), Ok("1"));
+    assert_eq!(std::env::var_os(&before[0].0), None);
 }

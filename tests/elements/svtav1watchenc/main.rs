@@ -11,5 +11,6 @@ mod key_frames;
 mod lifecycle;
 mod muxing;
 mod properties;
+mod slow_presets;
 mod stream;
 mod util;
