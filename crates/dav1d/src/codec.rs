@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The factory of sessions.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use codecwatch_supervisor::{Codec, CodecError, Lane, Library};
+use codecwatch_supervisor::{Codec, CodecError, Lane, Library, Name};
 
 use crate::{
     Dav1dSession, Decoded, HeapAllocator, LogHook, PictureAllocator, Settings,
@@ -12,9 +12,11 @@ use crate::{
 
 /// The library, for ledger and messages.
 pub const LIBRARY: Library = Library {
-    name: "dav1d",
-    thread_names: &["dav1d-"],
+    name: Name::from_static("dav1d"),
+    thread_names: Cow::Borrowed(THREAD_NAMES),
 };
+
+const THREAD_NAMES: &[Name] = &[Name::from_static("dav1d-")];
 
 /// Makes [`Dav1dSession`]s.
 pub struct Dav1d {

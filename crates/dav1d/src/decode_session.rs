@@ -332,7 +332,7 @@ fn emit(lane: &Lane<Decoded>, output: Decoded, frames: usize) {
 /// would be a busy loop.
 fn stuck() -> CodecError {
     CodecError::Native {
-        call: "dav1d_send_data",
+        call: "dav1d_send_data".into(),
         code: (-libc::EAGAIN).into(),
         reason: "dav1d takes no data although it has no picture".to_owned(),
     }

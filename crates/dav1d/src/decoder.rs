@@ -159,7 +159,7 @@ impl Decoder {
             libc::ERANGE => Answer::Damage(DamageCause::TooLarge),
             libc::ENOMEM => self.no_memory(call),
             errno => Answer::Fatal(CodecError::Native {
-                call,
+                call: call.into(),
                 code: code.into(),
                 reason: match errno {
                     libc::ENOPROTOOPT => "dav1d was built without this bit depth".to_owned(),

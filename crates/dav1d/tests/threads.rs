@@ -30,7 +30,7 @@ fn dav1d_threads() -> Option<usize> {
         LIBRARY
             .thread_names
             .iter()
-            .any(|prefix| name.starts_with(prefix))
+            .any(|prefix| name.starts_with(&**prefix))
     };
     Some(names.filter(is_dav1ds).count())
 }

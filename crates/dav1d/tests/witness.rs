@@ -27,8 +27,8 @@ fn workers(run: &DecoderRun) -> Vec<u32> {
     let witness = run.witness().unwrap();
     let is_dav1ds = |thread: &u32| {
         let name = fs::read_to_string(format!("/proc/self/task/{thread}/comm")).unwrap_or_default();
-        let named = |prefix: &&str| name.starts_with(prefix);
-        LIBRARY.thread_names.iter().any(|prefix| named(&&**prefix))
+        let prefixes = LIBRARY.thread_names;
+        prefixes.iter().any(|prefix| name.starts_with(&**prefix))
     };
     let threads = witness.sample().threads.into_iter();
     threads.map(|thread| thread.tid).filter(is_dav1ds).collect()

@@ -93,6 +93,7 @@ fn headline(fault: &Fault) -> String {
         }
         FaultCause::Failed(error @ CodecError::Settings(_)) => error.to_string(),
         FaultCause::Failed(error) => format!("{}: {error}", fault.library),
+        FaultCause::Crashed(what) => format!("{} crashed: {what}", fault.library),
     }
 }
 
@@ -124,7 +125,7 @@ pub(crate) fn post_slow(element: &gst::Element, slow: &Slow) {
         slow.evidence.cpu,
         slow.evidence.observed,
     );
-    let message = gst::message::Element::builder(slow_structure(&slow.at))
+    let message = gst::message::Element::builder(slow_structure(slow))
         .src(element)
         .build();
     let _ = element.post_message(message);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gst::prelude::*;
 
-use codecwatch_supervisor::{Fault, Outcome, Snapshot, Source, Stats};
+use codecwatch_supervisor::{Fault, Outcome, Slow, Snapshot, Source, Stats};
 
 use crate::settings::nanoseconds;
 
@@ -24,12 +24,14 @@ pub(crate) fn structure(stats: Option<&Stats>, restarts: u32) -> gst::Structure 
             .session
             .worst_calls
             .iter()
-            .map(|&(name, took)| (name, nanoseconds(took).to_send_value())),
+            .map(|(name, took)| (&**name, nanoseconds(*took).to_send_value())),
     );
     session_fields(builder, &stats.session)
         .field("verdict", stats.session.verdict.name())
         .field("outcome", stats.outcome.unwrap_or("none"))
-        .field("abandoned", count(stats.account.outstanding()))
+        .field("session", stats.id)
+        .field("abandoned", count(stats.account.unreclaimed()))
+        .field("retiring", count(stats.account.retiring))
         .field("reclaimed", count(stats.account.reclaimed))
         .field("worst-calls", worst)
         .build()
@@ -39,7 +41,8 @@ pub(crate) fn structure(stats: Option<&Stats>, restarts: u32) -> gst::Structure 
 pub(crate) fn fault_structure(outcome: &str, fault: &Fault) -> gst::Structure {
     session_fields(gst::Structure::builder("codecwatch-fault"), &fault.at)
         .field("outcome", outcome)
-        .field("library", fault.library)
+        .field("library", &*fault.library)
+        .field("session", fault.id)
         .field("abandoned", count(fault.abandoned))
         .build()
 }
@@ -50,14 +53,17 @@ pub(crate) fn end_structure(outcome: &str, stats: Option<&Stats>) -> gst::Struct
     match stats {
         None => builder.field("phase", "none").build(),
         Some(stats) => session_fields(builder, &stats.session)
-            .field("abandoned", count(stats.account.outstanding()))
+            .field("session", stats.id)
+            .field("abandoned", count(stats.account.unreclaimed()))
             .build(),
     }
 }
 
 /// The `codecwatch-slow` message.
-pub(crate) fn slow_structure(at: &Snapshot) -> gst::Structure {
-    session_fields(gst::Structure::builder("codecwatch-slow"), at).build()
+pub(crate) fn slow_structure(slow: &Slow) -> gst::Structure {
+    session_fields(gst::Structure::builder("codecwatch-slow"), &slow.at)
+        .field("session", slow.id)
+        .build()
 }
 
 /// The name of an outcome for a fault that struck while closing, when the run's
@@ -67,7 +73,10 @@ pub(crate) fn outcome_name(outcome: Option<&Outcome>) -> &'static str {
 }
 
 fn session_fields(builder: gst::structure::Builder, at: &Snapshot) -> gst::structure::Builder {
-    let (call, age) = at.calls.first().copied().unwrap_or(("", Duration::ZERO));
+    let (call, age) = at
+        .calls
+        .first()
+        .map_or(("", Duration::ZERO), |(name, age)| (&**name, *age));
     let calls: Vec<String> = at
         .calls
         .iter()

@@ -139,7 +139,7 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
     pub(crate) fn count_as_retiring(&self, state: &mut State<I, O>) {
         if !state.retiring && !state.over() && state.holds_codec() {
             state.retiring = true;
-            Account::begin_retirement(self.library.name);
+            Account::begin_retirement(&self.library.name);
         }
     }
 
@@ -152,7 +152,7 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
         // A worker that still waits for its turn holds nothing and ends by itself.
         if state.holds_codec() {
             let retiring = std::mem::take(&mut state.retiring);
-            let account = Account::abandon(self.library.name, retiring);
+            let account = Account::abandon(&self.library.name, retiring);
             let budget = state
                 .machine
                 .budgets()
@@ -160,7 +160,7 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
                 .unwrap_or_default();
             let fault = self.fault(&state, FaultCause::Wedged { reason, budget }, account);
             if state.outcome.is_none() && !only_closes {
-                state.outcome = Some(Outcome::of(fault));
+                self.conclude(&mut state, Outcome::of(fault));
             } else {
                 state.stuck_close = Some(Box::new(fault));
             }
@@ -173,7 +173,7 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
         drop(state);
         // Not under the lock: the open lane has a lock of its own, which is taken
         // before this one, and dropping may run foreign code.
-        open_permit::revoke(self.library.name, self.id);
+        open_permit::revoke(&self.library.name, self.id);
         drop(left);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, mpsc};
 use crate::machine::CallKind;
 use crate::opening::Opening;
 use crate::sync::{Condvar, Mutex, thread};
-use crate::{CodecError, Witness, rehearse};
+use crate::{CodecError, Name, Witness, rehearse};
 
 /// Outputs are no longer wanted: the session closes, flushes or was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ fn panic_message(payload: &(dyn Any + Send)) -> String {
 
 /// What stands behind a lane.
 pub(crate) trait Host<O>: Send + Sync {
-    fn call_began(&self, lane: usize, name: &'static str, kind: CallKind);
+    fn call_began(&self, lane: usize, name: Name, kind: CallKind);
     fn call_ended(&self, lane: usize);
     fn emit(&self, output: O, frames: usize) -> Result<(), Discarded>;
     fn discarding(&self) -> bool;
@@ -99,25 +99,25 @@ impl<O: Send + 'static> Lane<O> {
     }
 
     /// Makes a native call that should return. The closure holds just the call;
-    /// `name` is the C function's.
-    pub fn call<R>(&self, name: &'static str, native: impl FnOnce() -> R) -> R {
-        self.watched(name, CallKind::Owed, native)
+    /// `name` is the C function's. Static names cost no allocation.
+    pub fn call<R>(&self, name: impl Into<Name>, native: impl FnOnce() -> R) -> R {
+        self.watched(name.into(), CallKind::Owed, native)
     }
 
     /// Makes a native call that may rightly wait for more input, such as a
     /// blocking get.
-    pub fn wait<R>(&self, name: &'static str, native: impl FnOnce() -> R) -> R {
-        self.watched(name, CallKind::Waits, native)
+    pub fn wait<R>(&self, name: impl Into<Name>, native: impl FnOnce() -> R) -> R {
+        self.watched(name.into(), CallKind::Waits, native)
     }
 
-    fn watched<R>(&self, name: &'static str, kind: CallKind, native: impl FnOnce() -> R) -> R {
+    fn watched<R>(&self, name: Name, kind: CallKind, native: impl FnOnce() -> R) -> R {
         struct Returned<'a, O>(&'a dyn Host<O>, usize);
         impl<O> Drop for Returned<'_, O> {
             fn drop(&mut self) {
                 self.0.call_ended(self.1);
             }
         }
-        rehearse::before(name);
+        rehearse::before(&name);
         self.host.call_began(self.index, name, kind);
         let _returned = Returned(self.host.as_ref(), self.index);
         native()
@@ -175,10 +175,11 @@ impl<O: Send + 'static> Lane<O> {
     /// [`CodecError::Resource`] when the system gives no thread.
     pub fn spawn(
         &self,
-        name: &'static str,
+        name: impl Into<Name>,
         body: impl FnOnce(&Lane<O>) -> Result<(), CodecError> + Send + 'static,
     ) -> Result<Sibling, CodecError> {
-        let (index, thread_name) = self.host.lane_begins(name);
+        let name = name.into();
+        let (index, thread_name) = self.host.lane_begins(&name);
         let sibling = Sibling {
             finished: Arc::default(),
         };
@@ -249,7 +250,7 @@ struct Detached<O> {
 }
 
 impl<O: Send> Host<O> for Detached<O> {
-    fn call_began(&self, _lane: usize, _name: &'static str, _kind: CallKind) {}
+    fn call_began(&self, _lane: usize, _name: Name, _kind: CallKind) {}
 
     fn call_ended(&self, _lane: usize) {}
 

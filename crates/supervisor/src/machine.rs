@@ -25,11 +25,11 @@ pub use self::debt::Reason;
 pub use self::event::{Action, CallKind, Event};
 use self::judgement::Judgement;
 pub use self::snapshot::{Snapshot, Verdict};
-use crate::{Budgets, Evidence, Phase};
+use crate::{Budgets, Evidence, Name, Phase};
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Call {
-    name: &'static str,
+    name: Name,
     kind: CallKind,
     since: Instant,
 }
@@ -66,7 +66,7 @@ pub struct Machine {
     abandoned: bool,
     late: u64,
     late_in_a_row: u32,
-    worst_calls: Vec<(&'static str, Duration)>,
+    worst_calls: Vec<(Name, Duration)>,
     actions: VecDeque<Action>,
 }
 
@@ -230,7 +230,7 @@ impl Machine {
         self.actions.pop_front()
     }
 
-    fn note_duration(&mut self, name: &'static str, took: Duration) {
+    fn note_duration(&mut self, name: Name, took: Duration) {
         match self
             .worst_calls
             .iter_mut()

@@ -9,13 +9,14 @@ use std::sync::LazyLock;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use crate::Name;
 use crate::clock::now;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// Who opens which library.
 #[derive(Default)]
 struct Permits {
-    holders: Mutex<HashMap<&'static str, u64>>,
+    holders: Mutex<HashMap<Name, u64>>,
     changed: Condvar,
 }
 
@@ -27,25 +28,32 @@ shuttle::lazy_static! { static ref PERMITS: Permits = Permits::default(); }
 /// The permit of one worker; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct OpenPermit {
-    library: &'static str,
+    library: Name,
     worker: u64,
 }
 
 impl OpenPermit {
+    fn of(library: &Name, worker: u64) -> Self {
+        Self {
+            library: library.clone(),
+            worker,
+        }
+    }
+
     /// Takes the permit if nobody has it.
-    pub(crate) fn take_now(library: &'static str, worker: u64) -> Option<Self> {
+    pub(crate) fn take_now(library: &Name, worker: u64) -> Option<Self> {
         let mut holders = holders();
         if holders.contains_key(library) {
             return None;
         }
-        holders.insert(library, worker);
-        Some(Self { library, worker })
+        holders.insert(library.clone(), worker);
+        Some(Self::of(library, worker))
     }
 
     /// Waits for the library's permit, for `bound` at most, or until `give_up`
     /// says so (looked at whenever a permit ends and when [`wake`] is called).
     pub(crate) fn take(
-        library: &'static str,
+        library: &Name,
         worker: u64,
         bound: Duration,
         give_up: impl Fn() -> bool,
@@ -57,8 +65,8 @@ impl OpenPermit {
                 return None;
             }
             if !holders.contains_key(library) {
-                holders.insert(library, worker);
-                return Some(Self { library, worker });
+                holders.insert(library.clone(), worker);
+                return Some(Self::of(library, worker));
             }
             let left = deadline.saturating_duration_since(now());
             if left.is_zero() {
@@ -75,12 +83,12 @@ impl OpenPermit {
 
 impl Drop for OpenPermit {
     fn drop(&mut self) {
-        revoke(self.library, self.worker);
+        revoke(&self.library, self.worker);
     }
 }
 
 /// Takes the permit of a worker away, if it has it.
-pub(crate) fn revoke(library: &'static str, worker: u64) {
+pub(crate) fn revoke(library: &Name, worker: u64) {
     let mut holders = holders();
     if holders.get(library) == Some(&worker) {
         holders.remove(library);
@@ -89,7 +97,7 @@ pub(crate) fn revoke(library: &'static str, worker: u64) {
 }
 
 /// Whether the worker has the permit.
-pub(crate) fn is_held(library: &'static str, worker: u64) -> bool {
+pub(crate) fn is_held(library: &Name, worker: u64) -> bool {
     holders().get(library) == Some(&worker)
 }
 
@@ -99,7 +107,7 @@ pub(crate) fn wake() {
     PERMITS.changed.notify_all();
 }
 
-fn holders() -> MutexGuard<'static, HashMap<&'static str, u64>> {
+fn holders() -> MutexGuard<'static, HashMap<Name, u64>> {
     PERMITS
         .holders
         .lock()
@@ -111,27 +119,30 @@ mod tests {
     use super::*;
     use crate::interleavings::{model::Time, once};
 
+    const LIBRARY: Name = Name::from_static("library");
+    const ANOTHER: Name = Name::from_static("another");
+
     #[test]
     fn a_second_open_waits_for_the_first_and_not_for_ever() {
         once(Time::Flies, || {
-            let first = OpenPermit::take("lane", 1, Duration::from_secs(1), || false);
+            let first = OpenPermit::take(&LIBRARY, 1, Duration::from_secs(1), || false);
             assert!(first.is_some());
-            assert!(OpenPermit::take("lane", 2, Duration::from_millis(20), || false).is_none());
-            assert!(OpenPermit::take("another", 3, Duration::ZERO, || false).is_some());
+            assert!(OpenPermit::take(&LIBRARY, 2, Duration::from_millis(20), || false).is_none());
+            assert!(OpenPermit::take(&ANOTHER, 3, Duration::ZERO, || false).is_some());
             drop(first);
-            assert!(OpenPermit::take("lane", 2, Duration::ZERO, || false).is_some());
+            assert!(OpenPermit::take(&LIBRARY, 2, Duration::ZERO, || false).is_some());
         });
     }
 
     #[test]
     fn a_wedged_open_loses_its_turn_and_cannot_end_the_next_one() {
         once(Time::Flies, || {
-            let wedged = OpenPermit::take("lane", 1, Duration::ZERO, || false);
-            revoke("lane", 1);
-            let next = OpenPermit::take("lane", 2, Duration::ZERO, || false);
+            let wedged = OpenPermit::take(&LIBRARY, 1, Duration::ZERO, || false);
+            revoke(&LIBRARY, 1);
+            let next = OpenPermit::take(&LIBRARY, 2, Duration::ZERO, || false);
             assert!(next.is_some());
             drop(wedged);
-            assert!(OpenPermit::take("lane", 3, Duration::ZERO, || false).is_none());
+            assert!(OpenPermit::take(&LIBRARY, 3, Duration::ZERO, || false).is_none());
             drop(next);
         });
     }

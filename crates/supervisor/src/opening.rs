@@ -27,7 +27,7 @@ impl Opening {
 
     /// Another open of a session that runs.
     pub(crate) fn again<I: Send, O: Send>(shared: &Shared<I, O>) -> Result<Self, CodecError> {
-        let name = shared.library.name;
+        let name = &shared.library.name;
         let permit = if open_permit::is_held(name, shared.id) {
             // Within its first open.
             None
@@ -76,7 +76,7 @@ fn wait_for_permit<I, O>(shared: &Shared<I, O>) -> Result<Option<OpenPermit>, Co
     // Whoever is opening has a budget of its own and loses its permit when it is
     // wedged; until then it is slow at most.
     let bound = budgets.open.max(budgets.slow_limit);
-    let name = shared.library.name;
+    let name = &shared.library.name;
     let told_to_close = || shared.told_to_close.load(Ordering::Acquire);
     let permit = OpenPermit::take(name, shared.id, bound, told_to_close);
     if permit.is_none() && !told_to_close() {

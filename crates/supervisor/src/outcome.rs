@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::lane::LaneFault;
-use crate::{CodecError, Reason, Snapshot};
+use crate::{CodecError, Name, Reason, Snapshot};
 
 /// How a run ended. Produced once, by the supervisor.
 #[must_use]
@@ -19,6 +19,8 @@ pub enum Outcome {
     CodecPanicked(Box<Fault>),
     /// The codec answered an error.
     CodecFailed(Box<Fault>),
+    /// The codec died, with the process that it ran in.
+    CodecCrashed(Box<Fault>),
 }
 
 impl Outcome {
@@ -29,6 +31,7 @@ impl Outcome {
             Outcome::WatchdogAbandoned(_) => "WatchdogAbandoned",
             Outcome::CodecPanicked(_) => "CodecPanicked",
             Outcome::CodecFailed(_) => "CodecFailed",
+            Outcome::CodecCrashed(_) => "CodecCrashed",
         }
     }
 
@@ -38,7 +41,8 @@ impl Outcome {
             Outcome::Completed => None,
             Outcome::WatchdogAbandoned(fault)
             | Outcome::CodecPanicked(fault)
-            | Outcome::CodecFailed(fault) => Some(fault),
+            | Outcome::CodecFailed(fault)
+            | Outcome::CodecCrashed(fault) => Some(fault),
         }
     }
 
@@ -48,6 +52,7 @@ impl Outcome {
             FaultCause::Wedged { .. } => Outcome::WatchdogAbandoned(fault),
             FaultCause::Panicked(_) => Outcome::CodecPanicked(fault),
             FaultCause::Failed(_) => Outcome::CodecFailed(fault),
+            FaultCause::Crashed(_) => Outcome::CodecCrashed(fault),
         }
     }
 }
@@ -66,11 +71,15 @@ pub enum FaultCause {
     Panicked(String),
     /// The codec answered this error.
     Failed(CodecError),
+    /// The process that the codec ran in died, by this signal or with this exit
+    /// code.
+    Crashed(String),
 }
 
 impl From<LaneFault> for FaultCause {
     fn from(fault: LaneFault) -> Self {
         match fault {
+            LaneFault::Failed(CodecError::Crashed { what }) => FaultCause::Crashed(what),
             LaneFault::Failed(error) => FaultCause::Failed(error),
             LaneFault::Panicked(message) => FaultCause::Panicked(message),
         }
@@ -81,7 +90,9 @@ impl From<LaneFault> for FaultCause {
 #[derive(Debug, Clone)]
 pub struct Fault {
     /// The library's name.
-    pub library: &'static str,
+    pub library: Name,
+    /// The run's [`id`](crate::Run::id).
+    pub id: u64,
     /// What ended it.
     pub cause: FaultCause,
     /// The state of the session at that moment.
@@ -106,6 +117,7 @@ impl std::fmt::Display for Fault {
                 write!(f, "the worker of {} panicked: {message}", self.library)?;
             }
             FaultCause::Failed(error) => write!(f, "{}: {error}", self.library)?,
+            FaultCause::Crashed(what) => write!(f, "{} crashed: {what}", self.library)?,
         }
         write!(f, " (while {}", self.at.phase.name())?;
         for (name, age) in &self.at.calls {

@@ -70,7 +70,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         const { assert!(C::Session::QUEUE > 0) };
         static IDS: AtomicU64 = AtomicU64::new(1);
         let library = codec.library();
-        admit(library, options.max_abandoned)?;
+        admit(&library, options.max_abandoned)?;
         let id = IDS.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::new(Shared::new(library, id, C::Session::QUEUE, options.budgets));
         shared.lock().predecessor = options.predecessor.clone();
@@ -81,6 +81,11 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
             .name(shared.name.clone())
             .spawn(move || worker::work(codec, &shared, options))?;
         Ok(run)
+    }
+
+    /// The session's number, which no other session of the process has.
+    pub fn id(&self) -> u64 {
+        self.shared.id
     }
 
     /// Whether both are the same run.
@@ -160,6 +165,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
                 Obeyed::Something => continue,
                 Obeyed::Slow(evidence) => {
                     return Next::Slow(Box::new(Slow {
+                        id: shared.id,
                         evidence,
                         at: state.machine.snapshot(now()),
                     }));
@@ -375,18 +381,19 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
             )
         };
         Stats {
+            id: self.shared.id,
             session,
-            account: Account::of(self.shared.library.name),
+            account: Account::of(&self.shared.library.name),
             outcome,
         }
     }
 }
 
-pub(crate) fn admit(library: Library, max: usize) -> Result<(), StartError> {
-    let outstanding = Account::of(library.name).outstanding();
+pub(crate) fn admit(library: &Library, max: usize) -> Result<(), StartError> {
+    let outstanding = Account::of(&library.name).outstanding();
     if max > 0 && outstanding >= max {
         return Err(StartError::LeakBudget {
-            library: library.name,
+            library: library.name.clone(),
             outstanding,
             max,
         });

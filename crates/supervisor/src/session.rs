@@ -1,16 +1,36 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What a codec crate implements.
 
-use crate::Lane;
+use std::borrow::Cow;
 
-/// A native library: the key of the ledger and of the lane that opens it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+use crate::{Lane, Name};
+
+/// What implements a codec: the key of the ledger and of the permit to open.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Library {
     /// The name used in messages, such as `SVT-AV1`.
-    pub name: &'static str,
+    pub name: Name,
     /// Prefixes of the names that the library gives to its own threads. Threads
     /// that keep their creator's name are recognised by the worker's name.
-    pub thread_names: &'static [&'static str],
+    pub thread_names: Cow<'static, [Name]>,
+}
+
+impl Library {
+    /// One that gives its threads no names of its own.
+    pub fn new(name: impl Into<Name>) -> Self {
+        Self {
+            name: name.into(),
+            thread_names: Cow::Borrowed(&[]),
+        }
+    }
+
+    /// The same, with the prefixes of its threads' names.
+    pub fn with_thread_names(self, prefixes: impl Into<Cow<'static, [Name]>>) -> Self {
+        Self {
+            thread_names: prefixes.into(),
+            ..self
+        }
+    }
 }
 
 /// Makes a session on its worker. The factory travels between threads; the
@@ -107,7 +127,7 @@ pub enum CodecError {
     #[error("{call} failed: {reason} (code {code:#x})")]
     Native {
         /// The C function.
-        call: &'static str,
+        call: Name,
         /// Its answer.
         code: i64,
         /// What the answer means.
@@ -119,4 +139,10 @@ pub enum CodecError {
     /// Memory or threads that are not to be had.
     #[error("{0}")]
     Resource(String),
+    /// The codec is not there any more: the process that it ran in died.
+    #[error("{what}")]
+    Crashed {
+        /// By which signal, or with which exit code.
+        what: String,
+    },
 }

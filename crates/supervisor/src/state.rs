@@ -15,7 +15,7 @@ use crate::opening::Opening;
 use crate::outcome::{Fault, FaultCause, Outcome};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::witness::{Joined, NamedThreads};
-use crate::{Account, Budgets, CodecError, Library, Run, Witness, retirement};
+use crate::{Account, Budgets, CodecError, Library, Name, Run, Witness, retirement};
 
 /// Outputs that wait for downstream before the codec's lanes are held up. A few,
 /// so that the codec works on while one is pushed; not many, since each may hold
@@ -182,9 +182,9 @@ impl<I, O> Shared<I, O> {
             .collect();
         let name = format!("{name}#{id}");
         Self {
-            library,
             id,
-            threads: Arc::new(NamedThreads::new(&name, library.thread_names)),
+            threads: Arc::new(NamedThreads::new(&name, library.thread_names.clone())),
+            library,
             name,
             told_to_close: AtomicBool::new(false),
             state: Mutex::new(State {
@@ -276,10 +276,16 @@ impl<I, O> Shared<I, O> {
     /// to give: how a session closes changes nothing about what it gave.
     pub(crate) fn fail(&self, state: &mut State<I, O>, cause: FaultCause) {
         if state.outcome.is_none() && !state.closing && !state.spent {
-            let fault = self.fault(state, cause, Account::of(self.library.name));
-            state.outcome = Some(Outcome::of(fault));
+            let fault = self.fault(state, cause, Account::of(&self.library.name));
+            self.conclude(state, Outcome::of(fault));
         }
         self.spend(state);
+    }
+
+    /// How the run ended. Comes once.
+    pub(crate) fn conclude(&self, state: &mut State<I, O>, outcome: Outcome) {
+        Account::note_outcome(&self.library.name, &outcome);
+        state.outcome = Some(outcome);
     }
 
     /// From now on the session takes nothing and closes by itself. Its close
@@ -292,16 +298,17 @@ impl<I, O> Shared<I, O> {
 
     pub(crate) fn fault(&self, state: &State<I, O>, cause: FaultCause, account: Account) -> Fault {
         Fault {
-            library: self.library.name,
+            library: self.library.name.clone(),
+            id: self.id,
             cause,
             at: state.machine.snapshot(now()),
-            abandoned: account.outstanding(),
+            abandoned: account.unreclaimed(),
         }
     }
 }
 
 impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
-    fn call_began(&self, lane: usize, name: &'static str, kind: CallKind) {
+    fn call_began(&self, lane: usize, name: Name, kind: CallKind) {
         let mut state = self.lock();
         self.note(&mut state, Event::CallBegan { lane, name, kind });
     }
@@ -366,9 +373,9 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
         if state.closed() {
             state.machine.handle(now(), Event::Closed);
             if state.abandoned && state.holds_codec() {
-                Account::reclaim(self.library.name);
+                Account::reclaim(&self.library.name);
             } else if std::mem::take(&mut state.retiring) {
-                Account::end_retirement(self.library.name);
+                Account::end_retirement(&self.library.name);
             }
             self.wake_all();
             if state.in_retirement {

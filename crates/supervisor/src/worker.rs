@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::Account;
 use crate::clock::now;
 use crate::lane::{Host, Lane, LaneFault, guarded};
 use crate::machine::Event;
@@ -66,9 +67,9 @@ fn open<C: Codec>(
     let Some(permit) = Opening::first(shared)? else {
         return Ok(None);
     };
-    let library = shared.library;
     // Others may have been abandoned since the run was started.
-    admit(library, max_abandoned).map_err(|refused| CodecError::Resource(refused.to_string()))?;
+    admit(&shared.library, max_abandoned)
+        .map_err(|refused| CodecError::Resource(refused.to_string()))?;
     let opening = Opening::under(Some(permit), &shared.threads);
     {
         let mut state = shared.lock();
@@ -81,6 +82,7 @@ fn open<C: Codec>(
     let session = guarded(|| codec.open(lane))?;
     let delay = session.delay();
     drop(opening);
+    Account::note_opened(&shared.library.name);
     shared.note(&mut shared.lock(), Event::Opened { delay });
     Ok(Some(session))
 }
@@ -123,7 +125,7 @@ fn serve<S: Session>(
                 state.drains_done = ticket;
                 if last || drained == Drained::Spent {
                     if whole {
-                        state.outcome = Some(Outcome::Completed);
+                        shared.conclude(&mut state, Outcome::Completed);
                     }
                     shared.spend(&mut state);
                 }

@@ -7,11 +7,14 @@
 //! 2.3 on, and one thread that does both would hang.) A library that was built
 //! with asserts would refuse to be waited for before the end of the stream.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use codecwatch_supervisor::{Codec, CodecError, Drained, Flush, Lane, Library, Session, Sibling};
+use codecwatch_supervisor::{
+    Codec, CodecError, Drained, Flush, Lane, Library, Name, Session, Sibling,
+};
 
 use crate::bitrate::BitrateChange;
 use crate::config::Config;
@@ -26,9 +29,11 @@ use crate::version::Version;
 /// The library's key in ledger and open lane. It names its threads `svt-...`
 /// since 4.0; before, they have the name of the worker that opened the session.
 pub const LIBRARY: Library = Library {
-    name: "SVT-AV1",
-    thread_names: &["svt-"],
+    name: Name::from_static("SVT-AV1"),
+    thread_names: Cow::Borrowed(THREAD_NAMES),
 };
+
+const THREAD_NAMES: &[Name] = &[Name::from_static("svt-")];
 
 impl Config {
     /// Whether [`Picture::force_key`] makes a key frame in mid-stream: always
@@ -320,7 +325,7 @@ fn receive(lane: &Lane<Output>, encoder: &Encoder, pending: &Pending) -> Result<
             Received::End => return Ok(()),
         };
         let id = settle(pending, packet.pts).ok_or_else(|| CodecError::Native {
-            call: "svt_av1_enc_get_packet",
+            call: "svt_av1_enc_get_packet".into(),
             code: packet.pts,
             reason: "a packet of no picture that was sent".to_owned(),
         })?;
@@ -350,7 +355,7 @@ fn header(first: &[u8]) -> Result<Vec<u8>, CodecError> {
     SequenceHeader::parse(first)
         .map(|sequence| sequence.obu())
         .ok_or_else(|| CodecError::Native {
-            call: "svt_av1_enc_get_packet",
+            call: "svt_av1_enc_get_packet".into(),
             code: 0,
             reason: "the first packet has no sequence header".to_owned(),
         })

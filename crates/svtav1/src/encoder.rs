@@ -31,7 +31,7 @@ pub(crate) fn check(call: &'static str, code: sys::EbErrorType) -> Result<(), Co
         None => reason.to_owned(),
     };
     Err(CodecError::Native {
-        call,
+        call: call.into(),
         // As C programmers know it: 32 bits without a sign.
         code: i64::from(code as u32),
         reason,
@@ -261,7 +261,7 @@ impl Encoder {
             Some(packet) if packet.last && packet.data.is_empty() => Ok(Received::End),
             Some(packet) if !packet.data.is_empty() => Ok(Received::Packet(packet)),
             _ => Err(CodecError::Native {
-                call,
+                call: call.into(),
                 code: 0,
                 reason: "a packet without data".to_owned(),
             }),

@@ -161,10 +161,7 @@ impl Codec for Plan {
     type Session = Planned;
 
     fn library(&self) -> Library {
-        Library {
-            name: self.library,
-            thread_names: &[],
-        }
+        Library::new(self.library)
     }
 
     fn open(self, lane: &Lane<u32>) -> Result<Planned, CodecError> {

@@ -2,7 +2,7 @@
 //! What the machine is told, and what it asks for.
 
 use super::Reason;
-use crate::{Evidence, Sample};
+use crate::{Evidence, Name, Sample};
 
 /// Whether a native call should return by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum Event {
         /// Index of the lane.
         lane: usize,
         /// The C function.
-        name: &'static str,
+        name: Name,
         /// Whether it should return by itself.
         kind: CallKind,
     },

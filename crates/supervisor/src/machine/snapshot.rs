@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::Machine;
-use crate::{Evidence, Phase};
+use crate::{Evidence, Name, Phase};
 
 /// What can be said of a session at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,13 +53,13 @@ pub struct Snapshot {
     pub outbox: usize,
     /// Native calls in flight and their ages. First those that should have
     /// returned, of these the oldest first; then those that rightly wait.
-    pub calls: Vec<(&'static str, Duration)>,
+    pub calls: Vec<(Name, Duration)>,
     /// The latest comparison of two samples, if one was needed.
     pub evidence: Option<Evidence>,
     /// How often the watchdog came late and began again.
     pub late: u64,
     /// The longest that each native call has taken so far, once returned.
-    pub worst_calls: Vec<(&'static str, Duration)>,
+    pub worst_calls: Vec<(Name, Duration)>,
 }
 
 impl Machine {
@@ -88,10 +88,10 @@ impl Machine {
             .flatten()
             .map(|call| {
                 let age = now.saturating_duration_since(call.since);
-                (call.name, age, self.may_be_stuck(call))
+                (call.name.clone(), age, self.may_be_stuck(call))
             })
             .collect();
-        calls.sort_by_key(|&(_, age, suspect)| std::cmp::Reverse((suspect, age)));
+        calls.sort_by_key(|(_, age, suspect)| std::cmp::Reverse((*suspect, *age)));
         let calls = calls
             .into_iter()
             .map(|(name, age, _)| (name, age))

@@ -404,13 +404,19 @@ fn a_budget_of_zero_is_off_and_close_cannot_be_switched_off() {
 
 #[test]
 fn the_snapshot_names_first_what_should_have_returned() {
+    fn calls<const N: usize>(calls: [(&'static str, Duration); N]) -> Vec<(Name, Duration)> {
+        calls.map(|(name, age)| (name.into(), age)).to_vec()
+    }
     let mut world = World::running(Some(1));
     world.waits_in("get");
     world.pass(100 * MS);
     world.calls("send");
     world.pass(100 * MS);
     let snapshot = world.machine.snapshot(world.now);
-    assert_eq!(snapshot.calls, [("send", 100 * MS), ("get", 200 * MS)]);
+    assert_eq!(
+        snapshot.calls,
+        calls([("send", 100 * MS), ("get", 200 * MS)])
+    );
     // The frame that is just being handed over is not inside for the get.
     let take = |world: &mut World, frames: usize| {
         for _ in 0..frames {
@@ -420,14 +426,20 @@ fn the_snapshot_names_first_what_should_have_returned() {
     };
     take(&mut world, 2);
     let snapshot = world.machine.snapshot(world.now);
-    assert_eq!(snapshot.calls, [("send", 100 * MS), ("get", 200 * MS)]);
+    assert_eq!(
+        snapshot.calls,
+        calls([("send", 100 * MS), ("get", 200 * MS)])
+    );
     // With more inside than it may keep, the get should have returned too.
     take(&mut world, 1);
     let snapshot = world.machine.snapshot(world.now);
-    assert_eq!(snapshot.calls, [("get", 200 * MS), ("send", 100 * MS)]);
+    assert_eq!(
+        snapshot.calls,
+        calls([("get", 200 * MS), ("send", 100 * MS)])
+    );
     world.tell(Event::CallEnded { lane: 1 });
     assert_eq!(
         world.machine.snapshot(world.now).worst_calls,
-        [("get", 200 * MS)]
+        calls([("get", 200 * MS)])
     );
 }

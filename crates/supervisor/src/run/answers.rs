@@ -3,7 +3,7 @@
 
 use crate::machine::Snapshot;
 use crate::outcome::Fault;
-use crate::{Account, Evidence};
+use crate::{Account, Evidence, Name};
 
 /// Why a run did not start. Nothing was opened.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +16,7 @@ pub enum StartError {
     )]
     LeakBudget {
         /// The library.
-        library: &'static str,
+        library: Name,
         /// Abandoned workers that have not come back, and those that are retiring.
         outstanding: usize,
         /// The limit.
@@ -44,6 +44,8 @@ pub enum Next<O> {
 /// A session that outlasts its budget and demonstrably works.
 #[derive(Debug, Clone)]
 pub struct Slow {
+    /// The run's [`id`](crate::Run::id).
+    pub id: u64,
     /// What it was seen doing.
     pub evidence: Evidence,
     /// Where it stands.
@@ -94,6 +96,8 @@ pub enum CloseResult {
 /// Numbers of a run, for `stats`.
 #[derive(Debug, Clone)]
 pub struct Stats {
+    /// The run's [`id`](crate::Run::id).
+    pub id: u64,
     /// The session.
     pub session: Snapshot,
     /// Its library's account.

@@ -2,11 +2,12 @@
 //! The threads of a native session: its lanes, and what the library started for
 //! it.
 
+use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Witness;
-use crate::Sample;
 use crate::procfs::Tasks;
+use crate::{Name, Sample};
 
 /// A session owns the threads that have its worker's name, which is unique in the
 /// process: its lanes, and threads that the library starts without naming them,
@@ -17,7 +18,7 @@ use crate::procfs::Tasks;
 pub(crate) struct NamedThreads {
     worker: String,
     /// Prefixes of the names that the library gives.
-    prefixes: &'static [&'static str],
+    prefixes: Cow<'static, [Name]>,
     opens: Mutex<Opens>,
 }
 
@@ -31,7 +32,7 @@ struct Opens {
 }
 
 impl NamedThreads {
-    pub(crate) fn new(worker: &str, prefixes: &'static [&'static str]) -> Self {
+    pub(crate) fn new(worker: &str, prefixes: Cow<'static, [Name]>) -> Self {
         Self {
             worker: comm_of(worker),
             prefixes,
@@ -64,7 +65,11 @@ impl NamedThreads {
         let inherited = name
             .strip_prefix(&self.worker)
             .is_some_and(|rest| !rest.starts_with(char::is_numeric));
-        let named = || self.prefixes.iter().any(|prefix| name.starts_with(prefix));
+        let named = || {
+            self.prefixes
+                .iter()
+                .any(|prefix| name.starts_with(&**prefix))
+        };
         inherited || (named() && opens.own(thread))
     }
 }
@@ -108,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_session_owns_its_lanes_and_the_librarys_threads_that_its_opens_started() {
-        let set = NamedThreads::new("SVT-AV1#1", &["dav1d-worker"]);
+        let set = NamedThreads::new("SVT-AV1#1", vec!["dav1d-worker".into()].into());
         let owns = |thread, name| set.owns(&set.opens(), thread, name);
         assert!(owns(1, "SVT-AV1#1"));
         assert!(owns(1, "SVT-AV1#1:recv"));
@@ -143,7 +148,7 @@ mod tests {
         use std::sync::atomic::{AtomicBool, Ordering};
         static STOP: AtomicBool = AtomicBool::new(false);
         let look = |name: &str| {
-            let set = NamedThreads::new(name, &[]);
+            let set = NamedThreads::new(name, Cow::Borrowed(&[]));
             let before = set.sample();
             std::thread::sleep(Duration::from_millis(200));
             Evidence::between(&before, &set.sample(), Duration::from_millis(200)).activity

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use codecwatch_supervisor::{Codec, CodecError, Drained, Flush, Lane, Library, Session, Sibling};
+use codecwatch_supervisor::{
+    Codec, CodecError, Drained, Flush, Lane, Library, Name, Session, Sibling,
+};
 
 use crate::support::eventually;
 
@@ -59,12 +61,14 @@ pub(crate) enum Fault {
     Slow(Duration),
     Fail,
     Panic,
+    /// As a session in a child process does when that has died.
+    Crash,
 }
 
 /// How a fake behaves. Clones share the gate and the journal.
 #[derive(Clone)]
 pub(crate) struct Fake {
-    library: &'static str,
+    library: Name,
     delay: Option<usize>,
     receive_lane: bool,
     drained: Drained,
@@ -77,9 +81,9 @@ pub(crate) struct Fake {
 
 impl Fake {
     /// `library` has to be the test's own: the ledger is the process's.
-    pub(crate) fn new(library: &'static str) -> Self {
+    pub(crate) fn new(library: impl Into<Name>) -> Self {
         Self {
-            library,
+            library: library.into(),
             delay: Some(2),
             receive_lane: false,
             drained: Drained::Spent,
@@ -148,10 +152,7 @@ impl Codec for Fake {
     type Session = FakeSession;
 
     fn library(&self) -> Library {
-        Library {
-            name: self.library,
-            thread_names: &[],
-        }
+        Library::new(&self.library)
     }
 
     fn open(self, lane: &Lane<u32>) -> Result<FakeSession, CodecError> {
@@ -337,12 +338,16 @@ impl Native {
                 Fault::Spin => while !self.fake.gate.is_open() {},
                 Fault::Fail => {
                     return Err(CodecError::Native {
-                        call: "fake",
+                        call: "fake".into(),
                         code: 42,
                         reason: "scripted".into(),
                     });
                 }
                 Fault::Panic => panic!("scripted"),
+                Fault::Crash => {
+                    let what = "signal 11".to_owned();
+                    return Err(CodecError::Crashed { what });
+                }
             }
         }
         Ok(())

@@ -9,6 +9,7 @@
 
 mod closing;
 mod completion;
+mod counters;
 mod failures;
 mod fake;
 mod flushing;

@@ -212,7 +212,7 @@ fn the_leak_budget_refuses_before_anything_is_opened() {
             library,
             outstanding,
             max,
-        }) => assert_eq!((library, outstanding, max), ("w-leak", 2, 2)),
+        }) => assert_eq!((&*library, outstanding, max), ("w-leak", 2, 2)),
         other => panic!("{other:?}"),
     }
     assert_eq!(healthy.count(Call::Open), 0);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use codecwatch_supervisor::{
     Activity, AdoptedThreads, Budgets, ChildProcess, CloseResult, Codec, CodecError, Drained,
-    FaultCause, Flush, Lane, Library, Outcome, Phase, Run, Session, Verdict,
+    FaultCause, Flush, Lane, Library, Name, Outcome, Phase, Run, Session, Verdict,
 };
 
 use crate::fake::{Call, Fake, Fault, Gate};
@@ -25,7 +25,7 @@ impl Codec for Scripted {
     type Session = Self;
 
     fn library(&self) -> Library {
-        self.0
+        self.0.clone()
     }
 
     fn open(self, _lane: &Lane<()>) -> Result<Self, CodecError> {
@@ -58,11 +58,9 @@ impl Session for Scripted {
     }
 }
 
-fn scripted(name: &'static str, threads: &'static [&'static str], budgets: Budgets) -> ScriptedRun {
-    let library = Library {
-        name,
-        thread_names: threads,
-    };
+fn scripted(name: &'static str, threads: &[&'static str], budgets: Budgets) -> ScriptedRun {
+    let threads: Vec<Name> = threads.iter().map(|&name| name.into()).collect();
+    let library = Library::new(name).with_thread_names(threads);
     let run = Run::start(
         Scripted(library),
         codecwatch_supervisor::Options {

@@ -55,7 +55,7 @@ impl World {
         let kind = CallKind::Owed;
         self.tell(Event::CallBegan {
             lane: 0,
-            name,
+            name: name.into(),
             kind,
         });
     }
@@ -65,7 +65,7 @@ impl World {
         let kind = CallKind::Waits;
         self.tell(Event::CallBegan {
             lane: 1,
-            name,
+            name: name.into(),
             kind,
         });
     }
