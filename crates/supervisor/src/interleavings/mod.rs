@@ -468,7 +468,8 @@ fn a_session_that_closes_in_time_retires_without_a_word_whatever_the_schedule() 
         while Arc::strong_count(&silent) > 1 || !run.is_closed() {
             thread::yield_now();
         }
-        assert_eq!(Account::of("quiet"), Account::default());
+        let account = Account::of("quiet");
+        assert_eq!((account.abandoned, account.retiring), (0, 0));
         let (opened, closed) = plan.opened_and_closed();
         assert_eq!(opened, closed);
     });
