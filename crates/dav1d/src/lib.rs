@@ -21,6 +21,7 @@ mod decoder;
 mod heap;
 mod in_flight;
 mod key_frame_gate;
+mod loaded_version;
 mod metadata;
 mod obu;
 mod picture;

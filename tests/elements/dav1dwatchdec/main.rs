@@ -9,6 +9,7 @@ mod buffers;
 mod caps;
 mod damage;
 mod lifecycle;
+mod lost_inputs;
 mod properties;
 mod seeking;
 mod stream;

@@ -17,7 +17,7 @@ use gst_video::prelude::*;
 use gst_video::subclass::prelude::*;
 
 use super::caps;
-use super::input::Bitstream;
+use super::input::{self, Bitstream};
 use super::negotiation::Latest;
 use super::picture_source::PictureSource;
 use super::pictures::Tally;
@@ -52,6 +52,8 @@ pub(super) struct State {
     inputs: u64,
     /// The input that is being handed to the codec.
     pub(super) submitting: Option<u32>,
+    /// Inputs are missing before the next one: they never reached the codec.
+    pub(super) loss: bool,
     /// Segments so far, and the one of which downstream has had enough.
     pub(super) segment: u64,
     pub(super) had_enough: Option<u64>,
@@ -154,20 +156,20 @@ impl Dav1dWatchDec {
             (state.inputs - 1, bitstream)
         };
         self.supervision.check_frame(self, number, at)?;
+        let discont = buffer.flags().contains(gst::BufferFlags::DISCONT);
         let bytes = match bitstream.bytes(buffer) {
-            Ok(bytes) => bytes,
+            Ok(bytes) => Some(bytes),
             Err(text) => {
                 gst::warning!(CAT, imp = self, "input {id}: {text}");
-                return self.note_damage(dav1d::Damage {
-                    id: id.into(),
-                    cause: dav1d::DamageCause::Bitstream,
-                });
+                None
             }
         };
+        let follows_loss = self.take_loss(discont);
         self.state().submitting = Some(id);
         let chunk = dav1d::Chunk {
             id: id.into(),
             bytes,
+            follows_loss,
         };
         let flow = self.supervision.submit(self, chunk);
         self.state().submitting = None;
@@ -361,14 +363,16 @@ impl VideoDecoderImpl for Dav1dWatchDec {
         // The frame holds the stream lock, and the base class keeps its own reference.
         drop(frame);
         let flow = match buffer {
-            Some(buffer) if buffer.size() > 0 => self.decode(id, at, buffer),
-            _ => {
+            Some(buffer) if !input::is_empty(&buffer) => self.decode(id, at, buffer),
+            buffer => {
+                self.skip_empty(buffer.as_deref());
                 self.release(id.into());
                 Ok(gst::FlowSuccess::Ok)
             }
         };
         if flow.is_err() {
             self.release(id.into());
+            self.state().loss = true;
         }
         flow
     }
