@@ -10,6 +10,7 @@ mod caps;
 mod damage;
 mod lifecycle;
 mod lost_inputs;
+mod memory;
 mod properties;
 mod seeking;
 mod stream;

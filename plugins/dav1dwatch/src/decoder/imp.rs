@@ -61,6 +61,8 @@ pub(super) struct State {
     pub(super) held_back: Option<usize>,
     /// The format of the last picture.
     pub(super) latest: Option<Latest>,
+    /// Where pictures are decoded into. A call that was abandoned keeps its own.
+    pub(super) pictures: Arc<PictureSource>,
     /// Whether downstream takes any layout of a picture.
     pub(super) takes_video_meta: bool,
     pub(super) tally: Tally,
@@ -97,7 +99,6 @@ pub struct Dav1dWatchDec {
     settings: Mutex<Settings>,
     state: Mutex<State>,
     pub(super) supervision: Supervision<dav1d::Chunk, dav1d::Decoded>,
-    pub(super) pictures: Arc<PictureSource>,
 }
 
 impl Dav1dWatchDec {
@@ -318,8 +319,8 @@ impl ElementImpl for Dav1dWatchDec {
 impl VideoDecoderImpl for Dav1dWatchDec {
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         self.supervision.stop(self);
-        self.pictures.set_pool(None);
         let state = std::mem::take(&mut *self.state());
+        state.pictures.retire();
         drop(state);
         Ok(())
     }
@@ -426,7 +427,7 @@ impl Supervised for Dav1dWatchDec {
             ));
         };
         Ok(dav1d::Dav1d::new(settings.codec(state.live))
-            .allocator(self.pictures.clone())
+            .allocator(state.pictures.clone())
             .headers(format.bitstream.headers.clone())
             .log(Arc::new(|line| gst::debug!(CAT, "dav1d: {line}"))))
     }
