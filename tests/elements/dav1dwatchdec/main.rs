@@ -8,6 +8,7 @@ mod streams;
 mod buffers;
 mod caps;
 mod damage;
+mod hdr;
 mod lifecycle;
 mod lost_inputs;
 mod memory;

@@ -17,6 +17,7 @@ use gst_video::prelude::*;
 use gst_video::subclass::prelude::*;
 
 use super::caps;
+use super::container_hdr;
 use super::input::{self, Bitstream};
 use super::negotiation::Latest;
 use super::picture_source::PictureSource;
@@ -244,6 +245,7 @@ impl ObjectImpl for Dav1dWatchDec {
         element.set_needs_sync_point(false);
         element.set_max_errors(MAX_ERRORS);
         Supervision::install_backpressure_probe(self);
+        container_hdr::install(element.sink_pad());
         let weak = element.downgrade();
         element
             .sink_pad()

@@ -82,7 +82,7 @@ impl Dav1dWatchDec {
             .info(output.info(), &upstream)
             .map_err(refused)?;
         let mut caps = info.to_caps().map_err(refused)?;
-        description.add_hdr(caps.make_mut());
+        description.add_hdr(caps.make_mut(), &upstream);
         gst::debug!(CAT, imp = self, "pictures are now {caps}");
         output.set_info(info.clone());
         output.set_caps(&caps);
