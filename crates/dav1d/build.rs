@@ -13,11 +13,6 @@ const FEATURES: [(&str, &str); 2] = [
     ("dav1d_t35_array", "pub n_itut_t35:"),
 ];
 
-/// Whether dav1d can go on after it was drained while it worked on several
-/// frames. Older ones may hang later: `drain_picture` (src/lib.c) counts places
-/// without a frame as if they had one. Seen to hang: 1.0.0.
-const DRAINS_IN_ORDER: (&str, [u32; 3]) = ("dav1d_drains_in_order", [1, 5, 1]);
-
 fn main() -> Result<(), Box<dyn Error>> {
     let libraries = system_deps::Config::new().probe()?;
     let includes = libraries.all_include_paths();
@@ -40,21 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("cargo::rustc-cfg={cfg}");
         }
     }
-    let (cfg, since) = DRAINS_IN_ORDER;
-    println!("cargo::rustc-check-cfg=cfg({cfg})");
-    if libraries
-        .get_by_name("dav1d")
-        .is_some_and(|library| version(&library.version) >= since)
-    {
-        println!("cargo::rustc-cfg={cfg}");
-    }
     let out = PathBuf::from(env::var("OUT_DIR")?);
     bindings.write_to_file(out.join("dav1d.rs"))?;
     Ok(())
-}
-
-/// The parts of `1.5.1`; what is missing or no number counts as 0.
-fn version(text: &str) -> [u32; 3] {
-    let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
-    std::array::from_fn(|_| parts.next().unwrap_or(0))
 }

@@ -2,7 +2,7 @@
 //! Annex B of the AV1 specification, the length-delimited format, turned into
 //! the low-overhead format that dav1d takes.
 
-use crate::obu::{HAS_SIZE, header_len, leb128, put_leb128};
+use crate::obu::{HAS_SIZE, header_len, leb128, obus, put_leb128};
 
 /// The largest temporal unit that is waited for. A length is the stream's word
 /// for how much memory to spend, so there is an end to it: 64 MiB is an
@@ -18,6 +18,9 @@ pub enum AnnexBError {
     /// A part is longer than what contains it.
     #[error("Annex B: a unit is longer than what contains it")]
     Overrun,
+    /// The length of an OBU is 0 or contradicts its own size.
+    #[error("Annex B: the length of a unit contradicts the unit")]
+    Contradiction,
     /// The temporal unit is larger than [`LARGEST_TEMPORAL_UNIT`].
     #[error("Annex B: a temporal unit of {0} bytes is too large")]
     TooLarge(usize),
@@ -130,9 +133,13 @@ fn take<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], AnnexBError> {
 /// Appends an OBU, giving it a size field if it has none.
 fn append(obu: &[u8], out: &mut Vec<u8>) -> Result<(), AnnexBError> {
     let Some(&first) = obu.first() else {
-        return Ok(());
+        return Err(AnnexBError::Contradiction);
     };
     if first & HAS_SIZE != 0 {
+        let sized = obus(obu).next().and_then(Result::ok);
+        if sized.is_none_or(|sized| sized.bytes.len() != obu.len()) {
+            return Err(AnnexBError::Contradiction);
+        }
         out.extend_from_slice(obu);
         return Ok(());
     }
@@ -175,8 +182,9 @@ mod tests {
     }
 
     fn obu() -> impl Strategy<Value = Vec<u8>> {
+        let not_a_delimiter = (0..16_u8).prop_filter("holds nothing", |kind| *kind != 2);
         (
-            0..16_u8,
+            not_a_delimiter,
             any::<Option<u8>>(),
             proptest::collection::vec(any::<u8>(), 0..300),
         )
@@ -201,6 +209,19 @@ mod tests {
             Err(AnnexBError::Overrun)
         );
         assert!(units.is_empty());
+    }
+
+    #[test]
+    fn a_length_that_contradicts_its_unit_is_an_error() {
+        // No OBU at all; one whose own size is smaller; one whose own is larger.
+        for broken in [
+            &[2, 1, 0][..],
+            &[5, 4, 3, 0x7a, 0, 0],
+            &[5, 4, 3, 0x7a, 2, 0],
+        ] {
+            let result = AnnexB::new().push(broken, |unit| panic!("{unit:?}"));
+            assert_eq!(result, Err(AnnexBError::Contradiction), "{broken:?}");
+        }
     }
 
     #[test]

@@ -14,16 +14,30 @@ pub type Bytes = Box<dyn AsRef<[u8]> + Send>;
 pub struct Chunk {
     /// The caller's name for it; comes back with what it led to.
     pub id: u64,
-    /// The OBUs.
-    pub bytes: Bytes,
+    /// The OBUs. `None` for an input that the caller could not read: it has to
+    /// go in all the same, because later ones may refer to it.
+    pub bytes: Option<Bytes>,
+    /// Inputs before this one are missing: they never became chunks. What it
+    /// refers to may be lost.
+    pub follows_loss: bool,
 }
 
 impl Chunk {
-    /// An input of these bytes.
+    /// An input of these bytes, before which nothing is missing.
     pub fn new(id: u64, bytes: impl AsRef<[u8]> + Send + 'static) -> Self {
         Self {
             id,
-            bytes: Box::new(bytes),
+            bytes: Some(Box::new(bytes)),
+            follows_loss: false,
+        }
+    }
+
+    /// An input that could not be read.
+    pub fn damaged(id: u64) -> Self {
+        Self {
+            id,
+            bytes: None,
+            follows_loss: false,
         }
     }
 }
@@ -32,6 +46,8 @@ impl std::fmt::Debug for Chunk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Chunk")
             .field("id", &self.id)
+            .field("is_damaged", &self.bytes.is_none())
+            .field("follows_loss", &self.follows_loss)
             .finish_non_exhaustive()
     }
 }

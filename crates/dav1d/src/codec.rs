@@ -6,7 +6,7 @@ use std::{borrow::Cow, sync::Arc};
 use codecwatch_supervisor::{Codec, CodecError, Lane, Library, Name};
 
 use crate::{
-    Dav1dSession, Decoded, HeapAllocator, LogHook, PictureAllocator, Settings,
+    Dav1dSession, Decoded, LogHook, PageAllocator, PictureAllocator, Settings,
     callbacks::Callbacks, decoder::Decoder,
 };
 
@@ -27,11 +27,11 @@ pub struct Dav1d {
 }
 
 impl Dav1d {
-    /// With picture memory from the heap, no headers, and a silent log.
+    /// With picture memory of its own, no headers, and a silent log.
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
-            allocator: Arc::new(HeapAllocator::default()),
+            allocator: Arc::new(PageAllocator::default()),
             headers: Vec::new(),
             log: None,
         }

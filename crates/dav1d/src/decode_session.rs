@@ -12,6 +12,7 @@ use crate::{
     decoder::{Answer, Decoder, Delivered},
     in_flight::InFlight,
     key_frame_gate::{Admission, KeyFrameGate},
+    loaded_version::loaded_version,
     obu::{Start, summarize},
 };
 
@@ -28,8 +29,9 @@ const PADDING: &[u8] = &[0x7a, 0];
 /// frame; these are [`Decoded::Damaged`] too, with
 /// [`DamageCause::Unreferenced`]. The last sequence header, or what the
 /// container had, is sent again in front of a key frame that has none. The same
-/// goes for the beginning of a stream and after a flush. After a key frame that
-/// is shown later ("forward key frame"), pictures come out from the moment it
+/// goes for the beginning of a stream, after a flush, for an input that the
+/// caller could not read ([`Chunk::damaged`]) and where inputs are missing
+/// ([`Chunk::follows_loss`]). After a key frame that is shown later ("forward key frame"), pictures come out from the moment it
 /// is shown.
 ///
 /// # Spatial layers
@@ -39,8 +41,8 @@ const PADDING: &[u8] = &[0x7a, 0];
 ///
 /// # What goes unnoticed
 /// Damage that dav1d does not notice, such as samples that decode to something
-/// else or a frame that is missing altogether, goes unnoticed here too, up to
-/// the next key frame.
+/// else or a frame that is missing without a word of the caller's, goes unnoticed
+/// here too, up to the next key frame.
 ///
 /// # Errors
 /// Only what ends the session is a [`CodecError`]: no memory, no threads, a bit
@@ -49,16 +51,19 @@ pub struct Dav1dSession {
     decoder: Decoder,
     /// Whether dav1d works on several frames at a time.
     holds_back: bool,
-    /// One of several frames in work had an error since dav1d was opened. The
-    /// flag of that frame stays set, and being drained, dav1d counts it once
-    /// more each time that it comes by: its record of which frame is the oldest
-    /// goes wrong, and later it hangs (src/lib.c, `drain_picture`). A flush
-    /// does not clear the flag either in dav1d 1.0.
+    /// dav1d's record of which of several frames in work is the oldest may be
+    /// wrong, which makes it hang later (src/lib.c, `drain_picture`): one of
+    /// them had an error since dav1d was opened, or it was drained and is none
+    /// that [drains in order](crate::loaded_version::Version::drains_in_order). The flag of a
+    /// frame with an error stays set, and is counted once more at each drain; a
+    /// flush does not clear it either in dav1d 1.0.
     spoiled: bool,
     /// The sequence header in force, or what the container says.
     headers: Vec<u8>,
     gate: KeyFrameGate,
     in_flight: InFlight,
+    /// Inputs are missing before the next frame.
+    follows_loss: bool,
 }
 
 /// What a look for a picture led to.
@@ -85,15 +90,30 @@ impl Session for Dav1dSession {
     }
 
     fn send(&mut self, lane: &Lane<Decoded>, chunk: Chunk) -> Result<(), CodecError> {
-        let Chunk { id, bytes } = chunk;
+        let Chunk {
+            id,
+            bytes,
+            follows_loss,
+        } = chunk;
+        self.follows_loss |= follows_loss;
+        let Some(bytes) = bytes else {
+            return self.pass_over_damaged(lane, id);
+        };
         let bytes = Borrowed::new(bytes);
         let summary = summarize(bytes.bytes(), &self.headers);
+        if summary.has_frames && std::mem::take(&mut self.follows_loss) {
+            self.miss_inputs_before(lane, &summary)?;
+        }
         let mark = self.in_flight.next_mark();
         let admission = self.gate.admit(mark, &summary);
-        if admission == Admission::Skip {
-            let cause = DamageCause::Unreferenced;
-            emit(lane, Decoded::Damaged(Damage { id, cause }), 1);
-            return Ok(());
+        match admission {
+            Admission::Feed | Admission::Restart => {}
+            Admission::Damaged => return self.pass_over_damaged(lane, id),
+            Admission::Skip => {
+                let cause = DamageCause::Unreferenced;
+                emit(lane, Decoded::Damaged(Damage { id, cause }), 1);
+                return Ok(());
+            }
         }
         self.in_flight.enter(id, summary.start == Some(Start::Here));
         // None but those that are too far back.
@@ -121,7 +141,7 @@ impl Session for Dav1dSession {
             in_vain = if nothing { in_vain + 1 } else { 0 };
         }
         self.settle_before(lane, i64::MAX);
-        let ring_in_order = cfg!(dav1d_drains_in_order) && !self.spoiled;
+        let ring_in_order = loaded_version().drains_in_order() && !self.spoiled;
         if self.holds_back && !ring_in_order {
             return Ok(Drained::Spent);
         }
@@ -130,6 +150,7 @@ impl Session for Dav1dSession {
 
     fn flush(&mut self, lane: &Lane<Decoded>) -> Result<Flush, CodecError> {
         self.in_flight.clear();
+        self.follows_loss = false;
         self.forget(lane)?;
         Ok(Flush::Done)
     }
@@ -163,6 +184,7 @@ impl Dav1dSession {
             headers,
             gate: KeyFrameGate::Lost,
             in_flight: InFlight::default(),
+            follows_loss: false,
         }
     }
 
@@ -229,13 +251,7 @@ impl Dav1dSession {
     fn fetch(&mut self, lane: &Lane<Decoded>) -> Result<Fetched, CodecError> {
         let fetched = match self.decoder.picture(lane) {
             Ok(delivered) => {
-                let mark = delivered.mark();
-                if self.gate.shows(mark, delivered.is_key()) {
-                    self.deliver(lane, delivered);
-                } else {
-                    delivered.release(lane);
-                    self.give_up(lane, mark, DamageCause::Unreferenced);
-                }
+                self.show_or_give_up(lane, delivered);
                 Fetched::Something
             }
             Err(Answer::Again) => Fetched::Nothing,
@@ -254,6 +270,16 @@ impl Dav1dSession {
             };
         }
         Ok(fetched)
+    }
+
+    fn show_or_give_up(&mut self, lane: &Lane<Decoded>, delivered: Delivered) {
+        let mark = delivered.mark();
+        if self.gate.shows(mark, delivered.is_key()) {
+            self.deliver(lane, delivered);
+        } else {
+            delivered.release(lane);
+            self.give_up(lane, mark, DamageCause::Unreferenced);
+        }
     }
 
     fn deliver(&mut self, lane: &Lane<Decoded>, delivered: Delivered) {

@@ -21,6 +21,8 @@ pub(crate) enum Admission {
     Restart,
     /// It needs what was lost.
     Skip,
+    /// It cannot be read.
+    Damaged,
 }
 
 /// See the module.
@@ -39,6 +41,8 @@ impl KeyFrameGate {
     /// An input is about to be decoded.
     pub(crate) fn admit(&mut self, mark: i64, input: &Summary<'_>) -> Admission {
         match (&self, input.start) {
+            (Self::Lost, None) if input.has_frames => Admission::Skip,
+            _ if input.is_damaged => Admission::Damaged,
             (Self::Lost, Some(start)) => {
                 *self = match start {
                     Start::Here => Self::Good(mark),
@@ -50,7 +54,6 @@ impl KeyFrameGate {
                 *self = Self::Good(mark);
                 Admission::Feed
             }
-            (Self::Lost, None) if input.has_frames => Admission::Skip,
             _ => Admission::Feed,
         }
     }
@@ -65,6 +68,11 @@ impl KeyFrameGate {
             }
             _ => self.is_good(mark),
         }
+    }
+
+    /// Whether nothing has been decoded that could be lost.
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(self, Self::Lost)
     }
 
     /// Whether an error in that input is damage. Otherwise it was to be
@@ -83,6 +91,7 @@ mod tests {
             sequence_header: None,
             has_frames: true,
             start,
+            is_damaged: false,
         }
     }
 
@@ -102,6 +111,23 @@ mod tests {
             ..input(None)
         };
         assert_eq!(KeyFrameGate::Lost.admit(1, &headers), Admission::Feed);
+    }
+
+    #[test]
+    fn what_cannot_be_read_opens_nothing() {
+        let broken = |start| Summary {
+            is_damaged: true,
+            ..input(start)
+        };
+        let mut gate = KeyFrameGate::Lost;
+        assert_eq!(
+            gate.admit(1, &broken(Some(Start::Here))),
+            Admission::Damaged
+        );
+        assert!(gate.is_lost());
+        assert_eq!(gate.admit(2, &broken(None)), Admission::Skip);
+        let mut gate = KeyFrameGate::Good(1);
+        assert_eq!(gate.admit(2, &broken(None)), Admission::Damaged);
     }
 
     #[test]

@@ -18,11 +18,13 @@ mod codec;
 mod decode_session;
 mod decoded;
 mod decoder;
-mod heap;
 mod in_flight;
 mod key_frame_gate;
+mod loaded_version;
 mod metadata;
 mod obu;
+mod page_allocator;
+mod pages;
 mod picture;
 mod picture_memory;
 mod settings;
@@ -36,11 +38,11 @@ pub use chunk::{Bytes, Chunk};
 pub use codec::{Dav1d, LIBRARY};
 pub use decode_session::Dav1dSession;
 pub use decoded::{Damage, DamageCause, Decoded};
-pub use heap::HeapAllocator;
 pub use metadata::{
     ChromaPosition, Color, ContentLight, Frame, FrameKind, MasteringDisplay, Sequence, T35, Timing,
 };
 pub use obu::{Obu, ObuError, ObuKind, Obus, Start, Summary, obus, summarize};
+pub use page_allocator::PageAllocator;
 pub use picture::{Picture, Plane};
 pub use picture_memory::{Allocation, PictureAllocator, PictureMemory};
 pub use settings::{InloopFilters, LARGEST_LEVEL_PICTURE, Settings, frame_delay};

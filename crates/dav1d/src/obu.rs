@@ -28,8 +28,12 @@ pub enum ObuKind {
     RedundantFrameHeader,
     /// HDR, T.35, scalability, time code.
     Metadata,
-    /// Anything else, padding included.
-    Other,
+    /// Of use only to special decoders (large scale tile coding).
+    TileList,
+    /// Nothing.
+    Padding,
+    /// Reserved by the specification: what decoders pass over.
+    Reserved,
 }
 
 impl ObuKind {
@@ -42,7 +46,9 @@ impl ObuKind {
             5 => Self::Metadata,
             6 => Self::Frame,
             7 => Self::RedundantFrameHeader,
-            _ => Self::Other,
+            8 => Self::TileList,
+            15 => Self::Padding,
+            _ => Self::Reserved,
         }
     }
 
@@ -66,8 +72,8 @@ pub struct Obu<'a> {
     pub payload: &'a [u8],
 }
 
-/// The bytes are no sequence of OBUs: one has the forbidden bit set, or says
-/// that it is longer than what there is.
+/// The bytes are no sequence of OBUs: one has the forbidden bit set, says that it
+/// is longer than what there is, or is a temporal delimiter that holds something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no valid open bitstream unit at byte {offset}")]
 pub struct ObuError {
@@ -125,8 +131,12 @@ fn split(bytes: &[u8]) -> Option<Obu<'_>> {
         (header, after_header.len())
     };
     let end = start.checked_add(len)?;
+    let kind = ObuKind::from_header(first);
+    if kind == ObuKind::TemporalDelimiter && len > 0 {
+        return None;
+    }
     Some(Obu {
-        kind: ObuKind::from_header(first),
+        kind,
         bytes: bytes.get(..end)?,
         payload: bytes.get(start..end)?,
     })
@@ -183,6 +193,9 @@ pub struct Summary<'a> {
     pub has_frames: bool,
     /// Whether decoding can start with it.
     pub start: Option<Start>,
+    /// It is no sequence of OBUs, or it has no frame where something that is
+    /// none of the known OBUs may have been one. dav1d passes over much of this.
+    pub is_damaged: bool,
 }
 
 /// Looks through a buffer. `known_header`: the sequence header in force before
@@ -192,7 +205,12 @@ pub fn summarize<'a>(buffer: &'a [u8], known_header: &[u8]) -> Summary<'a> {
     let mut reduced = obus(known_header)
         .flatten()
         .any(|obu| is_reduced_still_picture(&obu));
-    for obu in obus(buffer).map_while(Result::ok) {
+    let mut has_reserved = false;
+    for obu in obus(buffer) {
+        let Ok(obu) = obu else {
+            summary.is_damaged = true;
+            break;
+        };
         match obu.kind {
             ObuKind::SequenceHeader => {
                 summary.sequence_header = Some(obu.bytes);
@@ -211,9 +229,16 @@ pub fn summarize<'a>(buffer: &'a [u8], known_header: &[u8]) -> Summary<'a> {
                     summary.start = start.or(summary.start);
                 }
             }
+            ObuKind::Reserved => has_reserved = true,
+            // It repeats a header that has to come before it.
+            ObuKind::RedundantFrameHeader if !summary.has_frames => {
+                summary.is_damaged = true;
+                break;
+            }
             kind => summary.has_frames |= kind.is_frame(),
         }
     }
+    summary.is_damaged |= has_reserved && !summary.has_frames;
     summary
 }
 
@@ -297,7 +322,28 @@ mod tests {
     #[test]
     fn what_can_be_read_before_an_error_counts() {
         let buffer = [&SEQUENCE[..], &SHOWN_KEY, &[0xff]].concat();
-        assert_eq!(summarize(&buffer, &[]).start, Some(Start::Here));
+        let summary = summarize(&buffer, &[]);
+        assert_eq!(
+            (summary.start, summary.is_damaged),
+            (Some(Start::Here), true)
+        );
+    }
+
+    #[test]
+    fn a_delimiter_that_swallows_a_frame_is_an_error() {
+        assert!(summarize(&[&[0x12, 3][..], &INTER].concat(), &[]).is_damaged);
+        assert!(summarize(&[&[0x10][..], &INTER].concat(), &[]).is_damaged);
+    }
+
+    #[test]
+    fn reserved_units_are_passed_over_unless_there_is_no_frame_beside_them() {
+        const RESERVED: [u8; 3] = [0x72, 1, 0x10];
+        let summary = |parts: &[&[u8]]| summarize(&parts.concat(), &[]).is_damaged;
+        assert!(!summary(&[&DELIMITER, &RESERVED, &INTER]));
+        assert!(summary(&[&DELIMITER, &RESERVED]));
+        assert!(summary(&[&DELIMITER, &[0x3a, 1, 0x10]]), "repeats nothing");
+        assert!(!summary(&[&DELIMITER, &SEQUENCE]));
+        assert!(!summary(&[]));
     }
 
     proptest! {

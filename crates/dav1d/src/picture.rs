@@ -3,6 +3,8 @@
 
 use std::{any::Any, sync::Arc};
 
+#[cfg(dav1d_t35_array)]
+use crate::loaded_version::loaded_version;
 use crate::{
     ContentLight, Frame, MasteringDisplay, PictureLayout, PictureMemory, PictureShape, Sequence,
     T35, picture_memory::Lent, sys,
@@ -147,7 +149,11 @@ impl Picture {
 /// As for [`Picture::from_native`].
 unsafe fn t35(native: &sys::Dav1dPicture) -> Vec<T35> {
     #[cfg(dav1d_t35_array)]
-    let count = native.n_itut_t35;
+    let count = if loaded_version().counts_t35() {
+        native.n_itut_t35
+    } else {
+        1
+    };
     #[cfg(not(dav1d_t35_array))]
     let count = 1;
     if native.itut_t35.is_null() {

@@ -136,6 +136,95 @@ fn a_damaged_key_frame_costs_its_group() {
     }
 }
 
+/// What comes of units as chunks that `change` has changed.
+fn decode_chunks(
+    n_threads: u32,
+    units: &[Vec<u8>],
+    change: impl Fn(&mut Vec<Chunk>),
+) -> common::Decoded {
+    let mut chunks = (0..)
+        .zip(units)
+        .map(|(id, unit)| Chunk::new(id, unit.clone()))
+        .collect();
+    change(&mut chunks);
+    let (lane, outputs) = Lane::detached();
+    let mut session = Dav1d::new(threads(n_threads)).open(&lane).unwrap();
+    for chunk in chunks {
+        session.send(&lane, chunk).unwrap();
+    }
+    session.drain(&lane).unwrap();
+    session.close(&lane).unwrap();
+    let mut decoded = common::Decoded::default();
+    decoded.take(outputs.try_iter());
+    decoded
+}
+
+#[test]
+fn an_input_that_could_not_be_read_costs_the_rest_of_its_group() {
+    use DamageCause::{Bitstream, Unreferenced};
+    let Some(units) = encoded(&SMALL, KEY_EVERY_4) else {
+        return;
+    };
+    let whole = decode_with(&threads(1), 1, &units);
+    for n_threads in THREADS {
+        let decoded = decode_chunks(n_threads, &units, |chunks| chunks[5] = Chunk::damaged(5));
+        assert_eq!(ids(&decoded), [0, 1, 2, 3, 4, 8, 9, 10, 11]);
+        let expected = whole.pictures[..5].iter().chain(&whole.pictures[8..]);
+        assert_eq!(md5(&decoded.pictures), md5(expected), "{n_threads} threads");
+        assert_eq!(
+            causes(&decoded.damaged),
+            [(5, Bitstream), (6, Unreferenced), (7, Unreferenced)],
+            "{n_threads} threads"
+        );
+    }
+}
+
+#[test]
+fn an_input_that_could_not_be_read_is_an_error_before_the_first_key_frame_too() {
+    let Some(units) = encoded(&SMALL, KEY_EVERY_4) else {
+        return;
+    };
+    let decoded = decode_chunks(1, &units, |chunks| chunks[0] = Chunk::damaged(0));
+    assert_eq!(ids(&decoded), (4..12).collect::<Vec<_>>());
+    assert_eq!(decoded.damaged[0].cause, DamageCause::Bitstream);
+    assert_eq!(decoded.damaged.len(), 4);
+}
+
+#[test]
+fn inputs_that_are_missing_cost_the_rest_of_their_group() {
+    let Some(units) = encoded(&SMALL, KEY_EVERY_4) else {
+        return;
+    };
+    let whole = decode_with(&threads(1), 1, &units);
+    for n_threads in THREADS {
+        let decoded = decode_chunks(n_threads, &units, |chunks| {
+            chunks.remove(5);
+            chunks[5].follows_loss = true;
+            // Nothing that a key frame needs is missing.
+            chunks[7].follows_loss = true;
+        });
+        assert_eq!(ids(&decoded), [0, 1, 2, 3, 4, 8, 9, 10, 11]);
+        let expected = whole.pictures[..5].iter().chain(&whole.pictures[8..]);
+        assert_eq!(md5(&decoded.pictures), md5(expected), "{n_threads} threads");
+        let unreferenced = |damage: &Damage| damage.cause == DamageCause::Unreferenced;
+        assert!(decoded.damaged.iter().all(unreferenced));
+        assert_eq!(decoded.damaged.len(), 2, "{n_threads} threads");
+    }
+}
+
+#[test]
+fn a_loss_before_headers_alone_holds_for_the_frame_after_them() {
+    let Some(units) = encoded(&SMALL, KEY_EVERY_4) else {
+        return;
+    };
+    let decoded = decode_chunks(1, &units, |chunks| {
+        let mut delimiter = Chunk::new(100, surgery::obu(2, None, &[]));
+        delimiter.follows_loss = true;
+        chunks[5] = delimiter;
+    });
+    assert_eq!(ids(&decoded), [0, 1, 2, 3, 4, 8, 9, 10, 11]);
+}
+
 #[test]
 fn a_stream_without_a_key_frame_gives_nothing_and_no_error() {
     let Some(units) = encoded(&SMALL, &["--lag-in-frames=0"]) else {

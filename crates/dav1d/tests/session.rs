@@ -17,7 +17,7 @@ use std::sync::{
 
 use codecwatch_dav1d::{
     Allocation, ChromaPosition, Chunk, Color, ContentLight, Dav1d, Dav1dSession, Decoded,
-    FrameKind, HeapAllocator, MasteringDisplay, Picture, PictureAllocator, PictureLayout,
+    FrameKind, MasteringDisplay, PageAllocator, Picture, PictureAllocator, PictureLayout,
     PictureMemory, PictureShape, Settings, T35, frame_delay,
 };
 use codecwatch_supervisor::{Codec, CodecError, Drained, Flush, Lane, Session};
@@ -338,7 +338,7 @@ fn metadata_of_the_bitstream_comes_with_the_pictures() {
 /// Hands out heap memory and counts.
 #[derive(Default)]
 struct Counting {
-    heap: HeapAllocator,
+    pages: PageAllocator,
     asked: AtomicUsize,
 }
 
@@ -347,7 +347,7 @@ struct Ticket(usize);
 impl PictureAllocator for Counting {
     fn allocate(&self, shape: &PictureShape) -> Option<Allocation> {
         let ticket = Ticket(self.asked.fetch_add(1, Ordering::Relaxed));
-        let allocation = self.heap.allocate(shape)?;
+        let allocation = self.pages.allocate(shape)?;
         Some(Allocation {
             handle: Some(Box::new(ticket)),
             ..allocation
@@ -463,7 +463,7 @@ fn memory_that_is_not_to_be_had_ends_the_session_with_the_reason() {
 /// arrival makes an earlier one come out.
 #[test]
 fn memory_that_is_not_to_be_had_once_is_not_passed_over() {
-    struct Once(AtomicUsize, HeapAllocator);
+    struct Once(AtomicUsize, PageAllocator);
     impl PictureAllocator for Once {
         fn allocate(&self, shape: &PictureShape) -> Option<Allocation> {
             (self.0.fetch_add(1, Ordering::Relaxed) != 6).then(|| self.1.allocate(shape))?
@@ -473,7 +473,7 @@ fn memory_that_is_not_to_be_had_once_is_not_passed_over() {
         return;
     };
     for n_threads in [1, 2, 5] {
-        let once = Arc::new(Once(AtomicUsize::new(0), HeapAllocator::default()));
+        let once = Arc::new(Once(AtomicUsize::new(0), PageAllocator::default()));
         let ended = decode(Dav1d::new(threads(n_threads)).allocator(once), &units);
         assert!(
             matches!(ended, Err(CodecError::Resource(_))),
@@ -488,7 +488,9 @@ fn dav1ds_log_goes_to_the_hook() {
     let Some(mut units) = encoded(&SMALL, LOW_DELAY) else {
         return;
     };
-    units[3].truncate(8);
+    // Its sizes are right, so that it reaches dav1d.
+    let cut = surgery::obu(6, None, &[0x30]);
+    units[3] = [surgery::obu(2, None, &[]), cut].concat();
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = lines.clone();
     let hook = Arc::new(move |line: &str| sink.lock().unwrap().push(line.to_owned()));

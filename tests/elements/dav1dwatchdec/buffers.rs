@@ -11,7 +11,7 @@ use crate::streams::{ivf, sources::Source};
 use crate::util::{KEY_EVERY_8, decoder, encoded, pull_all, push};
 
 /// A pool as a sink would offer it, of at most `max` buffers (0: no limit).
-fn offer_pool(pad: &gst::Pad, max: u32) -> Arc<Mutex<Vec<gst::BufferPool>>> {
+pub(crate) fn offer_pool(pad: &gst::Pad, max: u32) -> Arc<Mutex<Vec<gst::BufferPool>>> {
     let offered = Arc::new(Mutex::new(Vec::new()));
     let pools = offered.clone();
     pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, move |_, info| {

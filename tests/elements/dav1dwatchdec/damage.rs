@@ -201,7 +201,9 @@ fn malformed_annex_b_counts_as_damage() {
     harness.set_src_caps_str("video/x-av1,stream-format=annexb,alignment=tu");
     let bus = bus(&harness);
     harness.push(buffer(&[3, 9, 1, 0x10], 0)).unwrap();
-    assert!(bus.pop_filtered(&[gst::MessageType::Warning]).is_some());
+    let bound = gst::ClockTime::from_seconds(10);
+    let warning = bus.timed_pop_filtered(bound, &[gst::MessageType::Warning]);
+    assert!(warning.is_some());
     assert_eq!(stat(&harness, "damaged"), 1);
 }
 

@@ -4,7 +4,13 @@
 use codecwatch_supervisor::{CodecError, Lane};
 
 use super::{Dav1dSession, Fetched, emit};
-use crate::{Damage, DamageCause, Decoded, decoder::Answer, key_frame_gate::KeyFrameGate};
+use crate::{
+    Damage, DamageCause, Decoded,
+    decoder::Answer,
+    key_frame_gate::KeyFrameGate,
+    loaded_version::loaded_version,
+    obu::{Start, Summary},
+};
 
 /// A frame header OBU of no bytes.
 const EMPTY_HEADER: &[u8] = &[0x1a, 0];
@@ -44,6 +50,49 @@ impl Dav1dSession {
             self.give_up(lane, mark, cause);
             return self.forget_header(lane);
         }
+        self.drop_from(lane, mark, cause)?;
+        Ok(Fetched::Dropped)
+    }
+
+    /// An input that the caller could not read. What was lost with it may have
+    /// been a key frame, so that it is an error wherever it comes.
+    pub(super) fn pass_over_damaged(
+        &mut self,
+        lane: &Lane<Decoded>,
+        id: u64,
+    ) -> Result<(), CodecError> {
+        let cause = DamageCause::Bitstream;
+        if self.gate.is_lost() {
+            emit(lane, Decoded::Damaged(Damage { id, cause }), 1);
+            return Ok(());
+        }
+        let mark = self.in_flight.next_mark();
+        self.in_flight.enter(id, false);
+        self.drop_from(lane, mark, cause)
+    }
+
+    /// Inputs are missing before `next`, which is not in yet.
+    pub(super) fn miss_inputs_before(
+        &mut self,
+        lane: &Lane<Decoded>,
+        next: &Summary<'_>,
+    ) -> Result<(), CodecError> {
+        if self.gate.is_lost() || next.start == Some(Start::Here) {
+            return Ok(());
+        }
+        // A mark that no input has.
+        let mark = self.in_flight.next_mark();
+        self.drop_from(lane, mark, DamageCause::Bitstream)
+    }
+
+    /// Lets out what came before the damage in the input with this mark, and
+    /// makes dav1d forget everything.
+    fn drop_from(
+        &mut self,
+        lane: &Lane<Decoded>,
+        mark: i64,
+        cause: DamageCause,
+    ) -> Result<(), CodecError> {
         let (mark, cause) = self.drain_before(lane, mark, cause)?;
         self.settle_before(lane, mark);
         self.give_up(lane, mark, cause);
@@ -53,8 +102,7 @@ impl Dav1dSession {
                 emit(lane, Decoded::Damaged(Damage { id, cause }), 1);
             }
         }
-        self.forget(lane)?;
-        Ok(Fetched::Dropped)
+        self.forget(lane)
     }
 
     /// Lets out the pictures of inputs before the damaged one: frames that were
@@ -66,6 +114,7 @@ impl Dav1dSession {
         mut mark: i64,
         mut cause: DamageCause,
     ) -> Result<(i64, DamageCause), CodecError> {
+        self.spoiled |= self.holds_back && !loaded_version().drains_in_order();
         let mut in_vain = 0;
         while in_vain < 2 {
             let found = self.decoder.picture(lane);
@@ -75,12 +124,11 @@ impl Dav1dSession {
                 0
             };
             match found {
-                Ok(delivered) if delivered.mark() < mark && self.gate.is_good(delivered.mark()) => {
-                    self.deliver(lane, delivered);
-                }
+                Ok(delivered) if delivered.mark() < mark => self.show_or_give_up(lane, delivered),
                 Ok(delivered) => delivered.release(lane),
                 Err(Answer::Again) => {}
                 Err(Answer::Damage(another)) => {
+                    self.spoiled |= self.holds_back;
                     let found = self.decoder.damaged_mark(lane);
                     if let Some(earlier) = found.filter(|found| *found < mark) {
                         (mark, cause) = (earlier, another);
@@ -105,8 +153,8 @@ impl Dav1dSession {
         Ok(Fetched::Something)
     }
 
-    /// Makes dav1d forget everything. After an error in one of several frames
-    /// in work it is closed and opened again: see [`Self::spoiled`].
+    /// Makes dav1d forget everything, by being closed and opened again where a
+    /// flush would not do: see [`Self::spoiled`].
     pub(super) fn forget(&mut self, lane: &Lane<Decoded>) -> Result<(), CodecError> {
         if std::mem::take(&mut self.spoiled) {
             self.decoder.reopen(lane)?;

@@ -46,6 +46,46 @@ pub fn insert(unit: &[u8], extra: &[u8]) -> Vec<u8> {
     out
 }
 
+/// A unit in the format of Annex B, with OBUs without sizes as encoders write
+/// them, and where in it the lengths are.
+pub fn annex_b(unit: &[u8]) -> (Vec<u8>, Vec<usize>) {
+    let mut frame_units = vec![(Vec::new(), Vec::new())];
+    for obu in split(unit) {
+        let header = if obu.bytes[0] & EXTENSION != 0 { 2 } else { 1 };
+        let mut bare = obu.bytes[..header].to_vec();
+        bare[0] &= !SIZE;
+        bare.extend(obu.payload);
+        let (bytes, lengths) = frame_units.last_mut().unwrap();
+        append_with_length(bytes, lengths, &bare, &[]);
+        if obu.kind == ObuKind::Frame {
+            frame_units.push(Default::default());
+        }
+    }
+    let (mut body, mut inner) = (Vec::new(), Vec::new());
+    for (bytes, lengths) in frame_units.iter().filter(|(bytes, _)| !bytes.is_empty()) {
+        append_with_length(&mut body, &mut inner, bytes, lengths);
+    }
+    let (mut whole, mut lengths) = (Vec::new(), Vec::new());
+    append_with_length(&mut whole, &mut lengths, &body, &inner);
+    (whole, lengths)
+}
+
+/// Appends a part behind its length. `inner`: where in the part lengths are.
+fn append_with_length(out: &mut Vec<u8>, lengths: &mut Vec<usize>, part: &[u8], inner: &[usize]) {
+    let mut len = part.len();
+    loop {
+        lengths.push(out.len());
+        let more = len > 0x7f;
+        out.push(len as u8 & 0x7f | if more { 0x80 } else { 0 });
+        len >>= 7;
+        if !more {
+            break;
+        }
+    }
+    lengths.extend(inner.iter().map(|at| at + out.len()));
+    out.extend(part);
+}
+
 /// Takes the sequence headers out of a stream: the first of them, and the rest.
 pub fn strip_headers(units: &[Vec<u8>]) -> (Vec<u8>, Vec<Vec<u8>>) {
     let is_header = |obu: &Obu<'_>| obu.kind == ObuKind::SequenceHeader;

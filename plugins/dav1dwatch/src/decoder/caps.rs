@@ -10,6 +10,8 @@ use gst_video::{
     VideoFormat, VideoInfo, VideoMasteringDisplayInfoCoordinate, VideoTransferFunction,
 };
 
+use super::container_hdr::{self, CONTENT_LIGHT, MASTERING_DISPLAY};
+
 /// What a picture has that caps speak of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Description {
@@ -52,14 +54,18 @@ impl Description {
             .build()
     }
 
-    /// Adds what a `VideoInfo` cannot say.
-    pub(super) fn add_hdr(&self, caps: &mut gst::CapsRef) {
-        if let Some(display) = &self.mastering_display {
-            mastering_display(display).add_to_caps(caps);
+    /// Adds what a `VideoInfo` cannot say. `upstream`: the caps of the input.
+    pub(super) fn add_hdr(&self, caps: &mut gst::CapsRef, upstream: &gst::CapsRef) {
+        match &self.mastering_display {
+            Some(display) => mastering_display(display).add_to_caps(caps),
+            None => container_hdr::restore(MASTERING_DISPLAY, upstream, caps),
         }
-        if let Some(light) = self.content_light {
-            gst_video::VideoContentLightLevel::new(light.max, light.max_frame_average)
-                .add_to_caps(caps);
+        match self.content_light {
+            Some(light) => {
+                gst_video::VideoContentLightLevel::new(light.max, light.max_frame_average)
+                    .add_to_caps(caps);
+            }
+            None => container_hdr::restore(CONTENT_LIGHT, upstream, caps),
         }
     }
 }
@@ -304,7 +310,7 @@ mod tests {
             }),
         };
         let mut caps = gst::Caps::new_empty_simple("video/x-raw");
-        description.add_hdr(caps.make_mut());
+        description.add_hdr(caps.make_mut(), &gst::Caps::new_empty());
         let field = |name| caps.structure(0).unwrap().get::<String>(name).unwrap();
         assert_eq!(
             field("mastering-display-info"),

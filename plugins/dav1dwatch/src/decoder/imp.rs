@@ -19,7 +19,8 @@ use gst_video::prelude::*;
 use gst_video::subclass::prelude::*;
 
 use super::caps;
-use super::input::Bitstream;
+use super::container_hdr;
+use super::input::{self, Bitstream};
 use super::negotiation::Latest;
 use super::picture_source::PictureSource;
 use super::pictures::Tally;
@@ -53,10 +54,14 @@ pub(super) struct State {
     pub(super) live: bool,
     /// The stream so far, for the guard.
     pub(super) length: guard::Length,
+    /// Inputs are missing before the next one: they never reached the codec.
+    pub(super) loss: bool,
     /// Pictures that the open session holds back.
     pub(super) held_back: Option<usize>,
     /// The format of the last picture.
     pub(super) latest: Option<Latest>,
+    /// Where pictures are decoded into. A call that was abandoned keeps its own.
+    pub(super) pictures: Arc<PictureSource>,
     /// Whether downstream takes any layout of a picture.
     pub(super) takes_video_meta: bool,
     pub(super) tally: Tally,
@@ -93,7 +98,6 @@ pub struct Dav1dWatchDec {
     settings: Mutex<Settings>,
     state: Mutex<State>,
     pub(super) supervision: Supervision<dav1d::Chunk, dav1d::Decoded>,
-    pub(super) pictures: Arc<PictureSource>,
 }
 
 impl Dav1dWatchDec {
@@ -145,20 +149,19 @@ impl Dav1dWatchDec {
         self.supervision
             .check_frame(self, &length)
             .map_err(SubmitError::NotTaken)?;
+        let discont = buffer.flags().contains(gst::BufferFlags::DISCONT);
         let bytes = match bitstream.bytes(buffer) {
-            Ok(bytes) => bytes,
+            Ok(bytes) => Some(bytes),
             Err(text) => {
                 gst::warning!(CAT, imp = self, "input {id}: {text}");
-                let damage = dav1d::Damage {
-                    id: id.into(),
-                    cause: dav1d::DamageCause::Bitstream,
-                };
-                return self.note_damage(damage).map_err(SubmitError::NotTaken);
+                None
             }
         };
+        let follows_loss = self.take_loss(discont);
         let chunk = dav1d::Chunk {
             id: id.into(),
             bytes,
+            follows_loss,
         };
         self.supervision.submit(self, frame, chunk)
     }
@@ -231,6 +234,7 @@ impl ObjectImpl for Dav1dWatchDec {
         element.set_max_errors(MAX_ERRORS);
         Supervision::install_backpressure_probe(self);
         Supervision::watch_links(self);
+        container_hdr::install(element.sink_pad());
         let weak = element.downgrade();
         element
             .sink_pad()
@@ -303,8 +307,8 @@ impl ElementImpl for Dav1dWatchDec {
 impl VideoDecoderImpl for Dav1dWatchDec {
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         self.supervision.stop(self);
-        self.pictures.set_pool(None);
         let state = std::mem::take(&mut *self.state());
+        state.pictures.retire();
         drop(state);
         Ok(())
     }
@@ -343,14 +347,16 @@ impl VideoDecoderImpl for Dav1dWatchDec {
         // The frame holds the stream lock, and the base class keeps its own reference.
         drop(frame);
         let submitted = match buffer {
-            Some(buffer) if buffer.size() > 0 => self.decode(Frame { id, pts }, buffer),
-            _ => {
+            Some(buffer) if !input::is_empty(&buffer) => self.decode(Frame { id, pts }, buffer),
+            buffer => {
+                self.skip_empty(buffer.as_deref());
                 self.release(id.into());
                 Ok(gst::FlowSuccess::Ok)
             }
         };
         if let Err(SubmitError::NotTaken(_)) = submitted {
             self.release(id.into());
+            self.state().loss = true;
         }
         submitted.map_err(Into::into)
     }
@@ -405,7 +411,7 @@ impl Supervised for Dav1dWatchDec {
         let format = state.format()?;
         Some(
             dav1d::Dav1d::new(settings.codec(state.live))
-                .allocator(self.pictures.clone())
+                .allocator(state.pictures.clone())
                 .headers(format.bitstream.headers.clone())
                 .log(Arc::new(|line| gst::debug!(CAT, "dav1d: {line}"))),
         )

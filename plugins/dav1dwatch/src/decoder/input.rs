@@ -1,9 +1,40 @@
 // SPDX-License-Identifier: MPL-2.0
 //! From sink caps and buffers to what the codec takes.
+//!
+//! An input that does not reach the codec is missed by those that refer to it,
+//! and dav1d would decode them all the same. So whatever is dropped on the way is
+//! told to the session: one that cannot be read goes in as damaged, and the next
+//! one after a gap says so.
 
 use codecwatch_dav1d as dav1d;
 
-use super::imp::CAT;
+use super::imp::{CAT, Dav1dWatchDec};
+
+impl Dav1dWatchDec {
+    /// Whether inputs are missing before this one; answers once. `discont`: its
+    /// buffer is marked so, which is how upstream says that data was lost. Played
+    /// backwards, it only says where a group of pictures begins.
+    pub(super) fn take_loss(&self, discont: bool) -> bool {
+        let mut state = self.state();
+        let marked = discont && state.reverse.is_none();
+        std::mem::take(&mut state.loss) || marked
+    }
+
+    /// A buffer without data leads to nothing. But its mark of a discontinuity
+    /// holds for the next one.
+    pub(super) fn skip_empty(&self, buffer: Option<&gst::BufferRef>) {
+        if buffer.is_some_and(|buffer| buffer.flags().contains(gst::BufferFlags::DISCONT)) {
+            let mut state = self.state();
+            state.loss |= state.reverse.is_none();
+        }
+    }
+}
+
+/// Whether there is nothing in it that the codec has to hear of. A buffer that is
+/// marked as corrupted had data.
+pub(super) fn is_empty(buffer: &gst::BufferRef) -> bool {
+    buffer.size() == 0 && !buffer.flags().contains(gst::BufferFlags::CORRUPTED)
+}
 
 /// The framings of AV1 that come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +73,9 @@ impl Bitstream {
     /// # Errors
     /// What is wrong with them.
     pub(super) fn bytes(&self, buffer: gst::Buffer) -> Result<dav1d::Bytes, String> {
+        if buffer.flags().contains(gst::BufferFlags::CORRUPTED) {
+            return Err("upstream has marked it as corrupted".to_owned());
+        }
         let map = buffer
             .into_mapped_buffer_readable()
             .map_err(|_| "the memory of a buffer cannot be read".to_owned())?;

@@ -6,6 +6,7 @@ use gst::prelude::*;
 
 mod buffers;
 mod caps;
+mod container_hdr;
 mod events;
 mod imp;
 mod input;

@@ -82,7 +82,7 @@ impl Dav1dWatchDec {
             .info(output.info(), &upstream)
             .map_err(refused)?;
         let mut caps = info.to_caps().map_err(refused)?;
-        description.add_hdr(caps.make_mut());
+        description.add_hdr(caps.make_mut(), &upstream);
         gst::debug!(CAT, imp = self, "pictures are now {caps}");
         output.set_info(info.clone());
         output.set_caps(&caps);
@@ -97,8 +97,12 @@ impl Dav1dWatchDec {
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
         let takes_video_meta = query.find_allocation_meta::<VideoMeta>().is_some();
-        self.state().takes_video_meta = takes_video_meta;
-        self.pictures.set_pool(None);
+        let pictures = {
+            let mut state = self.state();
+            state.takes_video_meta = takes_video_meta;
+            state.pictures.clone()
+        };
+        pictures.set_pool(None);
         let info = query
             .get_owned()
             .0
@@ -126,7 +130,7 @@ impl Dav1dWatchDec {
         self.parent_decide_allocation(query)?;
         // The base class may have put another in its place.
         let settled = query.allocation_pools().next().and_then(|first| first.0);
-        self.pictures.set_pool(
+        pictures.set_pool(
             chosen
                 .map(|(pool, ..)| pool)
                 .filter(|pool| settled.as_ref() == Some(pool))

@@ -45,11 +45,11 @@ impl Pool {
     }
 }
 
-/// The allocator of all sessions of an element.
+/// The allocator of all sessions of an element from its start to its stop.
 #[derive(Debug, Default)]
 pub(super) struct PictureSource {
     pool: Mutex<Option<Pool>>,
-    own: dav1d::HeapAllocator,
+    own: dav1d::PageAllocator,
     /// Size in bytes of the largest picture that memory was found to suffice for.
     largest: AtomicUsize,
 }
@@ -63,6 +63,13 @@ impl PictureSource {
     pub(super) fn set_pool(&self, pool: Option<Pool>) {
         let before = std::mem::replace(&mut *self.lock(), pool);
         drop(before);
+    }
+
+    /// The element stops. Downstream's pool and the memory that is kept are let go
+    /// at once, what downstream or an abandoned call still has when it comes back.
+    pub(super) fn retire(&self) {
+        self.set_pool(None);
+        self.own.retire();
     }
 
     /// A buffer of the pool, if there is one at once and dav1d can use it.

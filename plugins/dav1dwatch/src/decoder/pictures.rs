@@ -68,6 +68,7 @@ impl State {
             ..Tally::default()
         };
         self.length.restart();
+        self.loss = false;
         self.reverse = None;
         // No input of the earlier formats is inside any more.
         if let Some(format) = self.formats.pop_back() {
