@@ -28,7 +28,7 @@ fn a_state_change_while_new_caps_wait_for_a_drain_is_no_error() {
     ] {
         let life = act(scenario);
         assert!(life.errors.is_empty(), "{life:#?}");
-        assert!(life.eos, "{life:#?}");
+        assert!(life.eos(), "{life:#?}");
     }
 }
 
@@ -40,7 +40,7 @@ fn buffers_behind_caps_that_were_passed_over_are_not_held_against_the_old_format
          script=svt_av1_enc_get_packet:delay=700ms@armed \
          : play caps push:9 settle arm caps push:9 await-strike ready play push:9 eos await-end null");
     assert!(life.errors.is_empty(), "{life:#?}");
-    assert!(life.eos, "{life:#?}");
+    assert!(life.eos(), "{life:#?}");
 }
 
 /// Running time begins anew with a flush; every frame was dropped for lying
