@@ -113,7 +113,7 @@ impl Watch {
             }
             gst::EventView::Gap(_) => seen.stream().gaps_out += 1,
             gst::EventView::Caps(caps) => {
-                let size = caps.structure().map(|structure| {
+                let size = caps.caps().structure(0).map(|structure| {
                     let side = |name| structure.get::<i32>(name).unwrap_or(0);
                     (side("width"), side("height"))
                 });
