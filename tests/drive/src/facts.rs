@@ -42,6 +42,8 @@ pub struct Life {
     pub stops: Vec<Stop>,
     /// When downstream was linked again, in seconds of the monotonic clock.
     pub linked: Option<f64>,
+    /// When upstream had its answers, as far as that was waited for.
+    pub answered: Option<f64>,
     /// The longest that a FLUSH_STOP without FLUSH_START took, in milliseconds.
     pub flush_stopped_in: Option<f64>,
     /// What the process holds afterwards.
@@ -59,7 +61,7 @@ pub struct Stream {
     pub errors: u32,
     /// The element has posted one of them.
     pub failed: bool,
-    /// Frames that reached the element since the last flush.
+    /// Frames that were pushed into the element since the last flush.
     pub entered: u64,
     /// Buffers that came out since then.
     pub taken: u64,

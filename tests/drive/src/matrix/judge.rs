@@ -151,8 +151,7 @@ impl Judge<'_> {
         self.check(life.errors[0].own, || {
             "the source's error came first".to_owned()
         });
-        let answered = life.errors.iter().find(|error| !error.own);
-        let answered = answered.map(|sources| (sources.at - error.at) * 1e3);
+        let answered = life.answered.map(|at| (at - error.at) * 1e3);
         self.within(answered, BUDGET + DETECT_SLACK, "upstream was answered");
         let code = code(self.cell);
         self.check(error.code == code, || {

@@ -133,6 +133,8 @@ fn operation(cell: &Cell) -> &'static str {
         (_, State::GapWaits) => "arm burst:3 gap burst:20",
         (Where::Send | Where::Get, State::Eos) if cell.restart => "arm burst:3",
         (_, State::Unlinked) => "unlink arm burst:9 idle:1500 link burst:20",
+        // What gives packets waits in the library: it strikes with the next one.
+        (Where::Get, State::Successor) => "arm burst:3 idle:20 key burst:30",
         (_, State::Successor) => "arm key burst:30",
         // So many that some come after a restart.
         (Where::Send | Where::Get, _) if cell.restart => "arm burst:40",

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use gst::prelude::*;
 
+use super::watch::now;
 use super::{Stage, UNDER_WAY, wait};
 
 impl Stage<'_> {
@@ -57,7 +58,9 @@ impl Stage<'_> {
             came_back || (!stage.ended && stage.source.current_level_buffers() == 0)
         });
         let answered = self.between_two_inputs(|_| ());
-        given && answered.recv_timeout(self.scenario.bound).is_ok()
+        let answered = given && answered.recv_timeout(self.scenario.bound).is_ok();
+        self.watch.seen().life.answered = answered.then(now);
+        answered
     }
 
     /// Does something to the sink pad of the element while nothing is being pushed

@@ -48,11 +48,19 @@ impl Watch {
                 gst::PadProbeReturn::Ok
             },
         );
+        let input = codec.static_pad("sink").unwrap();
+        // Not on the pad of the element, which has probes of its own.
         let this = watch.clone();
-        codec.static_pad("sink").unwrap().add_probe(
-            gst::PadProbeType::BUFFER
-                | gst::PadProbeType::EVENT_BOTH
-                | gst::PadProbeType::EVENT_FLUSH,
+        input
+            .peer()
+            .unwrap()
+            .add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+                this.seen().stream().entered += 1;
+                gst::PadProbeReturn::Ok
+            });
+        let this = watch.clone();
+        input.add_probe(
+            gst::PadProbeType::EVENT_BOTH | gst::PadProbeType::EVENT_FLUSH,
             move |_, info| {
                 this.input(info);
                 gst::PadProbeReturn::Ok
@@ -79,11 +87,8 @@ impl Watch {
     }
 
     fn input(&self, info: &gst::PadProbeInfo<'_>) {
-        let mut seen = self.seen();
-        if info.buffer().is_some() {
-            seen.stream().entered += 1;
-        }
         let Some(event) = info.event() else { return };
+        let mut seen = self.seen();
         match event.view() {
             gst::EventView::FlushStart(_) => seen.flushing = true,
             gst::EventView::FlushStop(_) if std::mem::take(&mut seen.flushing) => {
