@@ -15,24 +15,21 @@ pub struct Facts {
 /// What is seen while the steps are done once.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Life {
+    /// What is seen from each start of the pipeline to its stop; at least one.
+    pub streams: Vec<Stream>,
     /// Element errors, in their order.
     pub errors: Vec<Complaint>,
     /// Element warnings.
     pub warnings: Vec<Complaint>,
-    /// EOS came out of the element.
-    pub eos_out: bool,
-    /// The pipeline posted EOS.
-    pub eos: bool,
     /// EOS came out of the element after it had posted an error, and before it was
     /// stopped.
     pub eos_after_error: bool,
-    /// The element has posted an error since it was started.
-    #[serde(skip)]
-    pub failed: bool,
+    /// Buffers that came out likewise.
+    pub taken_after_error: u64,
     /// `codecwatch-slow` messages.
     pub slow: u32,
     /// `codecwatch-restarted` messages.
-    pub restarts: u32,
+    pub restarts: Vec<Restart>,
     /// Frames that went in, those still with the source included.
     pub given: u64,
     /// Buffers that came out.
@@ -41,10 +38,121 @@ pub struct Life {
     pub key_requests: u32,
     /// Steps that waited in vain.
     pub vain: Vec<String>,
-    /// The longest that a change to READY or NULL took, in milliseconds.
-    pub stopped_in: Option<f64>,
+    /// Changes to READY or NULL.
+    pub stops: Vec<Stop>,
+    /// When downstream was linked again, in seconds of the monotonic clock.
+    pub linked: Option<f64>,
+    /// When upstream had its answers, as far as that was waited for.
+    pub answered: Option<f64>,
+    /// The longest that a FLUSH_STOP without FLUSH_START took, in milliseconds.
+    pub flush_stopped_in: Option<f64>,
     /// What the process holds afterwards.
     pub after: Holding,
+}
+
+/// What is seen from a start of the pipeline to its stop.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Stream {
+    /// EOS came out of the element.
+    pub eos_out: bool,
+    /// The pipeline posted EOS.
+    pub eos: bool,
+    /// Errors on the bus.
+    pub errors: u32,
+    /// The element has posted one of them.
+    pub failed: bool,
+    /// Frames that were pushed into the element since the last flush.
+    pub entered: u64,
+    /// Buffers that came out since then.
+    pub taken: u64,
+    /// Frames that were lost since then, as messages say.
+    pub lost: u64,
+    /// Frames of which nothing need come: they were inside at a FLUSH_STOP
+    /// without FLUSH_START, or while nothing was linked.
+    pub excused: u64,
+    /// Formats that came out.
+    pub formats: Vec<Format>,
+    /// GAP events that reached the element.
+    pub gaps: u32,
+    /// GAP events that came out.
+    pub gaps_out: u32,
+}
+
+/// A format that came out.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Format {
+    /// Width and height.
+    pub size: (i32, i32),
+    /// Buffers of it.
+    pub taken: u64,
+}
+
+/// A `codecwatch-restarted` message, and what came after it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Restart {
+    /// When it was posted, in seconds of the monotonic clock.
+    pub at: f64,
+    /// Frames that were lost, as it says.
+    pub lost: Option<u64>,
+    /// EOS had come out before.
+    pub after_eos: bool,
+    /// Whether the first buffer with DISCONT after it is a key frame.
+    pub begins_with_key: Option<bool>,
+}
+
+/// A change to READY or NULL.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Stop {
+    /// When it was done, in seconds of the monotonic clock.
+    pub at: f64,
+    /// How long it took, in milliseconds.
+    pub took: f64,
+    /// Workers abandoned by then and not reclaimed.
+    pub outstanding: usize,
+}
+
+impl Life {
+    /// What is seen since the last start.
+    pub fn stream(&self) -> Option<&Stream> {
+        self.streams.last()
+    }
+
+    /// The pipeline posted EOS, the last time that it was started.
+    pub fn eos(&self) -> bool {
+        self.stream().is_some_and(|stream| stream.eos)
+    }
+
+    /// EOS came out of the element, whenever.
+    pub fn eos_out(&self) -> bool {
+        self.streams.iter().any(|stream| stream.eos_out)
+    }
+
+    /// The longest that a change to READY or NULL took, in milliseconds.
+    pub fn stopped_in(&self) -> Option<f64> {
+        self.stops.iter().map(|stop| stop.took).reduce(f64::max)
+    }
+}
+
+impl Stream {
+    /// Frames that neither came out nor were said to be lost; below zero where
+    /// more came out than that.
+    pub fn missing(&self) -> i64 {
+        self.entered.cast_signed() - (self.taken + self.lost).cast_signed()
+    }
+
+    /// What is wrong with the account of a stream that ended with EOS, or
+    /// nothing. `passed_over`: frames that a decoder may pass over after each of
+    /// its `restarts`.
+    pub fn imbalance(&self, passed_over: u64) -> Option<String> {
+        let allowed = (self.excused + passed_over).cast_signed();
+        let fits = (0..=allowed).contains(&self.missing());
+        (self.eos_out && !fits).then(|| {
+            format!(
+                "EOS with {} frames in, {} out, {} said to be lost (up to {allowed} may be missing)",
+                self.entered, self.taken, self.lost
+            )
+        })
+    }
 }
 
 /// A message on the bus.
@@ -117,4 +225,11 @@ pub struct Holding {
     pub abandoned: usize,
     /// Of these, reclaimed.
     pub reclaimed: usize,
+}
+
+impl Holding {
+    /// Workers abandoned and not reclaimed.
+    pub fn outstanding(&self) -> usize {
+        self.abandoned - self.reclaimed
+    }
 }

@@ -3,14 +3,20 @@
 
 use codecwatch_supervisor::Account;
 
+use crate::elements::Element;
 use crate::facts::Holding;
-use crate::scenario::Element;
 
 impl Holding {
     /// Counts.
     pub fn now(element: Element) -> Self {
         let threads = support::process::thread_names();
-        let account = Account::of(element.library());
+        let account = Account::of(element.library);
+        // Those of other libraries, too: material is made by an encoder.
+        let is_codec = |thread: &str| {
+            Element::all()
+                .flat_map(|element| element.threads)
+                .any(|name| thread.starts_with(name))
+        };
         Self {
             threads: threads.len(),
             codec_threads: threads.iter().filter(|name| is_codec(name)).count(),
@@ -19,12 +25,4 @@ impl Holding {
             reclaimed: account.reclaimed,
         }
     }
-}
-
-/// Workers and lanes are named after their library; its own threads have the
-/// name of the worker, or one of their own.
-fn is_codec(thread: &str) -> bool {
-    ["SVT-AV1#", "svt-", "dav1d#", "dav1d-"]
-        .iter()
-        .any(|name| thread.starts_with(name))
 }

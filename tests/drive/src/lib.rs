@@ -3,6 +3,7 @@
 //! soak.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod elements;
 pub mod facts;
 mod holding;
 pub mod machine;
@@ -13,7 +14,7 @@ mod run;
 pub mod scenario;
 pub mod soak;
 mod stage;
-mod watch;
+pub mod steps;
 
 pub use run::{FACTS, Report, Runner};
 pub use scenario::Scenario;

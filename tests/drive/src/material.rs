@@ -1,53 +1,68 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What goes in: frames that are made on the way, or the temporal units of a
-//! stream that was encoded once.
+//! What goes in: frames that are made on the way, or the temporal units of
+//! streams that were encoded once. Each in two formats.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use gst::prelude::*;
 
-use crate::scenario::{Element, Scenario};
+use crate::elements::{Element, Input};
+use crate::scenario::Scenario;
 
 /// A frame of 30 in a second.
 pub(crate) const FRAME: gst::ClockTime = gst::ClockTime::from_nseconds(33_333_333);
 
-/// A frame in so many is a key frame in the stream that is decoded.
-const KEY_EVERY: u32 = 8;
+/// Names the folder with the streams, for the process of a scenario.
+pub(crate) const STREAMS: &str = "CODECWATCH_DRIVE_STREAMS";
 
-/// Names the file with the stream, for the process of a scenario.
-pub(crate) const STREAM: &str = "CODECWATCH_DRIVE_STREAM";
+/// Size of the streams that are decoded.
+const STREAM_SIZE: (u32, u32) = (128, 96);
 
-/// What goes into an element.
+/// What goes into an element; the second of each is what comes after a change of
+/// format.
 #[derive(Debug)]
 pub(crate) enum Material {
-    /// Frames of this size, or of the other one.
+    /// Frames of these sizes.
     Frames(Box<[gst_video::VideoInfo; 2]>),
-    /// Temporal units, and what is at the beginning of a file of them.
-    Units {
-        /// Each with whether it is a key frame.
-        units: Vec<(bool, gst::Buffer)>,
-        /// `codec_data`.
-        header: gst::Buffer,
-    },
+    /// Streams.
+    Streams([Stream; 2]),
+}
+
+/// A stream that was encoded.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    caps: gst::Caps,
+    /// Each temporal unit with whether it is a key frame.
+    units: Vec<(bool, gst::Buffer)>,
+}
+
+/// The sizes of the two formats.
+fn sizes((width, height): (u32, u32)) -> [(u32, u32); 2] {
+    [(width, height), (width + 32, height)]
 }
 
 impl Material {
     /// What a scenario needs.
     pub(crate) fn of(scenario: &Scenario) -> Self {
-        match scenario.element {
-            Element::Encoder => {
-                let (width, height) = scenario.size;
-                let info = |width, height| {
+        match scenario.element.input {
+            Input::Raw => {
+                let info = |(width, height)| {
                     gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, width, height)
                         .fps(gst::Fraction::new(30, 1))
                         .build()
                         .unwrap()
                 };
-                Material::Frames(Box::new([info(width, height), info(width + 32, height)]))
+                Material::Frames(Box::new(sizes(scenario.size).map(info)))
             }
-            Element::Decoder => {
-                let path = std::env::var_os(STREAM).unwrap();
-                read(&std::fs::read(path).unwrap())
+            Input::Encoded { caps, .. } => {
+                let folder = PathBuf::from(std::env::var_os(STREAMS).unwrap());
+                let caps = gst::Caps::from_str(caps).unwrap();
+                let stream = |other| {
+                    let path = file(&folder, scenario.element, other);
+                    read(&std::fs::read(path).unwrap(), &caps, other)
+                };
+                Material::Streams([stream(false), stream(true)])
             }
         }
     }
@@ -56,16 +71,7 @@ impl Material {
     pub(crate) fn caps(&self, other: bool) -> gst::Caps {
         match self {
             Material::Frames(infos) => infos[usize::from(other)].to_caps().unwrap(),
-            Material::Units { header, .. } => {
-                let mut caps = gst::Caps::builder("video/x-av1")
-                    .field("stream-format", "obu-stream")
-                    .field("alignment", "tu")
-                    .field("framerate", gst::Fraction::new(30, 1));
-                if other {
-                    caps = caps.field("codec_data", header.copy());
-                }
-                caps.build()
-            }
+            Material::Streams(streams) => streams[usize::from(other)].caps.clone(),
         }
     }
 
@@ -79,33 +85,53 @@ impl Material {
                 }
                 gst::Buffer::from_mut_slice(bytes)
             }
-            Material::Units { units, .. } => units[(number % units.len() as u64) as usize].1.copy(),
+            Material::Streams(streams) => streams[usize::from(other)].unit(number).1.copy(),
         }
     }
 
     /// The first input at or after `number` that can be begun with.
-    pub(crate) fn key_at(&self, number: u64) -> u64 {
+    pub(crate) fn key_at(&self, number: u64, other: bool) -> u64 {
         match self {
             Material::Frames(_) => number,
-            Material::Units { units, .. } => (number..)
-                .find(|number| units[(number % units.len() as u64) as usize].0)
-                .unwrap(),
+            Material::Streams(streams) => {
+                let stream = &streams[usize::from(other)];
+                (number..).find(|&number| stream.unit(number).0).unwrap()
+            }
         }
     }
 }
 
-/// Encodes the stream for the decoder's scenarios into a file: of each unit a
+impl Stream {
+    /// Over and over.
+    fn unit(&self, number: u64) -> &(bool, gst::Buffer) {
+        &self.units[(number % self.units.len() as u64) as usize]
+    }
+}
+
+fn file(folder: &Path, element: Element, other: bool) -> PathBuf {
+    folder.join(format!("{}-{}", element.name, u8::from(other)))
+}
+
+/// Encodes the streams of all elements that take one into files: of each unit a
 /// byte for key frames and four for the size; first, in the same form, the
-/// `codec_data`.
-pub(crate) fn write(path: &Path) {
+/// `codec_data` (empty where there is none).
+pub(crate) fn write(folder: &Path) {
     support::init();
+    for element in Element::all() {
+        if let Input::Encoded { encoder, .. } = element.input {
+            let [one, other] = sizes(STREAM_SIZE);
+            encode(&file(folder, element, false), encoder, one);
+            encode(&file(folder, element, true), encoder, other);
+        }
+    }
+}
+
+fn encode(path: &Path, encoder: &str, (width, height): (u32, u32)) {
     let mut file = Vec::new();
     let pipeline = gst::parse::launch(&format!(
         "videotestsrc num-buffers=64 pattern=ball \
-         ! video/x-raw,format=I420,width=128,height=96,framerate=30/1 \
-         ! svtav1watchenc preset=12 low-latency=true intra-period-length={} \
-         ! appsink name=out sync=false",
-        KEY_EVERY - 1
+         ! video/x-raw,format=I420,width={width},height={height},framerate=30/1 \
+         ! {encoder} ! appsink name=out sync=false"
     ))
     .unwrap()
     .downcast::<gst::Pipeline>()
@@ -117,14 +143,14 @@ pub(crate) fn write(path: &Path) {
         let caps = sample.caps().unwrap();
         if file.is_empty() {
             let header = caps.structure(0).unwrap();
-            let header = header.get::<gst::Buffer>("codec_data").unwrap();
-            record(&mut file, true, &header);
+            let header = header.get::<gst::Buffer>("codec_data");
+            record(&mut file, true, &header.unwrap_or_default());
         }
         let unit = sample.buffer().unwrap();
         let key = !unit.flags().contains(gst::BufferFlags::DELTA_UNIT);
         record(&mut file, key, unit);
     }
-    assert!(sink.is_eos(), "the stream for the decoder was not encoded");
+    assert!(sink.is_eos(), "a stream was not encoded");
     pipeline.set_state(gst::State::Null).unwrap();
     std::fs::write(path, file).unwrap();
 }
@@ -136,7 +162,7 @@ fn record(file: &mut Vec<u8>, key: bool, buffer: &gst::BufferRef) {
     file.extend(bytes.iter());
 }
 
-fn read(file: &[u8]) -> Material {
+fn read(file: &[u8], caps: &gst::Caps, with_header: bool) -> Stream {
     let mut units = Vec::new();
     let mut rest = file;
     while let Some((head, after)) = rest.split_at_checked(5) {
@@ -146,5 +172,9 @@ fn read(file: &[u8]) -> Material {
         rest = next;
     }
     let (_, header) = units.remove(0);
-    Material::Units { units, header }
+    let mut caps = caps.clone();
+    if with_header && header.size() > 0 {
+        caps.make_mut().set("codec_data", header);
+    }
+    Stream { caps, units }
 }

@@ -53,14 +53,14 @@ pub struct Report {
 }
 
 impl Runner {
-    /// A runner whose scenarios are acted by `program`. Encodes the stream for
-    /// those of the decoder.
+    /// A runner whose scenarios are acted by `program`. Encodes the streams for
+    /// those of decoders.
     ///
     /// # Panics
     /// Without a place for temporary files.
     pub fn new(program: PathBuf) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        material::write(&folder.path().join("stream"));
+        material::write(folder.path());
         // Compiled once, before many want it.
         let _ = support::rehearsal::shim();
         Self {
@@ -94,7 +94,7 @@ impl Runner {
         let own = tempfile::tempdir_in(self.folder.path()).unwrap();
         let mut launch = Launch::program(&self.program)
             .args(["act", &scenario.to_string()])
-            .env(material::STREAM, self.folder.path().join("stream"))
+            .env(material::STREAMS, self.folder.path())
             // One heap: otherwise each thread that was has left another behind.
             // Symbols take a loaded machine longer than a budget.
             .env("RUST_BACKTRACE", "0")

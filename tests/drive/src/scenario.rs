@@ -14,32 +14,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// An element under test.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Element {
-    /// `svtav1watchenc`
-    Encoder,
-    /// `dav1dwatchdec`
-    Decoder,
-}
-
-impl Element {
-    /// The name of the factory.
-    pub fn name(self) -> &'static str {
-        match self {
-            Element::Encoder => "svtav1watchenc",
-            Element::Decoder => "dav1dwatchdec",
-        }
-    }
-
-    /// The library's name in the ledger.
-    pub fn library(self) -> &'static str {
-        match self {
-            Element::Encoder => "SVT-AV1",
-            Element::Decoder => "dav1d",
-        }
-    }
-}
+pub use crate::elements::Element;
+pub use crate::steps::Step;
+use crate::steps::number;
 
 /// Where the element's input comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,49 +37,6 @@ impl Source {
             Source::NonLive => "non-live",
         }
     }
-}
-
-/// Something that an application does, or waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Sets the pipeline to PAUSED; does not wait.
-    Pause,
-    /// Sets it to PLAYING; does not wait.
-    Play,
-    /// Sets it to READY; waits, as NULL does.
-    Ready,
-    /// Sets it to NULL.
-    Null,
-    /// Waits until the last state change is done, or an error comes.
-    Preroll,
-    /// Gives so many frames, at their time when live.
-    Push(u32),
-    /// Gives so many frames at once, live or not.
-    Burst(u32),
-    /// Waits until everything given has been worked on.
-    Settle,
-    /// Arms the script's `@armed`.
-    Arm,
-    /// Waits until what was armed has struck.
-    AwaitStrike,
-    /// FLUSH_START and FLUSH_STOP, with nothing in between.
-    Flush,
-    /// A flushing seek.
-    Seek,
-    /// The format changes with the next frame.
-    Caps,
-    /// A GAP event.
-    Gap,
-    /// Asks the element for a key frame.
-    Key,
-    /// The end of the stream.
-    Eos,
-    /// Nothing happens for so many milliseconds.
-    Idle(u32),
-    /// Waits for EOS or an error.
-    AwaitEnd,
-    /// Waits until nothing abandoned is outstanding.
-    AwaitReclaim,
 }
 
 /// One line; see the module's description.
@@ -153,6 +87,13 @@ impl Scenario {
         self
     }
 
+    /// The same with properties of the element.
+    pub fn with_all(self, properties: &[(&str, &str)]) -> Self {
+        properties
+            .iter()
+            .fold(self, |scenario, (name, value)| scenario.with(name, value))
+    }
+
     /// The same with these steps in addition.
     ///
     /// # Panics
@@ -167,7 +108,7 @@ impl Scenario {
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let standard = Self::new(self.element, self.source);
-        write!(f, "{} {}", self.element.name(), self.source.name())?;
+        write!(f, "{} {}", self.element.name, self.source.name())?;
         if let Some(script) = &self.script {
             write!(f, " script={script}")?;
         }
@@ -205,11 +146,8 @@ impl FromStr for Scenario {
             .split_once(" : ")
             .ok_or("a scenario is ELEMENT SOURCE [NAME=VALUE]... : STEP...")?;
         let mut words = head.split_whitespace();
-        let element = match words.next() {
-            Some("svtav1watchenc") => Element::Encoder,
-            Some("dav1dwatchdec") => Element::Decoder,
-            other => return Err(format!("{other:?} is no element")),
-        };
+        let name = words.next().unwrap_or_default();
+        let element = Element::named(name).ok_or_else(|| format!("{name:?} is no element"))?;
         let source = match words.next() {
             Some("live") => Source::Live,
             Some("non-live") => Source::NonLive,
@@ -247,58 +185,3 @@ impl Scenario {
         Ok(())
     }
 }
-
-fn number(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| format!("{text:?} is no number"))
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Step::Push(frames) => write!(f, "push:{frames}"),
-            Step::Burst(frames) => write!(f, "burst:{frames}"),
-            Step::Idle(milliseconds) => write!(f, "idle:{milliseconds}"),
-            step => {
-                let named = PLAIN.iter().find(|(_, other)| other == step);
-                f.write_str(named.map_or("?", |(name, _)| name))
-            }
-        }
-    }
-}
-
-impl FromStr for Step {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        match word.split_once(':') {
-            Some(("push", frames)) => number(frames).map(Step::Push),
-            Some(("burst", frames)) => number(frames).map(Step::Burst),
-            Some(("idle", milliseconds)) => number(milliseconds).map(Step::Idle),
-            _ => PLAIN
-                .iter()
-                .find(|(name, _)| *name == word)
-                .map(|(_, step)| *step)
-                .ok_or_else(|| format!("{word:?} is no step")),
-        }
-    }
-}
-
-/// The steps without a number.
-const PLAIN: &[(&str, Step)] = &[
-    ("pause", Step::Pause),
-    ("play", Step::Play),
-    ("ready", Step::Ready),
-    ("null", Step::Null),
-    ("preroll", Step::Preroll),
-    ("settle", Step::Settle),
-    ("arm", Step::Arm),
-    ("await-strike", Step::AwaitStrike),
-    ("flush", Step::Flush),
-    ("seek", Step::Seek),
-    ("caps", Step::Caps),
-    ("gap", Step::Gap),
-    ("key", Step::Key),
-    ("eos", Step::Eos),
-    ("await-end", Step::AwaitEnd),
-    ("await-reclaim", Step::AwaitReclaim),
-];

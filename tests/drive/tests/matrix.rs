@@ -68,7 +68,6 @@ fn faults_end_as_the_contract_says() {
 #[test]
 fn every_combination_is_shown_or_has_a_reason_not_to_be() {
     let cells = Cell::all();
-    assert_eq!(cells.len(), 2 * 8 * 5 * 2 * 10);
     let impossible = cells
         .iter()
         .filter(|cell| matrix::plan(cell).is_err())

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use crate::scenario::{Element, Source};
+use crate::elements::{Call, Element};
+use crate::scenario::Source;
 
 /// A list of all values of an axis and their words.
 macro_rules! axis {
@@ -35,6 +36,8 @@ axis! {
         Get = "get",
         /// To forget what is inside: FLUSH_START and FLUSH_STOP.
         Flush = "flush",
+        /// The same at a FLUSH_STOP without FLUSH_START.
+        FlushStop = "flush-stop",
         /// To give everything out.
         Drain = "drain",
         /// The same because the format changes.
@@ -59,6 +62,16 @@ axis! {
         Eos = "EOS",
         /// It is set to NULL at once.
         Null = "NULL",
+        /// It is paused, and nothing fits behind the element.
+        Full = "full queue",
+        /// New caps wait behind the frames.
+        CapsWait = "caps wait",
+        /// A GAP event waits behind them.
+        GapWaits = "gap waits",
+        /// Nothing is linked behind the element, and later there is.
+        Unlinked = "not linked",
+        /// A session has taken over from the one in which it goes wrong.
+        Successor = "successor runs",
     }
 }
 
@@ -77,6 +90,8 @@ axis! {
         Slow = "slow x4",
         /// It takes 300 ms longer, asleep.
         Delay = "delay",
+        /// It takes 3 s longer, busy, which is more than its budget.
+        Busy = "busy",
         /// The worker panics.
         Panic = "panic",
         /// The library aborts.
@@ -88,6 +103,17 @@ axis! {
     }
 }
 
+/// What is shown in the states that are about what waits: those that need not be
+/// told apart there are left out.
+const FAULTS_OF_WAITING: &[Fault] = &[
+    Fault::Hang,
+    Fault::Late,
+    Fault::Fail,
+    Fault::Delay,
+    Fault::Busy,
+    Fault::Panic,
+];
+
 /// One combination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cell {
@@ -97,28 +123,46 @@ pub struct Cell {
     pub at: Where,
     /// In which state.
     pub state: State,
+    /// Whether `restart-limit` is 1 instead of 0.
+    pub restart: bool,
     /// With which source.
     pub source: Source,
     /// Which fault.
     pub fault: Fault,
 }
 
+/// The faults that are shown in a state, for a call.
+fn faults(at: Where, state: State, restart: bool) -> &'static [Fault] {
+    use {State as S, Where as W};
+    match (at, state, restart) {
+        (W::FlushStop, S::Playing | S::Paused | S::Full, false) => &[Fault::Delay],
+        (W::FlushStop, ..) => &[],
+        (_, S::Preroll | S::Playing | S::Paused | S::Eos | S::Null, false) => Fault::ALL,
+        (W::Flush | W::Seek | W::Close, S::Full, false)
+        | (W::Send | W::Get, S::CapsWait | S::GapWaits | S::Successor, _)
+        | (W::Send, S::Unlinked, _)
+        | (W::Send | W::Get | W::Drain | W::Caps, S::Playing | S::Eos, true) => FAULTS_OF_WAITING,
+        _ => &[],
+    }
+}
+
 impl Cell {
     /// Every combination, possible or not.
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
-        for element in [Element::Encoder, Element::Decoder] {
+        for element in Element::all() {
             for &at in Where::ALL {
                 for &state in State::ALL {
-                    for source in [Source::NonLive, Source::Live] {
-                        for &fault in Fault::ALL {
-                            all.push(Self {
+                    for restart in [false, true] {
+                        for source in [Source::NonLive, Source::Live] {
+                            all.extend(faults(at, state, restart).iter().map(|&fault| Self {
                                 element,
                                 at,
                                 state,
+                                restart,
                                 source,
                                 fault,
-                            });
+                            }));
                         }
                     }
                 }
@@ -128,26 +172,29 @@ impl Cell {
     }
 
     /// The library's function that goes wrong.
-    pub fn call(&self) -> &'static str {
-        match (self.element, self.at) {
-            (Element::Encoder, Where::Open) => "svt_av1_enc_init",
-            (Element::Encoder, Where::Send) => "svt_av1_enc_send_picture",
-            (Element::Encoder, Where::Get | Where::Drain | Where::Caps) => "svt_av1_enc_get_packet",
-            // SVT-AV1 cannot flush: the session is closed.
-            (Element::Encoder, Where::Flush | Where::Seek) => "svt_av1_enc_deinit",
-            (Element::Encoder, Where::Close) => "svt_av1_enc_deinit_handle",
-            (Element::Decoder, Where::Open) => "dav1d_open",
-            (Element::Decoder, Where::Send) => "dav1d_send_data",
-            (Element::Decoder, Where::Get | Where::Drain | Where::Caps) => "dav1d_get_picture",
-            (Element::Decoder, Where::Flush | Where::Seek) => "dav1d_flush",
-            (Element::Decoder, Where::Close) => "dav1d_close",
-        }
+    pub fn call(&self) -> &'static Call {
+        self.element.call_at(self.at)
+    }
+
+    /// Whether only the fault is another one.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        Self {
+            fault: other.fault,
+            ..*self
+        } == *other
+    }
+
+    /// Whether EOS waits behind the frames, by itself or behind what waits.
+    pub fn waits_behind(&self) -> bool {
+        matches!(
+            self.state,
+            State::Eos | State::CapsWait | State::GapWaits | State::Unlinked
+        )
     }
 
     /// Whether the call closes a session.
     pub fn closes(&self) -> bool {
-        self.at == Where::Close
-            || (self.element == Element::Encoder && matches!(self.at, Where::Flush | Where::Seek))
+        self.call().closes
     }
 }
 
@@ -155,12 +202,13 @@ impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} {} {} {} {}",
-            self.element.name(),
+            "{} {} {} {} {}{}",
+            self.element.name,
             self.at.name(),
             self.state.name(),
             self.source.name(),
-            self.fault.name()
+            self.fault.name(),
+            if self.restart { " restart" } else { "" }
         )
     }
 }

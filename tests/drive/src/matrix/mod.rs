@@ -4,6 +4,8 @@
 
 mod axes;
 mod expect;
+mod impossible;
+mod judge;
 mod outcome;
 mod picture;
 mod plan;
@@ -15,9 +17,11 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 pub use axes::{Cell, Fault, State, Where};
-pub use expect::{Expected, complaints, expected};
+pub use expect::{Close, Expected, expected};
+pub use impossible::Impossible;
+pub use judge::complaints;
 pub use picture::picture;
-pub use plan::{Impossible, plan};
+pub use plan::plan;
 pub use table::document;
 
 use crate::progress::Progress;
@@ -51,6 +55,7 @@ pub struct Shown {
 fn jobs(fault: Fault) -> usize {
     match fault {
         Fault::Spin => 1,
+        Fault::Busy => 2,
         Fault::Hang | Fault::Late => 4,
         _ => 6,
     }
@@ -64,7 +69,7 @@ fn jobs(fault: Fault) -> usize {
 pub fn show(runner: &Runner, cells: &[Cell], how: &How) -> Vec<Shown> {
     let progress = Progress::for_parts(cells.len() as u64);
     let mut shown = Vec::new();
-    for at_a_time in [4, 6, 1] {
+    for at_a_time in [4, 6, 2, 1] {
         let these = cells.iter().filter(|cell| jobs(cell.fault) == at_a_time);
         show_some(
             runner,

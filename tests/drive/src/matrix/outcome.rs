@@ -2,7 +2,8 @@
 //! What became of a cell, in a word and in a colour.
 
 use super::Shown;
-use super::expect::{Expected, detected, expected};
+use super::expect::{Close, Expected, expected};
+use super::judge::detected;
 use crate::facts::Life;
 
 /// Kinds of cells.
@@ -14,6 +15,8 @@ pub(super) enum Kind {
     Impossible,
     /// One error, no EOS.
     Error,
+    /// A message, then EOS.
+    Restarted,
     /// EOS, and a warning.
     Warned,
     /// EOS.
@@ -27,6 +30,7 @@ pub(super) enum Kind {
 impl Kind {
     pub(super) const ALL: &[Self] = &[
         Kind::Error,
+        Kind::Restarted,
         Kind::Whole,
         Kind::Warned,
         Kind::Stopped,
@@ -40,6 +44,7 @@ impl Kind {
             Kind::Wrong => "#d62728",
             Kind::Impossible => "#eeeeee",
             Kind::Error => "#4477aa",
+            Kind::Restarted => "#aa4499",
             Kind::Warned => "#ccbb44",
             Kind::Whole => "#228833",
             Kind::Stopped => "#66ccee",
@@ -52,6 +57,7 @@ impl Kind {
             Kind::Wrong => "not as the contract says",
             Kind::Impossible => "cannot be",
             Kind::Error => "one error that says where, no EOS",
+            Kind::Restarted => "a message says what was lost; everything else comes out, EOS too",
             Kind::Warned => "the stream is whole, EOS; a warning that its session did not close",
             Kind::Whole => "the stream is whole, EOS",
             Kind::Stopped => "NULL within its bound",
@@ -71,17 +77,18 @@ impl Shown {
             _ if !self.complaints.is_empty() => Kind::Wrong,
             (Err(_), _) => Kind::Impossible,
             (_, Expected::Error(_)) => Kind::Error,
-            (_, Expected::Whole { stuck: true }) => Kind::Warned,
-            (_, Expected::Whole { stuck: false }) => Kind::Whole,
-            (_, Expected::Stopped { .. }) => Kind::Stopped,
+            (_, Expected::Restarted { .. }) => Kind::Restarted,
+            (_, Expected::Whole(Close::GivenUp)) => Kind::Warned,
+            (_, Expected::Whole(_)) => Kind::Whole,
+            (_, Expected::Stopped(_)) => Kind::Stopped,
             (_, Expected::Dies(_)) => Kind::Died,
         }
     }
 
-    /// From the strike to the error, and what NULL took, in milliseconds.
+    /// From the strike to the error or the restart, and what NULL took, in milliseconds.
     pub(super) fn times(&self) -> (Option<f64>, Option<f64>) {
         let report = self.result.as_ref().ok();
-        let stopped = self.life().and_then(|life| life.stopped_in);
+        let stopped = self.life().and_then(Life::stopped_in);
         (report.and_then(detected), stopped)
     }
 
@@ -99,6 +106,12 @@ impl Shown {
                     format!("error {:.2} s", took / 1e3)
                 }
                 _ => "error".to_owned(),
+            },
+            (_, Kind::Restarted) => match (expected(&self.cell), self.times().0) {
+                (Expected::Restarted { abandoned: true }, Some(took)) => {
+                    format!("restart {:.2} s", took / 1e3)
+                }
+                _ => "restart".to_owned(),
             },
             (_, Kind::Warned) => "whole, warned".to_owned(),
             (_, Kind::Stopped) => format!("NULL {:.2} s", self.times().1.unwrap_or(0.0) / 1e3),

@@ -5,62 +5,18 @@
 use std::time::Duration;
 
 use super::axes::{Cell, Fault, State, Where};
-use super::expect::Expected;
-use crate::scenario::{Element, Scenario, Source};
+use super::expect::{Expected, expected};
+use super::impossible::{Impossible, possible};
+use crate::scenario::{Scenario, Source};
 
 /// Budget of every phase.
 pub(super) const BUDGET: Duration = Duration::from_secs(1);
 /// `close-timeout`.
 pub(super) const CLOSE: Duration = Duration::from_secs(1);
-/// `slow-limit`.
+/// `slow-limit`, where a call is busy for ever.
 pub(super) const SLOW_LIMIT: Duration = Duration::from_secs(2);
-
-/// Why a combination cannot be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Impossible {
-    /// Nothing flows.
-    NotBeforeItPlays,
-    /// Nothing flows.
-    NotWhilePaused,
-    /// The function returns nothing.
-    CannotFail,
-    /// The function gives nothing out.
-    NothingToCorrupt,
-}
-
-impl Impossible {
-    /// All of them.
-    pub(super) const ALL: &[Self] = &[
-        Self::NotBeforeItPlays,
-        Self::NotWhilePaused,
-        Self::CannotFail,
-        Self::NothingToCorrupt,
-    ];
-
-    /// The letter that stands for it.
-    pub fn letter(self) -> &'static str {
-        match self {
-            Self::NotBeforeItPlays => "a",
-            Self::NotWhilePaused => "b",
-            Self::CannotFail => "c",
-            Self::NothingToCorrupt => "d",
-        }
-    }
-
-    /// The reason in words.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::NotBeforeItPlays => {
-                "a live source gives nothing before the pipeline plays: there is no session yet"
-            }
-            Self::NotWhilePaused => {
-                "a live source gives nothing, and no event in line, while the pipeline is paused"
-            }
-            Self::CannotFail => "the function returns nothing, so it cannot fail",
-            Self::NothingToCorrupt => "the function gives nothing out that could be corrupt",
-        }
-    }
-}
+/// What is busy for a while only may take longer than that.
+const SLOW_LIMIT_OF_BUSY: Duration = Duration::from_secs(20);
 
 /// The scenario of a combination.
 ///
@@ -72,48 +28,53 @@ pub fn plan(cell: &Cell) -> Result<Scenario, Impossible> {
     if cell.fault == Fault::Spin {
         scenario.bound = Duration::from_secs(60);
     }
-    scenario.script = Some(format!("{}:{}@armed", cell.call(), fault(cell.fault)));
-    // SVT-AV1's next session waits a second for a close of the one before, while
-    // it opens.
-    let open = if cell.closes() { 3 * BUDGET } else { BUDGET };
+    if cell.state == State::Full {
+        scenario.queue = 1;
+    }
+    scenario.script = Some(format!(
+        "{}:{}@armed",
+        cell.call().name,
+        fault(cell.fault)
+    ));
+    // The next session waits for a close of the one before, while it opens.
+    let open = match cell.fault {
+        _ if !cell.closes() => BUDGET,
+        Fault::Busy => 10 * BUDGET,
+        _ => 3 * BUDGET,
+    };
+    let slow_limit = match cell.fault {
+        Fault::Busy => SLOW_LIMIT_OF_BUSY,
+        _ => SLOW_LIMIT,
+    };
     scenario = scenario
         .with("watchdog-timeout", BUDGET.as_nanos())
         .with("drain-timeout", BUDGET.as_nanos())
         .with("open-timeout", open.as_nanos())
         .with("close-timeout", CLOSE.as_nanos())
-        .with("slow-limit", SLOW_LIMIT.as_nanos());
-    let holds_back = holds_back(cell);
-    scenario = match cell.element {
-        Element::Encoder => scenario
-            .with("preset", 12)
-            .with("logical-processors", 1)
-            .with("low-latency", !holds_back),
-        Element::Decoder if holds_back => scenario.with("n-threads", 4).with("max-frame-delay", 4),
-        Element::Decoder => scenario.with("n-threads", 1),
-    };
+        .with("slow-limit", slow_limit.as_nanos());
+    if cell.restart {
+        scenario = scenario.with("restart-limit", 1);
+    }
+    scenario = scenario.with_all(if holds_back(cell) {
+        cell.element.holding
+    } else {
+        cell.element.quick
+    });
     let mut steps = vec![before(cell), operation(cell)];
     steps.extend(after(cell));
     if cell.fault == Fault::Late {
         steps.push("await-reclaim");
     }
+    if works_again(cell) {
+        steps.push("play push:9 eos await-end null");
+    }
     Ok(scenario.then(&steps.join(" ")))
 }
 
-fn possible(cell: &Cell) -> Result<(), Impossible> {
-    let flushes = matches!(cell.at, Where::Flush | Where::Seek | Where::Close);
-    match (cell.source, cell.state, cell.fault) {
-        (Source::Live, State::Preroll, _) => Err(Impossible::NotBeforeItPlays),
-        (Source::Live, State::Paused, _) if !flushes => Err(Impossible::NotWhilePaused),
-        (_, _, Fault::Fail) if matches!(cell.call(), "dav1d_flush" | "dav1d_close") => {
-            Err(Impossible::CannotFail)
-        }
-        (_, _, Fault::Corrupt)
-            if !matches!(cell.call(), "svt_av1_enc_get_packet" | "dav1d_get_picture") =>
-        {
-            Err(Impossible::NothingToCorrupt)
-        }
-        _ => Ok(()),
-    }
+/// Whether the element is started again: after a close that took too long.
+pub(super) fn works_again(cell: &Cell) -> bool {
+    matches!(cell.fault, Fault::Busy | Fault::Late)
+        && (cell.at == Where::Close || cell.state == State::Null)
 }
 
 fn fault(fault: Fault) -> &'static str {
@@ -125,6 +86,7 @@ fn fault(fault: Fault) -> &'static str {
         Fault::Spin => "spin",
         Fault::Slow => "slow=x4",
         Fault::Delay => "delay=300ms",
+        Fault::Busy => "spin=3s",
         Fault::Panic => "panic",
         Fault::Abort => "abort",
         Fault::Segv => "segv",
@@ -136,25 +98,22 @@ fn fault(fault: Fault) -> &'static str {
 /// while nothing may have come out yet.
 fn holds_back(cell: &Cell) -> bool {
     let early = cell.state == State::Preroll;
-    match cell.element {
-        Element::Encoder => early && cell.at != Where::Get || drains(cell),
-        // A decoder that holds pictures back is not drained by a GAP.
-        Element::Decoder => early && !matches!(cell.at, Where::Open | Where::Send | Where::Get),
-    }
-}
-
-fn drains(cell: &Cell) -> bool {
-    matches!(cell.at, Where::Drain | Where::Caps)
+    let drains = matches!(cell.at, Where::Drain | Where::Caps);
+    early && !matches!(cell.at, Where::Open | Where::Send | Where::Get)
+        || drains && cell.element.drains_what_it_holds
 }
 
 /// Up to the moment before.
 fn before(cell: &Cell) -> &'static str {
     match (cell.state, cell.source) {
-        // So few that the encoder has not given any; dav1d holds back four.
+        // So few that an encoder has not given any; a decoder holds back four.
         (State::Preroll, _) => match cell.at {
             Where::Open | Where::Send | Where::Get => "pause",
             _ => "pause push:3 settle",
         },
+        // One is with the sink, one in the queue, one is being pushed, and the
+        // rest waits for that; nothing waits to go in.
+        (State::Full, _) => "play push:9 settle pause push:6 settle",
         (State::Paused, Source::NonLive) if cell.fault == Fault::Corrupt => {
             "play push:9 settle idle:300 settle pause push:3 settle"
         }
@@ -169,9 +128,20 @@ fn before(cell: &Cell) -> &'static str {
 /// What the fault strikes.
 fn operation(cell: &Cell) -> &'static str {
     match (cell.at, cell.state) {
+        // So few that they are taken in, and what comes behind them has to wait.
+        (_, State::CapsWait) => "arm burst:3 caps burst:20",
+        (_, State::GapWaits) => "arm burst:3 gap burst:20",
+        (Where::Send | Where::Get, State::Eos) if cell.restart => "arm burst:3",
+        (_, State::Unlinked) => "unlink arm burst:9 idle:1500 link burst:20",
+        // What gives packets waits in the library: it strikes with the next one.
+        (Where::Get, State::Successor) => "arm burst:3 idle:20 key burst:30",
+        (_, State::Successor) => "arm key burst:30",
+        // So many that some come after a restart.
+        (Where::Send | Where::Get, _) if cell.restart => "arm burst:40",
         (Where::Open, State::Preroll) | (Where::Send | Where::Get, _) => "arm burst:9",
         (Where::Open | Where::Caps, _) => "arm caps burst:9",
         (Where::Flush, _) => "arm flush burst:9",
+        (Where::FlushStop, _) => "arm flush-stop burst:9",
         (Where::Seek, _) => "arm seek burst:9",
         (Where::Drain, State::Preroll | State::Eos) => "arm",
         (Where::Drain, _) => "arm gap burst:9",
@@ -182,7 +152,8 @@ fn operation(cell: &Cell) -> &'static str {
 
 /// What the application does then.
 fn after(cell: &Cell) -> Vec<&'static str> {
-    let stops = cell.at == Where::Close && matches!(cell.state, State::Preroll | State::Paused);
+    let stops = cell.at == Where::Close
+        && matches!(cell.state, State::Preroll | State::Paused | State::Full);
     if stops {
         return vec!["null"];
     }
@@ -192,13 +163,17 @@ fn after(cell: &Cell) -> Vec<&'static str> {
             _ => vec!["await-strike null"],
         };
     }
-    let goes_on = matches!(super::expect::expected(cell), Expected::Whole { .. });
+    let goes_on = !matches!(expected(cell), Expected::Error(_) | Expected::Dies(_));
     match cell.state {
-        State::Eos => vec!["eos await-end null"],
         State::Preroll if cell.at == Where::Drain && goes_on => vec!["eos play await-end null"],
         State::Preroll if cell.at == Where::Drain => vec!["eos await-end null"],
-        State::Preroll | State::Paused if goes_on => vec!["play eos await-end null"],
-        _ if goes_on => vec!["eos await-end null"],
+        State::Preroll | State::Paused | State::Full if goes_on => {
+            vec!["play eos await-end null"]
+        }
+        State::Preroll | State::Paused | State::Full => vec!["await-end null"],
+        // What was pushed while it went wrong is answered.
+        State::Successor if !goes_on => vec!["await-end await-source null"],
+        _ if goes_on || cell.waits_behind() => vec!["eos await-end null"],
         _ => vec!["await-end null"],
     }
 }

@@ -3,7 +3,8 @@
 
 use std::fmt::Write;
 
-use super::expect::{DETECT_SLACK, Expected, STOP_SLACK, expected, leaves_open};
+use super::expect::{Expected, expected};
+use super::judge::{DETECT_SLACK, STOP_SLACK, leaves_open};
 use super::plan::{BUDGET, CLOSE};
 use super::{Fault, Shown};
 
@@ -24,11 +25,17 @@ pub(super) fn figures(shown: &[Shown]) -> String {
         .iter()
         .filter(|one| one.cell.fault == Fault::Hang && one.result.is_ok())
         .collect();
-    let detected = hangs
-        .iter()
-        .filter(|one| matches!(expected(&one.cell), Expected::Error(_)))
-        .filter_map(|one| one.times().0)
-        .collect();
+    let detected = |restarts: bool| {
+        hangs
+            .iter()
+            .filter(|one| match expected(&one.cell) {
+                Expected::Error(_) => !restarts,
+                Expected::Restarted { .. } => restarts,
+                _ => false,
+            })
+            .filter_map(|one| one.times().0)
+            .collect()
+    };
     let stopped = |stops: bool| {
         hangs
             .iter()
@@ -36,6 +43,12 @@ pub(super) fn figures(shown: &[Shown]) -> String {
             .filter_map(|one| one.times().1)
             .collect()
     };
+    let busy = shown
+        .iter()
+        .filter(|one| one.cell.fault == Fault::Busy)
+        .filter(|one| matches!(expected(&one.cell), Expected::Stopped(_)))
+        .filter_map(|one| one.times().1)
+        .collect();
     let left = shown
         .iter()
         .filter(|one| one.life().is_some_and(|life| life.after.abandoned > 0))
@@ -54,7 +67,11 @@ pub(super) fn figures(shown: &[Shown]) -> String {
                 "hang: from the strike to the error, bound {}",
                 (BUDGET + DETECT_SLACK).as_millis()
             ),
-            spread(detected),
+            spread(detected(false)),
+        ),
+        (
+            "hang: from the strike to the restart, the same bound".to_owned(),
+            spread(detected(true)),
         ),
         (
             format!(
@@ -66,6 +83,10 @@ pub(super) fn figures(shown: &[Shown]) -> String {
         (
             "hang: NULL after the verdict, the same bound".to_owned(),
             spread(stopped(false)),
+        ),
+        (
+            "busy: NULL, the same bound".to_owned(),
+            spread(busy),
         ),
         (
             "end of a process with an abandoned worker, from its last step, bound 1000".to_owned(),

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::outcome::Kind;
 use super::plan::{BUDGET, CLOSE, SLOW_LIMIT};
 use super::{Fault, Impossible, Shown, summary};
-use crate::scenario::Element;
+use crate::elements::Element;
 
 /// The page. `machine`: what it was made on.
 pub fn document(shown: &[Shown], machine: &str) -> String {
@@ -20,7 +20,9 @@ pub fn document(shown: &[Shown], machine: &str) -> String {
          prints of each that is not as it has to be the line that replays it. Such a cell is shown once more, alone, \
          and that is what counts: a machine that does something else as well misses a bound now and then.\n\n\
          Budgets: watchdog, drain and open {:.0} s, close {:.0} s, slow-limit {:.0} s. \"Late return\" is \
-         a hang of 3 s. Where the same call does several things, the state of the session decides.\n\n\
+         a hang of 3 s, \"busy\" burns a processor for as long and has a slow-limit of its own. Where the same call \
+         does several things, the state of the session decides. Where there is nothing in a table, a state is about \
+         what waits, and shown with the faults that make a difference to that.\n\n\
          ![Each cell as a colour](faults.svg)\n\n\
          ## Times\n\n{}\n## Words\n\n",
         shown.len(),
@@ -34,7 +36,9 @@ pub fn document(shown: &[Shown], machine: &str) -> String {
     );
     page += "| in a cell | means |\n|---|---|\n\
              | error | one element error with complete details, no EOS; with a time: of a wedge, from the strike |\n\
-             | whole | EOS and no error; \"warned\": a session that did not close was given up, and a warning says so |\n\
+             | restart | with `restart-limit=1`, one message that says how many frames were lost; everything else has come out, \
+             gaps, new caps and EOS too, and what follows begins with a key frame; with a time: of a wedge, from the strike |\n\
+             | whole | EOS and no error, as many frames out as in; \"warned\": a session that did not close was given up, and a warning says so |\n\
              | NULL | the change to NULL has ended after that time |\n\
              | SIGABRT, SIGSEGV | the process has ended by it, without EOS before it: codecs run in it |\n";
     for impossible in Impossible::ALL {
@@ -48,40 +52,39 @@ pub fn document(shown: &[Shown], machine: &str) -> String {
     page += "\nOf every cell: at most one error of the element, no EOS after it, an exit code of 0 without a crash, \
              NULL within its bound, a ledger that says what was abandoned and, of a late return, reclaimed; and no thread of the codec where nothing is outstanding \
              (a close that panics or answers an error without its work leaves its session open).\n";
-    for element in [Element::Encoder, Element::Decoder] {
-        let _ = write!(page, "\n## {}\n\n{}", element.name(), table(shown, element));
+    for element in Element::all() {
+        let _ = write!(page, "\n## {}\n\n{}", element.name, table(shown, element));
     }
     page
 }
 
 fn table(shown: &[Shown], element: Element) -> String {
-    let mut table = "| call | state | source |".to_owned();
+    let mut table = "| call | state | restarts | source |".to_owned();
     for fault in Fault::ALL {
         let _ = write!(table, " {} |", fault.name());
     }
-    table += "\n|---|---|---|";
+    table += "\n|---|---|---|---|";
     table += &"---|".repeat(Fault::ALL.len());
     let cells: Vec<_> = shown
         .iter()
         .filter(|one| one.cell.element == element)
         .collect();
-    for row in cells.chunk_by(|one, other| {
-        let place = |one: &Shown| (one.cell.at, one.cell.state, one.cell.source);
-        place(one) == place(other)
-    }) {
+    for row in cells.chunk_by(|one, other| one.cell.is_beside(&other.cell)) {
         let Some(first) = row.first().map(|one| one.cell) else {
             continue;
         };
         let _ = write!(
             table,
-            "\n| {} `{}` | {} | {} |",
+            "\n| {} `{}` | {} | {} | {} |",
             first.at.name(),
-            first.call(),
+            first.call().name,
             first.state.name(),
+            u8::from(first.restart),
             first.source.name()
         );
-        for one in row {
-            let _ = write!(table, " {} |", one.word());
+        for fault in Fault::ALL {
+            let one = row.iter().find(|one| one.cell.fault == *fault);
+            let _ = write!(table, " {} |", one.map(|one| one.word()).unwrap_or_default());
         }
     }
     table + "\n"

@@ -3,41 +3,20 @@
 
 use fastrand::Rng;
 
+use crate::elements::{Call, Failure};
 use crate::facts::Life;
-use crate::scenario::{Element, Scenario};
+use crate::scenario::Scenario;
 
 /// Gives a scenario a random script.
 pub(super) fn add(scenario: &mut Scenario, rng: &mut Rng) {
-    let calls: &[&str] = match scenario.element {
-        Element::Encoder => &[
-            "svt_av1_enc_init_handle",
-            "svt_av1_enc_init",
-            "svt_av1_enc_send_picture",
-            "svt_av1_enc_get_packet",
-            "svt_av1_enc_release_out_buffer",
-            "svt_av1_enc_deinit",
-            "svt_av1_enc_deinit_handle",
-        ],
-        Element::Decoder => &[
-            "dav1d_open",
-            "dav1d_send_data",
-            "dav1d_get_picture",
-            "dav1d_picture_unref",
-            "dav1d_flush",
-            "dav1d_close",
-        ],
-    };
-    let call = calls[rng.usize(..calls.len())];
-    let void = call.ends_with("_close")
-        || call.ends_with("_flush")
-        || call.ends_with("_unref")
-        || call.ends_with("_buffer");
+    let calls = scenario.element.calls;
+    let call = &calls[rng.usize(..calls.len())];
     let fault = match rng.u8(..7) {
         0 => "hang",
         1 => "hang=3s",
         2 => "spin=3s",
         3 => "delay=300ms",
-        4 if !void => "fail",
+        4 if call.failure != Failure::Never => "fail",
         5 => "slow=x4",
         _ => "panic",
     };
@@ -46,35 +25,48 @@ pub(super) fn add(scenario: &mut Scenario, rng: &mut Rng) {
         1 => rng.u32(1..6),
         _ => rng.u32(1..60),
     };
-    scenario.script = Some(format!("{call}:{fault}@{number}"));
+    scenario.script = Some(format!("{}:{fault}@{number}", call.name));
     if rng.bool() {
         *scenario = scenario.clone().with("restart-limit", rng.u8(1..4));
     }
     scenario.lives = scenario.lives.min(2);
 }
 
+/// Makes a close take longer than its budget, busy: which is no fault, and not to
+/// be told from none but by the time that it takes.
+pub(super) fn slow_close(scenario: &mut Scenario, rng: &mut Rng) {
+    let close = scenario.element.calls.iter().find(|call| call.closes);
+    if let Some(close) = close {
+        let number = rng.u8(1..4);
+        scenario.script = Some(format!("{}:spin=2s@{number}", close.name));
+    }
+}
+
+/// The call of a script, and what goes wrong with it.
+fn scripted(scenario: &Scenario) -> Option<(&'static Call, &str)> {
+    let (call, fault) = scenario.script.as_deref()?.split_once(':')?;
+    Some((scenario.element.call(call)?, fault))
+}
+
 /// A session whose opening or closing call was not made at all stays open.
 pub(super) fn keeps_a_session_open(scenario: &Scenario) -> bool {
-    let not_made = |script: &str| {
-        let ends = [
-            "_init",
-            "_deinit",
-            "_deinit_handle",
-            "_close",
-            "_buffer",
-            "_unref",
-        ];
-        script.split_once(':').is_some_and(|(call, fault)| {
-            ends.iter().any(|end| call.ends_with(end))
-                && (fault.starts_with("fail") || fault.starts_with("panic"))
-        })
-    };
-    scenario.script.as_deref().is_some_and(not_made)
+    scripted(scenario).is_some_and(|(call, fault)| {
+        call.keeps && (fault.starts_with("fail") || fault.starts_with("panic"))
+    })
+}
+
+/// Frames that may be missing although EOS came: `None` is any number.
+fn may_be_missing(scenario: &Scenario, life: &Life) -> Option<u64> {
+    let damages = scripted(scenario).is_some_and(|(call, fault)| {
+        call.failure == Failure::Damage && fault.starts_with("fail")
+    });
+    let restarts = life.restarts.len() as u64;
+    (!damages).then(|| restarts * scenario.element.passed_over())
 }
 
 /// Whether it struck is not known; what came of it has to be one of the things
 /// that may.
-pub(super) fn verdict(life: &Life, wrong: &mut Vec<String>) {
+pub(super) fn verdict(scenario: &Scenario, life: &Life, wrong: &mut Vec<String>) {
     // A source posts errors of its own.
     let own: Vec<_> = life.errors.iter().filter(|error| error.own).collect();
     if own.len() > 1 {
@@ -91,6 +83,10 @@ pub(super) fn verdict(life: &Life, wrong: &mut Vec<String>) {
         if !named && error.code != "RESOURCE/NO_SPACE_LEFT" {
             wrong.push(format!("incomplete details: {} {}", error.code, error.text));
         }
+    }
+    if let Some(passed_over) = may_be_missing(scenario, life) {
+        let streams = life.streams.iter();
+        wrong.extend(streams.filter_map(|stream| stream.imbalance(passed_over)));
     }
     for step in &life.vain {
         if step == "await-end" || step == "settle" {

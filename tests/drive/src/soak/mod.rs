@@ -68,7 +68,8 @@ impl Soak {
                         let number = next.fetch_add(1, Ordering::SeqCst);
                         let scenario = chance::scenario(self.seed, number, self.faults);
                         let report = runner.run(&scenario);
-                        let complaints = verdict::complaints(&scenario, &report, self.load > 0);
+                        let complaints =
+                            verdict::complaints(&scenario, &report, self.load > 0, self.faults);
                         let mut tally = tally.lock().unwrap();
                         tally.add(&report, !complaints.is_empty());
                         for complaint in &complaints {

@@ -18,8 +18,14 @@ const GROWTH: u64 = 8 * 1024;
 /// Lives after which a process has what it needs.
 const SETTLED: usize = 3;
 
-/// What is wrong; nothing where all is well.
-pub fn complaints(scenario: &Scenario, report: &Report, loaded: bool) -> Vec<String> {
+/// What is wrong; nothing where all is well. `loaded`: the machine does something
+/// else as well; `faults`: the script is one of faults.
+pub fn complaints(
+    scenario: &Scenario,
+    report: &Report,
+    loaded: bool,
+    faults: bool,
+) -> Vec<String> {
     if let Some(step) = &report.hung {
         return vec![format!("it hangs at {step}")];
     }
@@ -36,9 +42,10 @@ pub fn complaints(scenario: &Scenario, report: &Report, loaded: bool) -> Vec<Str
     let slack = if loaded { SLACK_LOADED } else { SLACK };
     for life in &facts.lives {
         bounded(scenario, life, slack, &mut wrong);
-        match &scenario.script {
-            None => no_fault(scenario, life, &mut wrong),
-            Some(_) => super::mischief::verdict(life, &mut wrong),
+        if faults {
+            super::mischief::verdict(scenario, life, &mut wrong);
+        } else {
+            no_fault(scenario, life, &mut wrong);
         }
     }
     if !super::mischief::keeps_a_session_open(scenario) {
@@ -54,8 +61,13 @@ fn bounded(scenario: &Scenario, life: &Life, slack: Duration, wrong: &mut Vec<St
         .find_map(|(_, value)| value.parse().ok())
         .map_or(Duration::ZERO, Duration::from_nanos);
     let bound = (close + slack).as_secs_f64() * 1e3;
-    if let Some(took) = life.stopped_in.filter(|took| *took > bound) {
-        wrong.push(format!("a state change took {took:.0} ms"));
+    for (what, took) in [
+        ("a state change", life.stopped_in()),
+        ("FLUSH_STOP", life.flush_stopped_in),
+    ] {
+        if let Some(took) = took.filter(|took| *took > bound) {
+            wrong.push(format!("{what} took {took:.0} ms"));
+        }
     }
 }
 
@@ -71,11 +83,14 @@ fn no_fault(scenario: &Scenario, life: &Life, wrong: &mut Vec<String>) {
     for step in &life.vain {
         wrong.push(format!("{step} was in vain"));
     }
-    if scenario.steps.contains(&Step::AwaitEnd) && !life.eos_out {
+    let ends = scenario.steps.contains(&Step::AwaitEnd);
+    if ends && !life.stream().is_some_and(|stream| stream.eos_out) {
         wrong.push("no EOS".to_owned());
     }
-    if life.restarts > 0 {
-        wrong.push(format!("{} restarts", life.restarts));
+    let streams = life.streams.iter();
+    wrong.extend(streams.filter_map(|stream| stream.imbalance(0)));
+    if !life.restarts.is_empty() {
+        wrong.push(format!("{} restarts", life.restarts.len()));
     }
     if life.after.abandoned > 0 {
         wrong.push(format!("{} abandoned", life.after.abandoned));

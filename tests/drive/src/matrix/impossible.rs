@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Combinations that there are not.
+
+use super::axes::{Cell, Fault, State, Where};
+use crate::elements::Failure;
+use crate::scenario::Source;
+
+/// Why a combination cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Impossible {
+    /// Nothing flows.
+    NotBeforeItPlays,
+    /// Nothing flows.
+    NotWhilePaused,
+    /// The function returns nothing.
+    CannotFail,
+    /// The function gives nothing out.
+    NothingToCorrupt,
+    /// No session takes over from another.
+    NoSuccessor,
+}
+
+impl Impossible {
+    /// All of them.
+    pub(super) const ALL: &[Self] = &[
+        Self::NotBeforeItPlays,
+        Self::NotWhilePaused,
+        Self::CannotFail,
+        Self::NothingToCorrupt,
+        Self::NoSuccessor,
+    ];
+
+    /// The letter that stands for it.
+    pub fn letter(self) -> &'static str {
+        match self {
+            Self::NotBeforeItPlays => "a",
+            Self::NotWhilePaused => "b",
+            Self::CannotFail => "c",
+            Self::NothingToCorrupt => "d",
+            Self::NoSuccessor => "e",
+        }
+    }
+
+    /// The reason in words.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::NotBeforeItPlays => {
+                "a live source gives nothing before the pipeline plays: there is no session yet"
+            }
+            Self::NotWhilePaused => {
+                "a live source gives nothing, and no event in line, while the pipeline is paused"
+            }
+            Self::CannotFail => "the function returns nothing, so it cannot fail",
+            Self::NothingToCorrupt => "the function gives nothing out that could be corrupt",
+            Self::NoSuccessor => "no session takes over from another that still works",
+        }
+    }
+}
+
+/// Whether there is such a combination.
+///
+/// # Errors
+/// Why there is none.
+pub(super) fn possible(cell: &Cell) -> Result<(), Impossible> {
+    let flushes = matches!(
+        cell.at,
+        Where::Flush | Where::FlushStop | Where::Seek | Where::Close
+    );
+    match (cell.source, cell.state, cell.fault) {
+        (Source::Live, State::Preroll, _) => Err(Impossible::NotBeforeItPlays),
+        (Source::Live, State::Full, _) => Err(Impossible::NotWhilePaused),
+        (Source::Live, State::Paused, _) if !flushes => Err(Impossible::NotWhilePaused),
+        (_, State::Successor, _) if !(cell.element.takes_over)() => Err(Impossible::NoSuccessor),
+        (_, _, Fault::Fail) if cell.call().failure == Failure::Never => {
+            Err(Impossible::CannotFail)
+        }
+        (_, _, Fault::Corrupt) if !cell.call().gives => Err(Impossible::NothingToCorrupt),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The pipeline of a scenario.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use gst::prelude::*;
+
+use super::Stage;
+use super::position::Position;
+use super::watch::Watch;
+use crate::material::{FRAME, Material};
+use crate::scenario::{Scenario, Source, Step};
+
+impl<'a> Stage<'a> {
+    pub(super) fn new(scenario: &'a Scenario, material: Arc<Material>) -> Self {
+        let live = scenario.source == Source::Live;
+        let position = Arc::new(Position::default());
+        let pipeline = gst::parse::launch(&description(scenario)).unwrap();
+        let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
+        let named = |name| pipeline.by_name(name).unwrap();
+        let codec = named("codec");
+        let source = named("in").downcast::<gst_app::AppSrc>().unwrap();
+        source.set_caps(Some(&material.caps(false)));
+        source.set_stream_type(gst_app::AppStreamType::Seekable);
+        source.set_property("is-live", live);
+        source.set_property("do-timestamp", live);
+        let (next, keys) = (position.clone(), material.clone());
+        let callbacks = gst_app::AppSrcCallbacks::builder().seek_data(move |_, to| {
+            let number = to / FRAME.nseconds();
+            next.begin(keys.key_at(number, false));
+            true
+        });
+        source.set_callbacks(callbacks.build());
+        end_flushes_that_did_not_begin(&codec);
+        Self {
+            scenario,
+            material,
+            watch: Watch::of(&pipeline, &codec),
+            source,
+            behind: named("behind"),
+            sink: named("out"),
+            codec,
+            wanted: gst::State::Null,
+            stopped: false,
+            pipeline,
+            position,
+            due: None,
+            other_caps: false,
+            ended: false,
+        }
+    }
+}
+
+/// A sink that waits with a buffer holds whoever brings it a FLUSH_STOP without a
+/// FLUSH_START before it: a wait of GStreamer's own. So such an event goes no
+/// further than the element.
+fn end_flushes_that_did_not_begin(codec: &gst::Element) {
+    let began = AtomicBool::new(false);
+    codec
+        .static_pad("src")
+        .unwrap()
+        .add_probe(gst::PadProbeType::EVENT_FLUSH, move |_, info| {
+            match info.event().map(|event| event.type_()) {
+                Some(gst::EventType::FlushStart) => began.store(true, Ordering::SeqCst),
+                Some(gst::EventType::FlushStop) if !began.swap(false, Ordering::SeqCst) => {
+                    return gst::PadProbeReturn::Drop;
+                }
+                _ => {}
+            }
+            gst::PadProbeReturn::Ok
+        });
+}
+
+fn description(scenario: &Scenario) -> String {
+    let properties: Vec<_> = scenario
+        .properties
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    format!(
+        "appsrc name=in format=time max-bytes=0 max-buffers=0 {} \
+         ! {} name=codec {} \
+         ! queue name=behind max-size-buffers={} max-size-bytes=0 max-size-time=0 {} \
+         ! fakesink name=out sync={}",
+        // A source gives up when nothing is linked; an application with other
+        // branches does not.
+        if scenario.steps.contains(&Step::Unlink) {
+            "! tee allow-not-linked=true"
+        } else {
+            ""
+        },
+        scenario.element.name,
+        properties.join(" "),
+        scenario.queue,
+        if scenario.slow_sink {
+            "! identity sleep-time=100000"
+        } else {
+            ""
+        },
+        scenario.source == Source::Live,
+    )
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The steps that have to do with the pads of the element.
+
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
+
+use gst::prelude::*;
+
+use super::watch::now;
+use super::{Stage, UNDER_WAY, wait};
+
+impl Stage<'_> {
+    pub(super) fn unlink(&self) -> bool {
+        self.codec.unlink(&self.behind);
+        true
+    }
+
+    pub(super) fn link(&self) -> bool {
+        // What is still with the source was given while nothing was linked.
+        wait(UNDER_WAY, || self.source.current_level_buffers() == 0);
+        let _ = self.between_two_inputs(|_| ()).recv_timeout(UNDER_WAY);
+        self.go_on_with_a_key();
+        self.watch.linked();
+        self.codec.link(&self.behind).is_ok()
+    }
+
+    /// FLUSH_STOP alone, as an element upstream would send it: it is ordered with
+    /// the buffers, and the segment comes again after it.
+    pub(super) fn flush_stop(&mut self) -> bool {
+        let took = self.between_two_inputs(|pad| {
+            let began = Instant::now();
+            pad.send_event(gst::event::FlushStop::new(false));
+            let took = began.elapsed();
+            let upstream = pad.peer();
+            let segment =
+                upstream.and_then(|pad| pad.sticky_event::<gst::event::Segment>(0));
+            if let Some(segment) = segment {
+                pad.send_event(segment);
+            }
+            took
+        });
+        self.go_on_with_a_key();
+        let Ok(took) = took.recv_timeout(self.scenario.bound) else {
+            return false;
+        };
+        let took = took.as_secs_f64() * 1e3;
+        let longest = &mut self.watch.seen().life.flush_stopped_in;
+        *longest = Some(longest.unwrap_or(0.0).max(took));
+        true
+    }
+
+    /// Whatever was given has been answered, EOS too.
+    pub(super) fn await_source(&self) -> bool {
+        let pad = self.source.static_pad("src").unwrap();
+        let given = self.wait(|stage| {
+            let came_back = pad.task_state() == gst::TaskState::Paused;
+            came_back || (!stage.ended && stage.source.current_level_buffers() == 0)
+        });
+        let answered = self.between_two_inputs(|_| ());
+        let answered = given && answered.recv_timeout(self.scenario.bound).is_ok();
+        self.watch.seen().life.answered = answered.then(now);
+        answered
+    }
+
+    /// Does something to the sink pad of the element while nothing is being pushed
+    /// into it, and gives what came of it. Where the element hangs, it never comes.
+    fn between_two_inputs<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&gst::Pad) -> T + Send + 'static,
+    ) -> Receiver<T> {
+        let (sender, receiver) = channel();
+        let pad = self.codec.static_pad("sink").unwrap();
+        let act = Mutex::new(Some(act));
+        // A pad that is idle calls back at once.
+        std::thread::spawn(move || {
+            let upstream = pad.peer().unwrap();
+            upstream.add_probe(gst::PadProbeType::IDLE, move |_, _| {
+                let act = act.lock().unwrap().take();
+                if let Some(act) = act {
+                    let _ = sender.send(act(&pad));
+                }
+                gst::PadProbeReturn::Remove
+            });
+        });
+        receiver
+    }
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The process of a scenario: it builds the pipeline and does the steps. Every
+//! wait of its own is bounded; where the element hangs, the process does, and
+//! whoever started it sees at which step.
+
+mod build;
+mod complaint;
+mod input;
+mod links;
+mod position;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+
+use crate::facts::{Facts, Holding, Life, Stop};
+use crate::material::Material;
+use crate::scenario::{Scenario, Source, Step};
+use position::Position;
+use watch::Watch;
+
+/// Names the file that arms the script's `@armed`.
+pub(crate) const ARM: &str = "CODECWATCH_REHEARSE_ARM";
+
+/// How often a wait looks.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Looks at which a sink was left behind for PLAYING to be asked for again.
+const LEFT_BEHIND: u32 = 200;
+
+/// What is under way, such as a state change, has so long to finish before a step
+/// that cannot come in the middle of it.
+const UNDER_WAY: Duration = Duration::from_secs(2);
+
+/// What the threads of a codec have to end after the session was closed, which may
+/// take its time in the background.
+const GRACE: Duration = Duration::from_secs(4);
+
+/// Does what the scenario says.
+pub fn act(scenario: &Scenario) -> Facts {
+    support::init();
+    let material = Arc::new(Material::of(scenario));
+    let mut facts = Facts {
+        before: Holding::now(scenario.element),
+        lives: Vec::new(),
+    };
+    for _ in 0..scenario.lives {
+        let life = Stage::new(scenario, material.clone()).play();
+        facts.lives.push(life);
+    }
+    facts
+}
+
+struct Stage<'a> {
+    scenario: &'a Scenario,
+    material: Arc<Material>,
+    pipeline: gst::Pipeline,
+    source: gst_app::AppSrc,
+    codec: gst::Element,
+    /// What is right behind it.
+    behind: gst::Element,
+    sink: gst::Element,
+    /// The state that was asked for last.
+    wanted: gst::State,
+    /// The next start begins another stream.
+    stopped: bool,
+    watch: Watch,
+    /// Of the next frame.
+    position: Arc<Position>,
+    /// When the next frame of a live source is due.
+    due: Option<Instant>,
+    other_caps: bool,
+    /// The source was told that the stream ends.
+    ended: bool,
+}
+
+impl Stage<'_> {
+    fn play(mut self) -> Life {
+        for &step in &self.scenario.steps {
+            println!("step: {step}");
+            self.perform(step);
+        }
+        // However the steps end, a pipeline is not dropped while it plays.
+        self.stop(gst::State::Null);
+        println!("step: leave");
+        let element = self.scenario.element;
+        if Holding::now(element).outstanding() == 0 {
+            wait(GRACE, || Holding::now(element).codec_threads == 0);
+        }
+        drop(self.pipeline);
+        let mut life = std::mem::take(&mut self.watch.seen().life);
+        life.after = Holding::now(element);
+        life
+    }
+
+    fn perform(&mut self, step: Step) {
+        let done = match step {
+            Step::Pause => self.set_state(gst::State::Paused),
+            Step::Play => self.set_state(gst::State::Playing),
+            Step::Ready => self.stop(gst::State::Ready),
+            Step::Null => self.stop(gst::State::Null),
+            Step::Preroll => self.await_state(),
+            Step::Push(frames) => self.push(frames, self.scenario.source == Source::Live),
+            Step::Burst(frames) => self.push(frames, false),
+            Step::Settle => self.settle(),
+            Step::Arm => std::fs::write(arm_file(), "").is_ok(),
+            Step::AwaitStrike => self.await_strike(),
+            Step::Flush => self.flush(),
+            Step::FlushStop => self.flush_stop(),
+            Step::Seek => self.seek(),
+            Step::Caps => self.change_caps(),
+            Step::Gap => self.gap(),
+            Step::Key => self.request_key(),
+            Step::Back(frames) => {
+                self.position.step_back(frames.into());
+                true
+            }
+            Step::Unlink => self.unlink(),
+            Step::Link => self.link(),
+            Step::Eos => self.end(),
+            Step::Idle(milliseconds) => {
+                std::thread::sleep(Duration::from_millis(milliseconds.into()));
+                true
+            }
+            Step::AwaitEnd => self.wait(|stage| stage.has_ended()),
+            Step::AwaitSource => self.await_source(),
+            Step::AwaitReclaim => {
+                self.wait(|stage| Holding::now(stage.scenario.element).outstanding() == 0)
+            }
+        };
+        if !done {
+            self.watch.seen().life.vain.push(step.to_string());
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        let mut seen = self.watch.seen();
+        let stream = seen.stream();
+        stream.eos || stream.errors > 0
+    }
+
+    /// Waits until something holds; false if that takes longer than a scenario
+    /// allows.
+    ///
+    /// Where the next state is asked for in the middle of a change, GStreamer now
+    /// and then loses it (1.22, 1.28): the pipeline plays, and its sink is left in
+    /// PAUSED with a buffer. Like an application that notices, this asks again.
+    fn wait(&self, mut holds: impl FnMut(&Self) -> bool) -> bool {
+        let mut looks = 0;
+        wait(self.scenario.bound, || {
+            looks = if self.is_left_behind() { looks + 1 } else { 0 };
+            if looks == LEFT_BEHIND {
+                println!("the sink was left in PAUSED: play once more");
+                let _ = self.pipeline.set_state(gst::State::Playing);
+            }
+            holds(self)
+        })
+    }
+
+    fn is_left_behind(&self) -> bool {
+        let (result, state, pending) = self.sink.state(gst::ClockTime::ZERO);
+        self.wanted == gst::State::Playing
+            && result.is_ok()
+            && (state, pending) == (gst::State::Paused, gst::State::VoidPending)
+    }
+
+    fn is_changing(&self) -> bool {
+        let (result, ..) = self.pipeline.state(gst::ClockTime::ZERO);
+        result == Ok(gst::StateChangeSuccess::Async)
+    }
+
+    fn set_state(&mut self, state: gst::State) -> bool {
+        self.due = None;
+        self.wanted = state;
+        if std::mem::take(&mut self.stopped) {
+            self.watch.begin_stream();
+        }
+        // An element that has failed says so on the bus.
+        self.pipeline.set_state(state).is_ok() || self.has_ended()
+    }
+
+    /// READY or NULL: the change of state that has to have an end.
+    fn stop(&mut self, state: gst::State) -> bool {
+        self.due = None;
+        self.wanted = state;
+        let began = Instant::now();
+        let stopped = self.pipeline.set_state(state).is_ok();
+        let took = began.elapsed().as_secs_f64() * 1e3;
+        self.watch.seen().life.stops.push(Stop {
+            at: watch::now(),
+            took,
+            outstanding: Holding::now(self.scenario.element).outstanding(),
+        });
+        // What comes next is another stream.
+        self.stopped = true;
+        self.ended = false;
+        self.position.begin(0);
+        // appsrc forgets caps that it had not sent yet.
+        self.source.set_caps(None);
+        self.source
+            .set_caps(Some(&self.material.caps(self.other_caps)));
+        stopped
+    }
+
+    fn await_state(&self) -> bool {
+        self.wait(|stage| !stage.is_changing() || stage.has_ended())
+    }
+
+    fn await_strike(&self) -> bool {
+        let file = arm_file();
+        self.wait(|_| !file.exists())
+    }
+}
+
+fn arm_file() -> PathBuf {
+    PathBuf::from(std::env::var_os(ARM).unwrap())
+}
+
+fn wait(bound: Duration, holds: impl FnMut() -> bool) -> bool {
+    let mut holds = holds;
+    let began = Instant::now();
+    while !holds() {
+        if began.elapsed() > bound {
+            return false;
+        }
+        std::thread::sleep(LOOK);
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::elements::{Element, Input};
+
+    #[test]
+    fn a_sink_that_was_left_in_paused_is_played_once_more() {
+        support::init();
+        let raw = Element::all().find(|element| element.input == Input::Raw);
+        let raw = raw.unwrap();
+        let scenario = Scenario::new(raw, Source::NonLive)
+            .with_all(raw.quick)
+            .then("null");
+        let mut stage = Stage::new(&scenario, Arc::new(Material::of(&scenario)));
+        for step in [Step::Play, Step::Push(9), Step::Preroll] {
+            stage.perform(step);
+        }
+        // As if GStreamer had lost it: the pipeline does not see to this sink.
+        stage.sink.set_locked_state(true);
+        stage.sink.set_state(gst::State::Paused).unwrap();
+        stage.perform(Step::Push(9));
+        let (paused, ..) = stage.sink.state(gst::ClockTime::from_seconds(20));
+        assert_eq!(paused, Ok(gst::StateChangeSuccess::Success));
+        assert!(stage.is_left_behind());
+        stage.sink.set_locked_state(false);
+        for step in [Step::Eos, Step::AwaitEnd, Step::Null] {
+            stage.perform(step);
+        }
+        let life = &stage.watch.seen().life;
+        assert!(life.vain.is_empty(), "{:?}", life.vain);
+        assert!(life.eos());
+    }
+}
