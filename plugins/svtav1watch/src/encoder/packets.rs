@@ -49,8 +49,9 @@ impl SvtAv1WatchEnc {
 
     fn push_packet(&self, packet: svtav1::Packet) -> Result<gst::FlowSuccess, gst::FlowError> {
         let element = self.obj();
-        let number = i32::try_from(packet.id).unwrap_or(i32::MAX);
-        let Some(mut frame) = element.frame(number) else {
+        let number = packet.id as u32;
+        // The base class takes an `int` for its 32 bits.
+        let Some(mut frame) = element.frame(number.cast_signed()) else {
             gst::debug!(
                 CAT,
                 imp = self,
@@ -84,7 +85,7 @@ impl SvtAv1WatchEnc {
         let element = self.obj();
         let lost = std::mem::take(&mut self.state().lost);
         for number in lost {
-            if let Some(frame) = element.frame(i32::try_from(number).unwrap_or(i32::MAX)) {
+            if let Some(frame) = element.frame(number.cast_signed()) {
                 // Without an output buffer it is dropped.
                 let _ = element.finish_frame(frame);
             }
