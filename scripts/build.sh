@@ -6,21 +6,28 @@
 
 shim=$target/rehearse/librehearse.so
 
-# build_plugins dev|release: for tests (with them, so that nothing is built twice) or for use
+# build_plugins dev|release|install: for tests (with them, so that nothing is built twice), for rehearsals and
+# benchmarks, or for users. Only the last is without the feature `rehearse`, which the tests ask for; it has a folder of
+# its own, because cargo does not notice that a plugin was replaced by one with other features.
 build_plugins() {
-    local profile=$1 folder=${1/dev/debug} plugin
+    local profile=$1 folder=${1/dev/debug} built plugin
+    built=$target/$folder
     step "Building ($profile)"
-    if [ "$profile" = dev ]; then
-        cargo build --workspace --locked --all-targets
-    else
-        cargo build --workspace --locked --release
-    fi
+    case $profile in
+    dev) cargo build --workspace --locked --all-targets ;;
+    release) cargo build --workspace --locked --release ;;
+    install)
+        built=$target/install/release
+        cargo build --package gst-plugin-dav1dwatch --package gst-plugin-svtav1watch --locked --release \
+            --target-dir "$target/install"
+        ;;
+    esac
 
     # A folder with the plugins alone: GStreamer searches folders to the bottom, and cargo keeps much else there.
     plugins=$target/gstreamer/$folder
     mkdir -p "$plugins"
     rm -f "$plugins"/*.so
-    for plugin in "$target/$folder"/libgst*.so; do
+    for plugin in "$built"/libgst*.so; do
         [ ! -e "$plugin" ] || ln -s "$plugin" "$plugins/"
     done
 

@@ -19,7 +19,7 @@ run_install() {
         ;;
     *) die "usage: ./dev install [--prefix DIR]" ;;
     esac
-    build_plugins release
+    build_plugins install
     folder=${DESTDIR:-}$folder
     step "Installing into $folder"
     install -d "$folder"

@@ -291,11 +291,7 @@ impl Dav1dSession {
         // the memory without it.
         delivered.release(lane);
         if let Some((picture, first)) = picture {
-            emit(
-                lane,
-                Decoded::Picture(Box::new(picture)),
-                usize::from(first),
-            );
+            emit(lane, Decoded::Picture(Box::new(picture)), u32::from(first));
         }
     }
 
@@ -350,7 +346,7 @@ fn wrap(bytes: Borrowed, mark: i64) -> Result<Option<Data>, CodecError> {
 
 /// Hands an output over, or drops it when outputs are not wanted any more:
 /// then the decoding goes on all the same.
-fn emit(lane: &Lane<Decoded>, output: Decoded, frames: usize) {
+fn emit(lane: &Lane<Decoded>, output: Decoded, frames: u32) {
     let _ = lane.emit(output, frames);
 }
 

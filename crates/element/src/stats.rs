@@ -92,6 +92,7 @@ fn session_fields(builder: gst::structure::Builder, at: &Snapshot) -> gst::struc
         .field("calls", calls.join(", "))
         .field("frames-in", at.frames_in)
         .field("frames-out", at.frames_out)
+        .field("frames-discarded", at.frames_discarded)
         .field("queued", count(at.queued))
         .field("inside", count(at.inside))
         .field("waiting-for-downstream", count(at.outbox))

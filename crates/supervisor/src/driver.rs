@@ -12,6 +12,7 @@
 use std::time::{Duration, Instant};
 
 use crate::clock::now;
+use crate::kill_hook::run_kill_hook;
 use crate::machine::{Action, Event, Reason};
 use crate::outcome::{FaultCause, Outcome};
 use crate::state::{Shared, State};
@@ -166,6 +167,7 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
             }
         }
         let left = state.take_inbox(now());
+        let hook = state.kill_hook.take();
         self.wake_all();
         if state.in_retirement {
             retirement::wake();
@@ -174,6 +176,7 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
         // Not under the lock: the open lane has a lock of its own, which is taken
         // before this one, and dropping may run foreign code.
         open_permit::revoke(&self.library.name, self.id);
+        run_kill_hook(hook);
         drop(left);
     }
 }

@@ -5,10 +5,11 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, mpsc};
 
+use crate::kill_hook::KillHook;
 use crate::machine::CallKind;
 use crate::opening::Opening;
 use crate::sync::{Condvar, Mutex, thread};
-use crate::{CodecError, Name, Witness, rehearse};
+use crate::{Amount, CodecError, Name, Witness};
 
 /// Outputs are no longer wanted: the session closes, flushes or was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +54,9 @@ fn panic_message(payload: &(dyn Any + Send)) -> String {
 pub(crate) trait Host<O>: Send + Sync {
     fn call_began(&self, lane: usize, name: Name, kind: CallKind);
     fn call_ended(&self, lane: usize);
-    fn emit(&self, output: O, frames: usize) -> Result<(), Discarded>;
+    fn emit(&self, output: O, amount: Amount) -> Result<(), Discarded>;
+    fn set_delay(&self, delay: Option<usize>);
+    fn set_kill_hook(&self, hook: Option<KillHook>);
     fn discarding(&self) -> bool;
     fn begin_opening(&self) -> Result<Opening, CodecError>;
     fn set_witness(&self, witness: Arc<dyn Witness>);
@@ -117,20 +120,43 @@ impl<O: Send + 'static> Lane<O> {
                 self.0.call_ended(self.1);
             }
         }
-        rehearse::before(&name);
+        #[cfg(feature = "rehearse")]
+        crate::rehearse::before(&name);
         self.host.call_began(self.index, name, kind);
         let _returned = Returned(self.host.as_ref(), self.index);
         native()
     }
 
-    /// Hands one output over; it settles `frames` inputs. Blocks, outside any
-    /// native call, while downstream is behind.
+    /// Hands one output over; it settles so much of what went in (a number is
+    /// one of frames). Blocks, outside any native call, while downstream is behind.
     ///
     /// # Errors
     /// [`Discarded`] once outputs are not wanted any more: go on draining, and
     /// drop what comes.
-    pub fn emit(&self, output: O, frames: usize) -> Result<(), Discarded> {
-        self.host.emit(output, frames)
+    pub fn emit(&self, output: O, settles: impl Into<Amount>) -> Result<(), Discarded> {
+        self.host.emit(output, settles.into())
+    }
+
+    /// From now on the session may keep so many frames: what
+    /// [`Session::delay`](crate::Session::delay) said when it was opened has
+    /// changed.
+    pub fn set_delay(&self, delay: Option<usize>) {
+        self.host.set_delay(delay);
+    }
+
+    /// Names what can end the codec from outside, such as the kill of the process
+    /// that it runs in; in place of what was named before. To be called before
+    /// the native open. Whoever abandons the session runs it, once, without a
+    /// lock: it must return soon. If the session has been abandoned already, it
+    /// is run here.
+    pub fn set_kill_hook(&self, hook: impl FnOnce() + Send + 'static) {
+        self.host.set_kill_hook(Some(Box::new(hook)));
+    }
+
+    /// There is nothing left to end: to be called before the codec is, as long as
+    /// the hook can hit nobody else.
+    pub fn clear_kill_hook(&self) {
+        self.host.set_kill_hook(None);
     }
 
     /// Whether outputs are no longer wanted.
@@ -254,7 +280,7 @@ impl<O: Send> Host<O> for Detached<O> {
 
     fn call_ended(&self, _lane: usize) {}
 
-    fn emit(&self, output: O, _frames: usize) -> Result<(), Discarded> {
+    fn emit(&self, output: O, _amount: Amount) -> Result<(), Discarded> {
         let outputs = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
         outputs.send(output).map_err(|_| Discarded)
     }
@@ -266,6 +292,10 @@ impl<O: Send> Host<O> for Detached<O> {
     fn begin_opening(&self) -> Result<Opening, CodecError> {
         Ok(Opening::unsupervised())
     }
+
+    fn set_delay(&self, _delay: Option<usize>) {}
+
+    fn set_kill_hook(&self, _hook: Option<KillHook>) {}
 
     fn set_witness(&self, _witness: Arc<dyn Witness>) {}
 

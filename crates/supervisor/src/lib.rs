@@ -11,13 +11,16 @@
 //! [`Session`] (what the factory makes there and what never leaves).
 #![forbid(unsafe_code)]
 
+mod amount;
 mod budgets;
 mod clock;
 mod driver;
 mod evidence;
 pub mod guard;
+mod host;
 #[cfg(test)]
 mod interleavings;
+mod kill_hook;
 mod lane;
 mod ledger;
 mod machine;
@@ -26,6 +29,7 @@ mod open_permit;
 mod opening;
 mod outcome;
 mod procfs;
+#[cfg(feature = "rehearse")]
 mod rehearse;
 mod retirement;
 mod run;
@@ -35,6 +39,7 @@ mod sync;
 mod witness;
 mod worker;
 
+pub use amount::Amount;
 pub use budgets::{Budgets, Phase};
 pub use evidence::{Activity, Evidence, Sample, Source, ThreadTimes};
 pub use lane::{Discarded, Lane, Sibling};

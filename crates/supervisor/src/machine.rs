@@ -25,7 +25,8 @@ pub use self::debt::Reason;
 pub use self::event::{Action, CallKind, Event};
 use self::judgement::Judgement;
 pub use self::snapshot::{Snapshot, Verdict};
-use crate::{Budgets, Evidence, Name, Phase};
+use crate::amount::Total;
+use crate::{Amount, Budgets, Evidence, Name, Phase};
 
 #[derive(Debug, Clone)]
 struct Call {
@@ -41,11 +42,19 @@ pub struct Machine {
     phase: Phase,
     phase_since: Instant,
     delay: Option<usize>,
-    frames_in: u64,
-    frames_out: u64,
+    /// Everything that went in is in one of the four below, or still queued.
+    submitted: Total,
+    /// Commands that wait for the worker, and what they weigh.
     queued: usize,
-    inside: usize,
+    queued_amount: Total,
+    inside: Total,
+    /// What the command that was taken last weighs.
+    last_taken: Amount,
+    /// Outputs that wait for downstream, and what they settle.
     outbox: usize,
+    outbox_amount: Total,
+    delivered: Total,
+    discarded: Total,
     pushing: bool,
     calls: Vec<Option<Call>>,
     /// Last output, end of backpressure, or re-arming: whatever restarts all clocks.
@@ -78,11 +87,15 @@ impl Machine {
             phase: Phase::Waiting,
             phase_since: now,
             delay: None,
-            frames_in: 0,
-            frames_out: 0,
+            submitted: Total::default(),
             queued: 0,
-            inside: 0,
+            queued_amount: Total::default(),
+            inside: Total::default(),
+            last_taken: Amount::NONE,
             outbox: 0,
+            outbox_amount: Total::default(),
+            delivered: Total::default(),
+            discarded: Total::default(),
             pushing: false,
             calls: Vec::new(),
             progress: now,
@@ -137,20 +150,33 @@ impl Machine {
                     self.enter(now, Phase::Running);
                 }
             }
-            Event::Submitted { frames } => {
+            Event::DelayChanged { delay } => {
+                self.delay = delay;
+                if !self.exceeds(self.inside.frames) {
+                    self.over_since = None;
+                }
+                self.note_excess(now);
+            }
+            Event::Submitted { amount } => {
                 if self.queued == 0 {
                     self.waiting_since = now;
                 }
                 self.queued += 1;
-                self.frames_in += frames as u64;
+                self.queued_amount.add(amount);
+                self.submitted.add(amount);
             }
-            Event::Taken { frames } => {
+            Event::Taken { amount } => {
                 self.queued = self.queued.saturating_sub(1);
                 self.waiting_since = now;
-                self.inside += frames;
+                self.queued_amount.subtract(amount);
+                self.inside.add(amount);
+                self.last_taken = amount;
                 self.note_excess(now);
             }
-            Event::InboxDropped => self.queued = 0,
+            Event::InboxDropped => {
+                self.queued = 0;
+                self.queued_amount.pour_into(&mut self.discarded);
+            }
             Event::CallBegan { lane, name, kind } => {
                 if self.calls.len() <= lane {
                     self.calls.resize(lane + 1, None);
@@ -166,17 +192,21 @@ impl Machine {
                     self.note_duration(call.name, now.saturating_duration_since(call.since));
                 }
             }
-            Event::Output { frames } => {
+            Event::Output { amount } => {
                 self.progress = now;
                 self.outbox += 1;
-                self.settle(now, frames);
+                self.outbox_amount.add(amount);
+                self.settle(now, amount);
             }
-            Event::Discarded { frames } => {
+            Event::Discarded { amount } => {
                 self.progress = now;
-                self.settle(now, frames);
+                self.discarded.add(amount);
+                self.settle(now, amount);
             }
-            Event::OutputTaken => {
+            Event::OutputTaken { amount } => {
                 self.outbox = self.outbox.saturating_sub(1);
+                self.outbox_amount.subtract(amount);
+                self.delivered.add(amount);
                 self.pushing = true;
             }
             Event::PushEnded => {
@@ -185,6 +215,7 @@ impl Machine {
             }
             Event::OutboxDropped => {
                 self.outbox = 0;
+                self.outbox_amount.pour_into(&mut self.discarded);
                 self.progress = now;
             }
             Event::DrainBegan => {
@@ -193,16 +224,14 @@ impl Machine {
                 }
             }
             Event::Drained => {
-                self.inside = 0;
-                self.over_since = None;
+                self.empty();
                 if self.phase == Phase::Draining {
                     self.enter(now, Phase::Running);
                 }
             }
             Event::FlushBegan => self.flushing_since = Some(now),
             Event::Flushed => {
-                self.inside = 0;
-                self.over_since = None;
+                self.empty();
                 self.flushing_since = None;
                 self.progress = now;
             }
@@ -218,7 +247,7 @@ impl Machine {
             }
             Event::Closed => {
                 self.enter(now, Phase::Ended);
-                self.inside = 0;
+                self.empty();
             }
             Event::Sampled { look, sample } => self.sampled(now, look, sample),
             Event::Tick => self.tick(now),
@@ -248,16 +277,21 @@ impl Machine {
         self.judgement = None;
     }
 
-    fn settle(&mut self, now: Instant, frames: usize) {
-        self.frames_out += frames as u64;
-        self.inside = self.inside.saturating_sub(frames);
+    /// What is still inside comes out no more.
+    fn empty(&mut self) {
+        self.inside.pour_into(&mut self.discarded);
+        self.over_since = None;
+    }
+
+    fn settle(&mut self, now: Instant, amount: Amount) {
+        self.inside.subtract(amount);
         // A fresh output restarts the clock of those that are still inside.
         self.over_since = None;
         self.note_excess(now);
     }
 
     fn note_excess(&mut self, now: Instant) {
-        if self.exceeds(self.inside) && self.over_since.is_none() {
+        if self.exceeds(self.inside.frames) && self.over_since.is_none() {
             self.over_since = Some(now);
         }
     }

@@ -128,6 +128,9 @@ impl std::fmt::Display for Fault {
             "; {} frames in, {} out, {} queued, {} inside",
             self.at.frames_in, self.at.frames_out, self.at.queued, self.at.inside
         )?;
+        if self.at.frames_discarded > 0 {
+            write!(f, ", {} discarded", self.at.frames_discarded)?;
+        }
         if let Some(evidence) = &self.at.evidence {
             write!(
                 f,

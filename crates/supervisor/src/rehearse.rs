@@ -4,7 +4,8 @@
 //! Every other fault can be rehearsed from outside, by a preloaded library that
 //! stands in for a native call. A panic cannot: it has to start in Rust code of
 //! this very program. So the worker reads the variable that scripts that
-//! library, `CODECWATCH_REHEARSE`, and obeys its `call:panic[@occurrence]`.
+//! library, `CODECWATCH_REHEARSE`, and obeys its `call:panic[@occurrence]`. With
+//! the feature `rehearse` only: what users install does not read it.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;

@@ -72,7 +72,13 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         let library = codec.library();
         admit(&library, options.max_abandoned)?;
         let id = IDS.fetch_add(1, Ordering::Relaxed);
-        let shared = Arc::new(Shared::new(library, id, C::Session::QUEUE, options.budgets));
+        let shared = Arc::new(Shared::new(
+            library,
+            id,
+            C::Session::QUEUE,
+            C::Session::weigh,
+            options.budgets,
+        ));
         shared.lock().predecessor = options.predecessor.clone();
         let run = Self {
             shared: shared.clone(),
@@ -128,18 +134,19 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     /// Gives the input back when the session does not take it, at the moment or
     /// any more; [`wait_for_room`](Self::wait_for_room) says which.
     pub fn submit(&self, input: I) -> Result<(), I> {
+        let amount = (self.shared.weigh)(&input);
         let mut state = self.shared.lock();
         if !state.takes_input() {
             return Err(input);
         }
-        self.push(&mut state, Command::Input(input));
+        self.push(&mut state, Command::Input(input, amount));
         Ok(())
     }
 
     fn push(&self, state: &mut State<I, O>, command: Command<I>) {
-        let frames = command.frames();
+        let amount = command.amount();
         state.inbox.push_back(command);
-        self.shared.note(state, Event::Submitted { frames });
+        self.shared.note(state, Event::Submitted { amount });
         self.shared.command.notify_all();
     }
 
@@ -174,8 +181,8 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
             if state.cancelled {
                 return Next::Cancelled;
             }
-            if let Some(output) = state.outbox.pop_front() {
-                state.machine.handle(now(), Event::OutputTaken);
+            if let Some((output, amount)) = state.outbox.pop_front() {
+                state.machine.handle(now(), Event::OutputTaken { amount });
                 shared.outlet.notify_all();
                 return Next::Output(output);
             }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Lane, Name};
+use crate::{Amount, Lane, Name};
 
 /// What implements a codec: the key of the ledger and of the permit to open.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,8 +70,14 @@ pub trait Session {
     /// where each is a raw picture out of upstream's pool.
     const QUEUE: usize = 4;
 
-    /// The most inputs (frames) that the codec may keep for as long as no
-    /// further input comes. `None` when it may keep as many as it likes: then
+    /// What an input weighs. Called by the streaming thread, without a lock.
+    fn weigh(_input: &Self::Input) -> Amount {
+        Amount::ONE_FRAME
+    }
+
+    /// The most frames that the codec may keep for as long as no further input
+    /// comes; asked once, after the open. Later changes are told by
+    /// [`Lane::set_delay`]. `None` when it may keep as many as it likes: then
     /// only its calls and a drain owe progress.
     fn delay(&self) -> Option<usize>;
 

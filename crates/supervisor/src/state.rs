@@ -9,21 +9,15 @@ use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use crate::clock::now;
-use crate::lane::{Discarded, Host, LaneFault};
-use crate::machine::{CallKind, Event, Machine};
-use crate::opening::Opening;
+use crate::kill_hook::KillHook;
+use crate::machine::{Event, Machine};
 use crate::outcome::{Fault, FaultCause, Outcome};
 use crate::sync::{Condvar, Mutex, MutexGuard};
-use crate::witness::{Joined, NamedThreads};
-use crate::{Account, Budgets, CodecError, Library, Name, Run, Witness, retirement};
-
-/// Outputs that wait for downstream before the codec's lanes are held up. A few,
-/// so that the codec works on while one is pushed; not many, since each may hold
-/// a picture.
-const OUTBOX: usize = 4;
+use crate::witness::NamedThreads;
+use crate::{Account, Amount, Budgets, Library, Run, Witness};
 
 pub(crate) enum Command<I> {
-    Input(I),
+    Input(I, Amount),
     /// `last`: nothing comes after it, the session ends with it.
     Drain {
         ticket: u64,
@@ -33,8 +27,12 @@ pub(crate) enum Command<I> {
 }
 
 impl<I> Command<I> {
-    pub(crate) fn frames(&self) -> usize {
-        usize::from(matches!(self, Command::Input(_)))
+    /// What the input weighs.
+    pub(crate) fn amount(&self) -> Amount {
+        match self {
+            Command::Input(_, amount) => *amount,
+            Command::Drain { .. } | Command::Flush => Amount::NONE,
+        }
     }
 
     pub(crate) fn is_flush(&self) -> bool {
@@ -47,7 +45,10 @@ pub(crate) struct State<I, O> {
     pub(crate) inbox: VecDeque<Command<I>>,
     /// Inputs that may wait for the worker.
     queue: usize,
-    pub(crate) outbox: VecDeque<O>,
+    /// Outputs, and how much of the input each settles.
+    pub(crate) outbox: VecDeque<(O, Amount)>,
+    /// What ends the codec from outside, when the session is abandoned.
+    pub(crate) kill_hook: Option<KillHook>,
     /// The element's waits return at once.
     pub(crate) cancelled: bool,
     /// The session shall close, whatever is inside.
@@ -119,7 +120,10 @@ impl<I, O> State<I, O> {
     }
 
     /// Empties both queues; for the caller to drop without the lock.
-    pub(crate) fn take_queues(&mut self, now: Instant) -> (VecDeque<Command<I>>, VecDeque<O>) {
+    pub(crate) fn take_queues(
+        &mut self,
+        now: Instant,
+    ) -> (VecDeque<Command<I>>, VecDeque<(O, Amount)>) {
         self.machine.handle(now, Event::OutboxDropped);
         (self.take_inbox(now), std::mem::take(&mut self.outbox))
     }
@@ -166,6 +170,8 @@ pub(crate) struct Shared<I, O> {
     pub(crate) outlet: Condvar,
     /// The output task waits for output or for a deadline.
     pub(crate) output: Condvar,
+    /// What an input weighs.
+    pub(crate) weigh: fn(&I) -> Amount,
     /// The streaming thread waits for room.
     pub(crate) room: Condvar,
     /// It waits for a drain, or whoever changes the state for the close.
@@ -173,7 +179,13 @@ pub(crate) struct Shared<I, O> {
 }
 
 impl<I, O> Shared<I, O> {
-    pub(crate) fn new(library: Library, id: u64, queue: usize, budgets: Budgets) -> Self {
+    pub(crate) fn new(
+        library: Library,
+        id: u64,
+        queue: usize,
+        weigh: fn(&I) -> Amount,
+        budgets: Budgets,
+    ) -> Self {
         let name: String = library
             .name
             .chars()
@@ -187,11 +199,13 @@ impl<I, O> Shared<I, O> {
             library,
             name,
             told_to_close: AtomicBool::new(false),
+            weigh,
             state: Mutex::new(State {
                 machine: Machine::new(now(), budgets),
                 inbox: VecDeque::new(),
                 queue,
                 outbox: VecDeque::new(),
+                kill_hook: None,
                 cancelled: false,
                 closing: false,
                 flushing: false,
@@ -305,91 +319,4 @@ impl<I, O> Shared<I, O> {
             abandoned: account.unreclaimed(),
         }
     }
-}
-
-impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
-    fn call_began(&self, lane: usize, name: Name, kind: CallKind) {
-        let mut state = self.lock();
-        self.note(&mut state, Event::CallBegan { lane, name, kind });
-    }
-
-    fn call_ended(&self, lane: usize) {
-        let mut state = self.lock();
-        self.note(&mut state, Event::CallEnded { lane });
-    }
-
-    fn emit(&self, output: O, frames: usize) -> Result<(), Discarded> {
-        let mut state = self.lock();
-        while state.outbox.len() >= OUTBOX && !state.discarding() {
-            state = self.wait(&self.outlet, state);
-        }
-        if state.discarding() {
-            state.machine.handle(now(), Event::Discarded { frames });
-            drop(state);
-            drop(output);
-            return Err(Discarded);
-        }
-        state.outbox.push_back(output);
-        state.machine.handle(now(), Event::Output { frames });
-        self.output.notify_all();
-        Ok(())
-    }
-
-    fn discarding(&self) -> bool {
-        self.lock().discarding()
-    }
-
-    fn begin_opening(&self) -> Result<Opening, CodecError> {
-        Opening::again(self)
-    }
-
-    fn set_witness(&self, witness: Arc<dyn Witness>) {
-        let replaced = self.lock().witness.replace(witness);
-        drop(replaced);
-    }
-
-    fn extend_witness(&self, witness: Arc<dyn Witness>) {
-        let mut state = self.lock();
-        state.witness = Some(match state.witness.take() {
-            Some(present) => Arc::new(Joined([present, witness])),
-            None => witness,
-        });
-    }
-
-    fn lane_begins(&self, name: &str) -> (usize, String) {
-        let mut state = self.lock();
-        let index = state.lanes_begun;
-        state.lanes_begun += 1;
-        state.lanes += 1;
-        (index, format!("{}:{name}", self.name))
-    }
-
-    fn lane_ended(&self, ended: Result<(), LaneFault>) {
-        let mut state = self.lock();
-        state.lanes -= 1;
-        if let Err(fault) = ended {
-            self.fail(&mut state, fault.into());
-        }
-        if state.closed() {
-            state.machine.handle(now(), Event::Closed);
-            if state.abandoned && state.holds_codec() {
-                Account::reclaim(&self.library.name);
-            } else if std::mem::take(&mut state.retiring) {
-                Account::end_retirement(&self.library.name);
-            }
-            self.wake_all();
-            if state.in_retirement {
-                retirement::wake();
-            }
-        }
-    }
-}
-
-/// A run's shared part, as its lanes see it.
-pub(crate) fn host<I, O>(shared: &Arc<Shared<I, O>>) -> Arc<dyn Host<O>>
-where
-    I: Send + 'static,
-    O: Send + 'static,
-{
-    shared.clone()
 }

@@ -7,13 +7,14 @@ use std::sync::atomic::Ordering;
 
 use crate::Account;
 use crate::clock::now;
+use crate::host::host;
 use crate::lane::{Host, Lane, LaneFault, guarded};
 use crate::machine::Event;
 use crate::opening::Opening;
 use crate::outcome::Outcome;
 use crate::run::{Options, admit};
 use crate::session::{Codec, CodecError, Drained, Flush, Session};
-use crate::state::{Command, Shared, host};
+use crate::state::{Command, Shared};
 
 type Input<C> = <<C as Codec>::Session as Session>::Input;
 type Output<C> = <<C as Codec>::Session as Session>::Output;
@@ -95,7 +96,7 @@ fn serve<S: Session>(
 ) -> Result<(), LaneFault> {
     while let Some(command) = next_command(shared) {
         match command {
-            Command::Input(input) => guarded(|| session.send(lane, input))?,
+            Command::Input(input, _) => guarded(|| session.send(lane, input))?,
             Command::Flush => {
                 {
                     let mut state = shared.lock();
@@ -146,7 +147,7 @@ fn next_command<I: Send, O: Send>(shared: &Shared<I, O>) -> Option<Command<I>> {
             shared.note(
                 &mut state,
                 Event::Taken {
-                    frames: command.frames(),
+                    amount: command.amount(),
                 },
             );
             if state.runs_low() {

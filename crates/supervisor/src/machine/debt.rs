@@ -112,20 +112,23 @@ impl Machine {
         matches!(self.phase, Phase::Running | Phase::Draining) && self.awaiting_permit > 0
     }
 
-    pub(super) fn exceeds(&self, inside: usize) -> bool {
-        self.delay.is_some_and(|delay| inside > delay)
+    pub(super) fn exceeds(&self, inside: u64) -> bool {
+        self.delay.is_some_and(|delay| inside > delay as u64)
     }
 
     /// Whether a call in flight is one that should have returned: a call that may
-    /// wait is, when the session has something to give. A frame that another call
-    /// is just handing over it has not got yet.
+    /// wait is, when the session has something to give. What another call is just
+    /// handing over it has not got yet.
     pub(super) fn may_be_stuck(&self, call: &Call) -> bool {
         let handing_over = self
             .calls
             .iter()
             .flatten()
             .any(|call| call.kind == CallKind::Owed);
-        let got = self.inside.saturating_sub(usize::from(handing_over));
-        call.kind == CallKind::Owed || self.phase != Phase::Running || self.exceeds(got)
+        let mut got = self.inside;
+        if handing_over {
+            got.subtract(self.last_taken);
+        }
+        call.kind == CallKind::Owed || self.phase != Phase::Running || self.exceeds(got.frames)
     }
 }

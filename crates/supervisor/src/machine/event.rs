@@ -2,7 +2,7 @@
 //! What the machine is told, and what it asks for.
 
 use super::Reason;
-use crate::{Evidence, Name, Sample};
+use crate::{Amount, Evidence, Name, Sample};
 
 /// Whether a native call should return by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,15 +23,20 @@ pub enum Event {
         /// The declared delay in frames.
         delay: Option<usize>,
     },
-    /// A command was put into the inbox; `frames` of them is input.
+    /// The session declares another delay.
+    DelayChanged {
+        /// The declared delay in frames.
+        delay: Option<usize>,
+    },
+    /// A command was put into the inbox.
     Submitted {
-        /// 1 for an input, 0 for a drain or a flush.
-        frames: usize,
+        /// What the input weighs; nothing for a drain or a flush.
+        amount: Amount,
     },
     /// The worker took a command.
     Taken {
-        /// 1 for an input, 0 for a drain or a flush.
-        frames: usize,
+        /// What the input weighs; nothing for a drain or a flush.
+        amount: Amount,
     },
     /// The inbox was emptied without the worker.
     InboxDropped,
@@ -49,25 +54,29 @@ pub enum Event {
         /// Index of the lane.
         lane: usize,
     },
-    /// An output came out, settling so many inputs.
+    /// An output came out.
     Output {
-        /// Inputs that this output settles.
-        frames: usize,
+        /// How much of the input it settles.
+        amount: Amount,
     },
-    /// Inputs were settled by an output that nobody wants any more.
+    /// An output came out that nobody wants any more.
     Discarded {
-        /// Inputs that it settles.
-        frames: usize,
+        /// How much of the input it would have settled.
+        amount: Amount,
     },
     /// Downstream was given one output.
-    OutputTaken,
+    OutputTaken {
+        /// How much of the input it settles.
+        amount: Amount,
+    },
     /// Downstream returned.
     PushEnded,
     /// The outbox was emptied without downstream.
     OutboxDropped,
     /// The worker began to drain.
     DrainBegan,
-    /// Everything is out; the session runs on.
+    /// Everything is out; the session runs on. What it has neither given nor
+    /// discarded by now it never will.
     Drained,
     /// The worker began to flush.
     FlushBegan,

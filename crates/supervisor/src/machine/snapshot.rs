@@ -41,14 +41,27 @@ pub struct Snapshot {
     pub phase: Phase,
     /// The verdict.
     pub verdict: Verdict,
-    /// Frames handed in so far.
+    /// Frames handed in so far. What has neither been given to downstream nor
+    /// discarded of them is queued, inside, or waits for downstream.
     pub frames_in: u64,
-    /// Frames settled by output so far.
+    /// Frames that downstream was given so far, or told of.
     pub frames_out: u64,
+    /// Frames that never will be: dropped by a flush or a close, or swallowed by
+    /// the codec.
+    pub frames_discarded: u64,
     /// Commands that wait for the worker.
     pub queued: usize,
     /// Frames inside the codec.
     pub inside: usize,
+    /// Media time that was handed in, given to downstream, discarded, and that is
+    /// inside, where the session keeps account of it.
+    pub time_in: Duration,
+    /// See [`time_in`](Self::time_in).
+    pub time_out: Duration,
+    /// See [`time_in`](Self::time_in).
+    pub time_discarded: Duration,
+    /// See [`time_in`](Self::time_in).
+    pub time_inside: Duration,
     /// Outputs that wait for downstream.
     pub outbox: usize,
     /// Native calls in flight and their ages. First those that should have
@@ -99,10 +112,15 @@ impl Machine {
         Snapshot {
             phase: self.phase,
             verdict: self.verdict(),
-            frames_in: self.frames_in,
-            frames_out: self.frames_out,
+            frames_in: self.submitted.frames,
+            frames_out: self.delivered.frames,
+            frames_discarded: self.discarded.frames,
             queued: self.queued,
-            inside: self.inside,
+            inside: usize::try_from(self.inside.frames).unwrap_or(usize::MAX),
+            time_in: self.submitted.time,
+            time_out: self.delivered.time,
+            time_discarded: self.discarded.time,
+            time_inside: self.inside.time,
             outbox: self.outbox,
             calls,
             evidence: self.evidence,

@@ -12,8 +12,8 @@ use crate::{Sample, Source};
 fn an_idle_session_owes_nothing_however_long() {
     let mut world = World::running(Some(3));
     for _ in 0..3 {
-        world.tell(Event::Submitted { frames: 1 });
-        world.tell(Event::Taken { frames: 1 });
+        world.tell(Event::Submitted { amount: 1.into() });
+        world.tell(Event::Taken { amount: 1.into() });
     }
     world.pass(Duration::from_secs(3600));
     assert_eq!(world.abandoned, None);
@@ -41,7 +41,7 @@ fn a_call_that_should_return_is_wedged_when_its_budget_runs_out() {
 #[test]
 fn input_that_is_not_taken_is_a_debt() {
     let mut world = World::running(None);
-    world.tell(Event::Submitted { frames: 1 });
+    world.tell(Event::Submitted { amount: 1.into() });
     world.pass(5000 * MS);
     assert_eq!(world.abandoned, Some((Reason::Input, 1000 * MS)));
 }
@@ -50,8 +50,8 @@ fn input_that_is_not_taken_is_a_debt() {
 fn frames_beyond_the_delay_are_a_debt_even_while_input_is_taken() {
     let mut world = World::running(Some(2));
     for _ in 0..40 {
-        world.tell(Event::Submitted { frames: 1 });
-        world.tell(Event::Taken { frames: 1 });
+        world.tell(Event::Submitted { amount: 1.into() });
+        world.tell(Event::Taken { amount: 1.into() });
         world.pass(40 * MS);
     }
     // Over the delay from the third frame on, which came at 80 ms.
@@ -59,13 +59,30 @@ fn frames_beyond_the_delay_are_a_debt_even_while_input_is_taken() {
 }
 
 #[test]
+fn a_delay_that_is_declared_later_holds_from_then_on() {
+    let mut world = World::running(Some(1));
+    world.tell(Event::Submitted { amount: 3.into() });
+    world.tell(Event::Taken { amount: 3.into() });
+    world.pass(900 * MS);
+    world.tell(Event::DelayChanged { delay: Some(3) });
+    world.pass(Duration::from_secs(60));
+    assert_eq!(
+        (world.abandoned, world.machine.verdict()),
+        (None, Verdict::Idle)
+    );
+    world.tell(Event::DelayChanged { delay: Some(2) });
+    world.pass(5000 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Output, 61_900 * MS)));
+}
+
+#[test]
 fn an_output_restarts_the_clock() {
     let mut world = World::running(Some(0));
-    world.tell(Event::Submitted { frames: 2 });
-    world.tell(Event::Taken { frames: 2 });
+    world.tell(Event::Submitted { amount: 2.into() });
+    world.tell(Event::Taken { amount: 2.into() });
     world.pass(900 * MS);
-    world.tell(Event::Output { frames: 1 });
-    world.tell(Event::OutputTaken);
+    world.tell(Event::Output { amount: 1.into() });
+    world.tell(Event::OutputTaken { amount: 1.into() });
     world.tell(Event::PushEnded);
     world.pass(900 * MS);
     assert_eq!(world.abandoned, None);
@@ -77,11 +94,11 @@ fn an_output_restarts_the_clock() {
 fn a_session_that_downstream_holds_up_owes_nothing() {
     let mut world = World::running(Some(0));
     world.calls("send");
-    world.tell(Event::Submitted { frames: 1 });
-    world.tell(Event::Output { frames: 0 });
+    world.tell(Event::Submitted { amount: 1.into() });
+    world.tell(Event::Output { amount: 0.into() });
     world.pass(Duration::from_secs(60));
     assert_eq!(world.machine.verdict(), Verdict::Backpressured);
-    world.tell(Event::OutputTaken);
+    world.tell(Event::OutputTaken { amount: 1.into() });
     world.pass(Duration::from_secs(60));
     assert_eq!(
         (world.abandoned, world.machine.verdict()),
@@ -98,7 +115,7 @@ fn a_session_that_downstream_holds_up_owes_nothing() {
 #[test]
 fn a_session_that_waits_for_anothers_open_owes_nothing_except_its_close() {
     let mut world = World::running(None);
-    world.tell(Event::Submitted { frames: 1 });
+    world.tell(Event::Submitted { amount: 1.into() });
     world.pass(900 * MS);
     world.tell(Event::PermitAwaited);
     world.pass(Duration::from_secs(60));
@@ -230,7 +247,7 @@ fn the_clock_of_a_close_starts_when_it_is_asked_for_in_whatever_phase() {
             Event::Opened { delay: None },
             Event::DrainBegan,
             Event::Drained,
-            Event::Discarded { frames: 0 },
+            Event::Discarded { amount: 0.into() },
             Event::FlushBegan,
             Event::Flushed,
             Event::CloseBegan,
@@ -420,8 +437,8 @@ fn the_snapshot_names_first_what_should_have_returned() {
     // The frame that is just being handed over is not inside for the get.
     let take = |world: &mut World, frames: usize| {
         for _ in 0..frames {
-            world.tell(Event::Submitted { frames: 1 });
-            world.tell(Event::Taken { frames: 1 });
+            world.tell(Event::Submitted { amount: 1.into() });
+            world.tell(Event::Taken { amount: 1.into() });
         }
     };
     take(&mut world, 2);

@@ -3,12 +3,12 @@
 //! it went in, once so many newer ones as the delay are in, or at a drain.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use codecwatch_supervisor::{
-    Codec, CodecError, Drained, Flush, Lane, Library, Name, Session, Sibling,
+    Amount, Codec, CodecError, Drained, Flush, Lane, Library, Name, Session, Sibling,
 };
 
 use crate::support::eventually;
@@ -38,6 +38,8 @@ impl Gate {
 /// Where a fault strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Call {
+    /// In the session's open, before its kill hook is there.
+    BeforeHook,
     Open,
     Send,
     Get,
@@ -65,11 +67,28 @@ pub(crate) enum Fault {
     Crash,
 }
 
+/// What an input weighs, and its output settles: an event from 2000 on, three
+/// frames from 1000 on, otherwise one.
+pub(crate) fn weight(input: u32) -> Amount {
+    let frames = match input {
+        0..1000 => 1,
+        1000..2000 => 3,
+        _ => 0,
+    };
+    Amount {
+        frames,
+        time: frames * Duration::from_millis(40),
+    }
+}
+
 /// How a fake behaves. Clones share the gate and the journal.
 #[derive(Clone)]
 pub(crate) struct Fake {
     library: Name,
     delay: Option<usize>,
+    /// What it declares when it is opened, and corrects at the first input.
+    declared: Option<usize>,
+    killed: Option<Arc<AtomicUsize>>,
     receive_lane: bool,
     drained: Drained,
     flush: Flush,
@@ -85,6 +104,8 @@ impl Fake {
         Self {
             library: library.into(),
             delay: Some(2),
+            declared: None,
+            killed: None,
             receive_lane: false,
             drained: Drained::Spent,
             flush: Flush::Done,
@@ -131,6 +152,23 @@ impl Fake {
         self
     }
 
+    pub(crate) fn that_declares_at_first(mut self, delay: usize) -> Self {
+        self.declared = Some(delay);
+        self
+    }
+
+    /// Whoever abandons it opens its gate.
+    pub(crate) fn that_can_be_killed(mut self) -> Self {
+        self.killed = Some(Arc::default());
+        self
+    }
+
+    /// How often it was killed.
+    pub(crate) fn killed(&self) -> usize {
+        let killed = self.killed.as_ref().unwrap();
+        killed.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn reusable(mut self) -> Self {
         self.drained = Drained::Reusable;
         self
@@ -162,6 +200,14 @@ impl Codec for Fake {
             frames: Mutex::default(),
             changed: Condvar::new(),
         });
+        native.struck(Call::BeforeHook)?;
+        if let Some(killed) = native.fake.killed.clone() {
+            let gate = native.fake.gate.clone();
+            lane.set_kill_hook(move || {
+                killed.fetch_add(1, Ordering::Relaxed);
+                gate.open();
+            });
+        }
         lane.call("fake_open", || native.struck(Call::Open))?;
         native.fake.note(Call::Open);
         let receiver = if native.fake.receive_lane {
@@ -169,7 +215,7 @@ impl Codec for Fake {
             Some(lane.spawn("recv", move |lane| {
                 let _gone = Gone(&native);
                 while let Some(frame) = lane.wait("fake_get", || native.get(true))? {
-                    let _ = lane.emit(frame, 1);
+                    let _ = lane.emit(frame, weight(frame));
                 }
                 Ok(())
             })?)
@@ -188,7 +234,7 @@ pub(crate) struct FakeSession {
 impl FakeSession {
     fn emit_ready(&self, lane: &Lane<u32>) -> Result<(), CodecError> {
         while let Some(frame) = lane.call("fake_get", || self.native.get(false))? {
-            let _ = lane.emit(frame, 1);
+            let _ = lane.emit(frame, weight(frame));
         }
         Ok(())
     }
@@ -201,12 +247,19 @@ impl Session for FakeSession {
     /// Not what a session has that says nothing.
     const QUEUE: usize = 3;
 
+    fn weigh(input: &u32) -> Amount {
+        weight(*input)
+    }
+
     fn delay(&self) -> Option<usize> {
         self.native.struck(Call::Delay).unwrap();
-        self.native.fake.delay
+        self.native.fake.declared.or(self.native.fake.delay)
     }
 
     fn send(&mut self, lane: &Lane<u32>, input: u32) -> Result<(), CodecError> {
+        if self.native.fake.declared.is_some() {
+            lane.set_delay(self.native.fake.delay);
+        }
         lane.call("fake_send", || self.native.send(input))?;
         match self.receiver {
             Some(_) => Ok(()),

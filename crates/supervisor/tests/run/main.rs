@@ -7,12 +7,14 @@
 )]
 #![cfg(test)]
 
+mod amounts;
 mod closing;
 mod completion;
 mod counters;
 mod failures;
 mod fake;
 mod flushing;
+mod killing;
 mod patience;
 mod retiring;
 mod stopping;

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A run's shared part, as the lanes of its session use it.
+
+use std::sync::Arc;
+
+use crate::clock::now;
+use crate::kill_hook::{KillHook, run_kill_hook};
+use crate::lane::{Discarded, Host, LaneFault};
+use crate::machine::{CallKind, Event};
+use crate::opening::Opening;
+use crate::state::Shared;
+use crate::witness::Joined;
+use crate::{Account, Amount, CodecError, Name, Witness, retirement};
+
+/// Outputs that wait for downstream before the codec's lanes are held up. A few,
+/// so that the codec works on while one is pushed; not many, since each may hold
+/// a picture.
+const OUTBOX: usize = 4;
+
+impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
+    fn call_began(&self, lane: usize, name: Name, kind: CallKind) {
+        let mut state = self.lock();
+        self.note(&mut state, Event::CallBegan { lane, name, kind });
+    }
+
+    fn call_ended(&self, lane: usize) {
+        let mut state = self.lock();
+        self.note(&mut state, Event::CallEnded { lane });
+    }
+
+    fn emit(&self, output: O, amount: Amount) -> Result<(), Discarded> {
+        let mut state = self.lock();
+        while state.outbox.len() >= OUTBOX && !state.discarding() {
+            state = self.wait(&self.outlet, state);
+        }
+        if state.discarding() {
+            state.machine.handle(now(), Event::Discarded { amount });
+            drop(state);
+            drop(output);
+            return Err(Discarded);
+        }
+        state.outbox.push_back((output, amount));
+        state.machine.handle(now(), Event::Output { amount });
+        self.output.notify_all();
+        Ok(())
+    }
+
+    fn discarding(&self) -> bool {
+        self.lock().discarding()
+    }
+
+    fn begin_opening(&self) -> Result<Opening, CodecError> {
+        Opening::again(self)
+    }
+
+    fn set_witness(&self, witness: Arc<dyn Witness>) {
+        let replaced = self.lock().witness.replace(witness);
+        drop(replaced);
+    }
+
+    fn extend_witness(&self, witness: Arc<dyn Witness>) {
+        let mut state = self.lock();
+        state.witness = Some(match state.witness.take() {
+            Some(present) => Arc::new(Joined([present, witness])),
+            None => witness,
+        });
+    }
+
+    fn set_delay(&self, delay: Option<usize>) {
+        self.note(&mut self.lock(), Event::DelayChanged { delay });
+    }
+
+    fn set_kill_hook(&self, hook: Option<KillHook>) {
+        let mut state = self.lock();
+        if state.abandoned {
+            // Whoever abandoned it had nothing to end it with.
+            drop(state);
+            return run_kill_hook(hook);
+        }
+        let replaced = std::mem::replace(&mut state.kill_hook, hook);
+        drop(state);
+        drop(replaced);
+    }
+
+    fn lane_begins(&self, name: &str) -> (usize, String) {
+        let mut state = self.lock();
+        let index = state.lanes_begun;
+        state.lanes_begun += 1;
+        state.lanes += 1;
+        (index, format!("{}:{name}", self.name))
+    }
+
+    fn lane_ended(&self, ended: Result<(), LaneFault>) {
+        let mut state = self.lock();
+        let mut unused = None;
+        state.lanes -= 1;
+        if let Err(fault) = ended {
+            self.fail(&mut state, fault.into());
+        }
+        if state.closed() {
+            state.machine.handle(now(), Event::Closed);
+            if state.abandoned && state.holds_codec() {
+                Account::reclaim(&self.library.name);
+            } else if std::mem::take(&mut state.retiring) {
+                Account::end_retirement(&self.library.name);
+            }
+            self.wake_all();
+            if state.in_retirement {
+                retirement::wake();
+            }
+            unused = state.kill_hook.take();
+        }
+        drop(state);
+        drop(unused);
+    }
+}
+
+/// A run's shared part, as its lanes see it.
+pub(crate) fn host<I, O>(shared: &Arc<Shared<I, O>>) -> Arc<dyn Host<O>>
+where
+    I: Send + 'static,
+    O: Send + 'static,
+{
+    shared.clone()
+}
