@@ -418,6 +418,28 @@ fn gaps_cost_an_encoder_no_key_frame() {
 }
 
 #[test]
+fn a_new_stream_begins_with_a_key_frame_and_can_be_decoded_from_there() {
+    let source = "videotestsrc num-buffers=20 pattern=ball \
+                  ! video/x-raw,format=I420,width=64,height=64,framerate=25/1 ! joined.";
+    for decoder in ["n-threads=1", "n-threads=4 max-frame-delay=4"] {
+        let played = support::pictures::play(
+            &format!(
+                "{source} {source} concat name=joined ! svtav1watchenc preset=12 name=encoder \
+                 ! dav1dwatchdec {decoder}"
+            ),
+            support::pictures::Downstream::TakesVideoMeta,
+        );
+        assert!(played.complete, "{decoder}: {:?}", played.complaints);
+        assert!(
+            played.complaints.is_empty(),
+            "{decoder}: {:?}",
+            played.complaints
+        );
+        assert_eq!(played.samples.len(), 40, "{decoder}");
+    }
+}
+
+#[test]
 fn a_flush_stop_without_its_start_is_bounded_and_the_stream_goes_on() {
     for subject in [&ENCODER, &DECODER] {
         let mut rig = Rig::linked(subject);

@@ -242,6 +242,34 @@ fn key_frame_requests_in_a_row_open_one_session_after_the_other() {
 }
 
 #[test]
+fn after_a_wedge_a_slow_preset_is_refused_and_told_who_holds_the_place() {
+    if support::svtav1_version() >= (4, 1) {
+        return support::skip("sessions", "slow presets go with each other here");
+    }
+    let this = "after_a_wedge_a_slow_preset_is_refused_and_told_who_holds_the_place";
+    if let Some(run) = in_a_child(this, "svt_av1_enc_send_picture:hang@5") {
+        assert!(run.says("rehearse: "), "nothing hung: {}", run.text());
+        return;
+    }
+    let play = || {
+        let rig = Rig::new("low-latency=false preset=4");
+        for number in 0..10 {
+            let _ = rig.source.push_buffer(Rig::frame(number));
+        }
+        rig.message(&[gst::MessageType::Error]).expect("an error")
+    };
+    let texts = [play(), play()].map(|error| match error.view() {
+        gst::MessageView::Error(error) => error.error().to_string(),
+        _ => String::new(),
+    });
+    assert!(texts[0].contains("is wedged"), "{texts:?}");
+    assert!(
+        texts[1].contains("SVT-AV1#1 (preset 4), which was given up"),
+        "{texts:?}"
+    );
+}
+
+#[test]
 fn a_restart_that_is_refused_closes_the_file_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cut.mkv");

@@ -66,6 +66,14 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
         });
     }
 
+    fn others_awaited(&self) {
+        self.note(&mut self.lock(), Event::OthersAwaited);
+    }
+
+    fn others_done(&self) {
+        self.note(&mut self.lock(), Event::OthersDone);
+    }
+
     fn set_delay(&self, delay: Option<usize>) {
         self.note(&mut self.lock(), Event::DelayChanged { delay });
     }

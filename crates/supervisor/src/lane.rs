@@ -58,6 +58,8 @@ pub(crate) trait Host<O>: Send + Sync {
     fn set_delay(&self, delay: Option<usize>);
     fn set_kill_hook(&self, hook: Option<KillHook>);
     fn discarding(&self) -> bool;
+    fn others_awaited(&self);
+    fn others_done(&self);
     fn begin_opening(&self) -> Result<Opening, CodecError>;
     fn set_witness(&self, witness: Arc<dyn Witness>);
     fn extend_witness(&self, witness: Arc<dyn Witness>);
@@ -162,6 +164,22 @@ impl<O: Send + 'static> Lane<O> {
     /// Whether outputs are no longer wanted.
     pub fn discarding(&self) -> bool {
         self.host.discarding()
+    }
+
+    /// Waits for other sessions of the library, which this one cannot hurry: until one
+    /// has closed, for instance. The session owes nothing meanwhile but its close. The
+    /// wait has to have a bound of its own, and to end soon once outputs are
+    /// [not wanted](Self::discarding).
+    pub fn wait_for_others<R>(&self, wait: impl FnOnce() -> R) -> R {
+        struct Done<'a, O>(&'a dyn Host<O>);
+        impl<O> Drop for Done<'_, O> {
+            fn drop(&mut self) {
+                self.0.others_done();
+            }
+        }
+        self.host.others_awaited();
+        let _done = Done(self.host.as_ref());
+        wait()
     }
 
     /// Makes a native open inside a session that runs, or another call during
@@ -288,6 +306,10 @@ impl<O: Send> Host<O> for Detached<O> {
     fn discarding(&self) -> bool {
         false
     }
+
+    fn others_awaited(&self) {}
+
+    fn others_done(&self) {}
 
     fn begin_opening(&self) -> Result<Opening, CodecError> {
         Ok(Opening::unsupervised())

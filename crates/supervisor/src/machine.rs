@@ -66,7 +66,7 @@ pub struct Machine {
     /// Since when the worker flushes.
     flushing_since: Option<Instant>,
     /// Lanes that wait for another session's open.
-    awaiting_permit: usize,
+    awaiting_others: usize,
     judgement: Option<Judgement>,
     /// Looks at the session's threads so far.
     looks: u64,
@@ -102,7 +102,7 @@ impl Machine {
             waiting_since: now,
             over_since: None,
             flushing_since: None,
-            awaiting_permit: 0,
+            awaiting_others: 0,
             judgement: None,
             looks: 0,
             evidence: None,
@@ -235,9 +235,9 @@ impl Machine {
                 self.flushing_since = None;
                 self.progress = now;
             }
-            Event::PermitAwaited => self.awaiting_permit += 1,
-            Event::PermitCame => {
-                self.awaiting_permit = self.awaiting_permit.saturating_sub(1);
+            Event::OthersAwaited => self.awaiting_others += 1,
+            Event::OthersDone => {
+                self.awaiting_others = self.awaiting_others.saturating_sub(1);
                 self.progress = now;
             }
             Event::CloseBegan => {

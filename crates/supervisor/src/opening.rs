@@ -35,9 +35,9 @@ impl Opening {
             Some(permit)
         } else {
             // The session cannot help it: it owes nothing as long as it waits.
-            shared.note(&mut shared.lock(), Event::PermitAwaited);
+            shared.note(&mut shared.lock(), Event::OthersAwaited);
             let permit = wait_for_permit(shared);
-            shared.note(&mut shared.lock(), Event::PermitCame);
+            shared.note(&mut shared.lock(), Event::OthersDone);
             let told_to_close =
                 || CodecError::Resource(format!("{name} was told to close, and not opened again"));
             Some(permit?.ok_or_else(told_to_close)?)

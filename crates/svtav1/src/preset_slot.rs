@@ -10,22 +10,21 @@
 //! opened.
 //!
 //! A session that closes gives its place up when the library has encoded what is
-//! inside, which may take seconds: its place is waited for. The place of one that
-//! runs is not.
+//! inside, which may take seconds, or minutes: its place is waited for. The place of
+//! one that runs is not, nor that of one that was given up: it may hold it for ever.
 
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use codecwatch_supervisor::{Account, CodecError, Lane};
+use codecwatch_supervisor::{CodecError, Lane};
 
 use crate::config::Config;
 use crate::effective::Effective;
-use crate::encode_session::LIBRARY;
 use crate::version::Version;
 
-/// How long the place of a session that closes is waited for: within the default
-/// of `open-timeout`, so that the refusal says who holds it.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long the place of a session that closes is waited for: the default of
+/// `slow-limit`, after which its own supervisor gives it up.
+const PATIENCE: Duration = Duration::from_secs(600);
 /// A session that was told to close learns of it when its call returns. So one
 /// that seems to run is given this long.
 const GRACE: Duration = Duration::from_secs(1);
@@ -38,6 +37,7 @@ enum Stage {
     Opening,
     Running,
     Closing(Instant),
+    Abandoned,
 }
 
 #[derive(Debug)]
@@ -91,8 +91,7 @@ struct Bounds {
 static PLACES: LazyLock<Places> = LazyLock::new(Places::default);
 
 impl PresetSlot {
-    /// Waits while a session that closes holds the place, for eight seconds at
-    /// most. `None`: the session of this lane has been told to close meanwhile.
+    /// Waits while a session that closes holds the place, for ten minutes at most. `None`: the session of this lane has been told to close meanwhile.
     ///
     /// # Errors
     /// [`CodecError::Settings`] naming who holds the place.
@@ -109,22 +108,21 @@ impl PresetSlot {
             closing: PATIENCE,
             running: GRACE,
         };
-        match PLACES.take(preset, preset < least, &bounds, || lane.discarding()) {
-            Wait::Place(number) => Ok(Some(Self {
-                number: Some(number),
-            })),
-            Wait::GivenUp => Ok(None),
-            Wait::Refused(holder) => {
-                let given_up = match Account::of(&LIBRARY.name).outstanding() {
-                    0 => String::new(),
-                    n => format!(" ({n} abandoned)"),
-                };
-                Err(CodecError::Settings(format!(
-                    "SVT-AV1 {version} cannot run an encoder with preset {preset} beside \
-                     {holder}{given_up}: with a preset below {least} in any of them, it crashes. \
-                     Use presets from {least} on for all, or a process for each, or SVT-AV1 4.1",
-                )))
+        let slow = preset < least;
+        let wait = || PLACES.take(preset, slow, &bounds, || lane.discarding());
+        match lane.wait_for_others(wait) {
+            Wait::Place(number) => {
+                lane.set_kill_hook(move || PLACES.enter(number, Stage::Abandoned));
+                Ok(Some(Self {
+                    number: Some(number),
+                }))
             }
+            Wait::GivenUp => Ok(None),
+            Wait::Refused(holder) => Err(CodecError::Settings(format!(
+                "SVT-AV1 {version} cannot run an encoder with preset {preset} beside {holder}: \
+                 with a preset below {least} in any of them, it crashes. Use presets from {least} \
+                 on for all, or a process for each, or SVT-AV1 4.1",
+            ))),
         }
     }
 
@@ -168,6 +166,7 @@ impl Places {
             let bound = match holder.stage {
                 Stage::Closing(_) => bounds.closing,
                 Stage::Opening | Stage::Running => bounds.running,
+                Stage::Abandoned => Duration::ZERO,
             };
             let left = bound.saturating_sub(began.elapsed());
             if left.is_zero() {
@@ -240,6 +239,7 @@ impl Holder {
                 "{session} (preset {preset}), which has been closing for {:.1} s",
                 since.elapsed().as_secs_f64()
             ),
+            Stage::Abandoned => format!("{session} (preset {preset}), which was given up"),
         }
     }
 }
@@ -304,6 +304,14 @@ mod tests {
     }
 
     #[test]
+    fn the_place_of_a_session_that_was_given_up_is_not_waited_for() {
+        let places = Places::default();
+        let holder = place(&places, true);
+        places.enter(holder, Stage::Abandoned);
+        assert!(matches!(take(&places, true, LONG, LONG), Wait::Refused(_)));
+    }
+
+    #[test]
     fn the_wait_has_a_bound_and_the_refusal_says_who_holds_the_place() {
         let places = Places::default();
         let holder = thread::scope(|scope| {
@@ -324,6 +332,8 @@ mod tests {
         refused("is running");
         places.enter(holder, Stage::Closing(Instant::now()));
         refused("has been closing for 0.0 s");
+        places.enter(holder, Stage::Abandoned);
+        refused("was given up");
     }
 
     #[test]

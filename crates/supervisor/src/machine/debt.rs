@@ -50,7 +50,7 @@ pub(super) struct Debt {
 impl Machine {
     /// What is owed for the longest time.
     pub(super) fn debt(&self) -> Option<Debt> {
-        if self.abandoned || self.backpressured() || self.awaits_permit() {
+        if self.abandoned || self.backpressured() || self.awaits_others() {
             return None;
         }
         let whole = |reason| {
@@ -108,8 +108,13 @@ impl Machine {
         matches!(self.phase, Phase::Running | Phase::Draining) && (self.pushing || self.outbox > 0)
     }
 
-    fn awaits_permit(&self) -> bool {
-        matches!(self.phase, Phase::Running | Phase::Draining) && self.awaiting_permit > 0
+    /// Whether it waits for other sessions. Its close is owed all the same.
+    fn awaits_others(&self) -> bool {
+        let may_wait = matches!(
+            self.phase,
+            Phase::Opening | Phase::Running | Phase::Draining
+        );
+        may_wait && self.awaiting_others > 0
     }
 
     pub(super) fn exceeds(&self, inside: u64) -> bool {

@@ -82,10 +82,10 @@ pub enum Event {
     FlushBegan,
     /// The session forgot what was inside.
     Flushed,
-    /// A lane waits until another session of the library has opened.
-    PermitAwaited,
+    /// A lane waits for another session of the library: for its open, or for its end.
+    OthersAwaited,
     /// It waits no longer.
-    PermitCame,
+    OthersDone,
     /// The session shall close, or has begun to. The first one starts the clock
     /// of the close, whatever the session is doing.
     CloseBegan,

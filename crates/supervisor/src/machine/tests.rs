@@ -117,21 +117,33 @@ fn a_session_that_waits_for_anothers_open_owes_nothing_except_its_close() {
     let mut world = World::running(None);
     world.tell(Event::Submitted { amount: 1.into() });
     world.pass(900 * MS);
-    world.tell(Event::PermitAwaited);
+    world.tell(Event::OthersAwaited);
     world.pass(Duration::from_secs(60));
     assert_eq!(
         (world.abandoned, world.machine.verdict()),
         (None, Verdict::Idle)
     );
     // Afterwards the full budget is there again.
-    world.tell(Event::PermitCame);
+    world.tell(Event::OthersDone);
     world.pass(999 * MS);
     assert_eq!(world.abandoned, None);
-    world.tell(Event::PermitAwaited);
+    world.tell(Event::OthersAwaited);
     let asked = world.now - world.start;
     world.tell(Event::CloseBegan);
     world.pass(5000 * MS);
     assert_eq!(world.abandoned, Some((Reason::Close, asked + 300 * MS)));
+}
+
+#[test]
+fn an_open_that_waits_for_others_owes_nothing_until_they_are_done() {
+    let mut world = World::queued();
+    world.tell(Event::OpenBegan);
+    world.tell(Event::OthersAwaited);
+    world.pass(Duration::from_secs(60));
+    assert_eq!(world.abandoned, None);
+    world.tell(Event::OthersDone);
+    world.pass(Duration::from_secs(60));
+    assert!(matches!(world.abandoned, Some((Reason::Open, _))));
 }
 
 #[test]

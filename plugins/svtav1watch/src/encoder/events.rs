@@ -34,6 +34,10 @@ impl SvtAv1WatchEnc {
                 drop(state);
                 self.parent_sink_event(event)
             }
+            gst::EventView::StreamStart(_) => {
+                self.state().stream_begins = true;
+                self.parent_sink_event(event)
+            }
             gst::EventView::Segment(_) => {
                 self.state().times.begin_segment();
                 self.parent_sink_event(event)

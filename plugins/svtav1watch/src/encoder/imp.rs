@@ -56,6 +56,8 @@ pub(super) struct State {
     pub(super) lost: Vec<u32>,
     /// A bitrate property was set: the next frame carries the change to the codec.
     pub(super) bitrate_was_set: bool,
+    /// A new stream begins with the next frame, and has to be decodable from there.
+    pub(super) stream_begins: bool,
     /// Caps are on their way that only serve to make the base class forget the old ones.
     pub(super) priming: bool,
 }
@@ -342,7 +344,9 @@ impl VideoEncoderImpl for SvtAv1WatchEnc {
             Some(format) => (format.info.clone(), format.config.clone()),
             None => return Err(gst::FlowError::NotNegotiated),
         };
-        let force_key = frame.flags().contains(VideoCodecFrameFlags::FORCE_KEYFRAME);
+        let stream_begins = std::mem::take(&mut self.state().stream_begins);
+        let force_key =
+            stream_begins || frame.flags().contains(VideoCodecFrameFlags::FORCE_KEYFRAME);
         let id = frame.system_frame_number();
         // The frame holds the stream lock.
         drop(frame);

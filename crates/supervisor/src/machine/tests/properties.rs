@@ -29,8 +29,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Tell(Event::Drained)),
         1 => Just(Step::Tell(Event::FlushBegan)),
         1 => Just(Step::Tell(Event::Flushed)),
-        1 => Just(Step::Tell(Event::PermitAwaited)),
-        1 => Just(Step::Tell(Event::PermitCame)),
+        1 => Just(Step::Tell(Event::OthersAwaited)),
+        1 => Just(Step::Tell(Event::OthersDone)),
         1 => Just(Step::Tell(Event::Tick)),
     ]
 }
