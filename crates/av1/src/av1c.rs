@@ -7,7 +7,7 @@
 const FIXED_BYTES: usize = 4;
 
 /// Marker and version, the first byte of a record.
-const MARKER_AND_VERSION: u8 = 0x81;
+pub(crate) const MARKER_AND_VERSION: u8 = 0x81;
 
 /// No configuration record that is known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
