@@ -26,7 +26,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use codecwatch_dav1d::{Chunk, Dav1d, Decoded, Picture, Settings, obus};
+use codecwatch_av1::obus;
+use codecwatch_dav1d::{Chunk, Dav1d, Decoded, Picture, Settings};
 use codecwatch_supervisor::{Codec, CodecError, Drained, Lane, Session};
 use common::{Random, ivf, mutate::damage, set};
 

@@ -43,7 +43,7 @@ impl Dav1d {
     }
 
     /// OBUs that apply to the stream but may not be in it: the
-    /// [`config_obus`](crate::Av1c::config_obus) of its container.
+    /// [`config_obus`](codecwatch_av1::config_obus) of its container.
     pub fn headers(self, headers: Vec<u8>) -> Self {
         Self { headers, ..self }
     }

@@ -4,6 +4,7 @@
 
 mod recovery;
 
+use codecwatch_av1::{Start, summarize};
 use codecwatch_supervisor::{CodecError, Drained, Flush, Lane, Session};
 
 use crate::{
@@ -13,7 +14,6 @@ use crate::{
     in_flight::InFlight,
     key_frame_gate::{Admission, KeyFrameGate},
     loaded_version::loaded_version,
-    obu::{Start, summarize},
 };
 
 /// A padding OBU of no bytes.
@@ -60,6 +60,8 @@ pub struct Dav1dSession {
     spoiled: bool,
     /// The sequence header in force, or what the container says.
     headers: Vec<u8>,
+    /// As these headers say: see [`Summary::is_reduced`](codecwatch_av1::Summary).
+    is_reduced: bool,
     gate: KeyFrameGate,
     in_flight: InFlight,
     /// Inputs are missing before the next frame.
@@ -100,7 +102,7 @@ impl Session for Dav1dSession {
             return self.pass_over_damaged(lane, id);
         };
         let bytes = Borrowed::new(bytes);
-        let summary = summarize(bytes.bytes(), &self.headers);
+        let summary = summarize(bytes.bytes(), self.is_reduced);
         if summary.has_frames && std::mem::take(&mut self.follows_loss) {
             self.miss_inputs_before(lane, &summary)?;
         }
@@ -118,6 +120,7 @@ impl Session for Dav1dSession {
         self.in_flight.enter(id, summary.start == Some(Start::Here));
         // None but those that are too far back.
         self.settle_before(lane, 0);
+        let is_reduced = summary.is_reduced;
         let header = summary.sequence_header.map(<[u8]>::to_vec);
         if admission == Admission::Restart && header.is_none() {
             let headers = self.headers.clone();
@@ -128,6 +131,7 @@ impl Session for Dav1dSession {
         let whole = self.feed(lane, bytes)?;
         if let (true, Some(header)) = (whole, header) {
             self.headers = header;
+            self.is_reduced = is_reduced;
         }
         Ok(())
     }
@@ -181,6 +185,7 @@ impl Dav1dSession {
             decoder,
             holds_back: held_back > 0,
             spoiled: false,
+            is_reduced: summarize(&headers, false).is_reduced,
             headers,
             gate: KeyFrameGate::Lost,
             in_flight: InFlight::default(),

@@ -10,7 +10,7 @@
 //! defines them in section 7.6: the references are flushed, and inputs are
 //! passed over until one holds a key frame.
 
-use crate::{Start, Summary};
+use codecwatch_av1::{Start, Summary};
 
 /// What to do with an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +89,7 @@ mod tests {
     const fn input(start: Option<Start>) -> Summary<'static> {
         Summary {
             sequence_header: None,
+            is_reduced: false,
             has_frames: true,
             start,
             is_damaged: false,

@@ -4,14 +4,12 @@
 //! [`Dav1d`] travels to the worker and opens a [`Dav1dSession`] there, which
 //! takes [`Chunk`]s of coded data and gives [`Decoded`] outputs. Coded data
 //! goes in, and pictures come out, without a copy: see [`PictureAllocator`] for
-//! who holds the memory when. [`Av1c`], [`AnnexB`] and [`obus`] bring other
-//! framings of AV1 into the one that dav1d takes.
+//! who holds the memory when.
+//! Other framings of AV1 than dav1d's are read by `codecwatch-av1`.
 //!
 //! The bindings are made from the installed header when this crate is built, so
 //! it has to be built again for another dav1d; 1.0 and later are supported.
 
-mod annexb;
-mod av1c;
 mod callbacks;
 mod chunk;
 mod codec;
@@ -22,7 +20,6 @@ mod in_flight;
 mod key_frame_gate;
 mod loaded_version;
 mod metadata;
-mod obu;
 mod page_allocator;
 mod pages;
 mod picture;
@@ -31,17 +28,12 @@ mod settings;
 mod shape;
 mod sys;
 
-pub use annexb::{AnnexB, AnnexBError, LARGEST_TEMPORAL_UNIT};
-pub use av1c::{Av1c, Av1cError};
 pub use callbacks::LogHook;
 pub use chunk::{Bytes, Chunk};
 pub use codec::{Dav1d, LIBRARY};
 pub use decode_session::Dav1dSession;
 pub use decoded::{Damage, DamageCause, Decoded};
-pub use metadata::{
-    ChromaPosition, Color, ContentLight, Frame, FrameKind, MasteringDisplay, Sequence, T35, Timing,
-};
-pub use obu::{Obu, ObuError, ObuKind, Obus, Start, Summary, obus, summarize};
+pub use metadata::{Frame, FrameKind, Sequence, T35};
 pub use page_allocator::PageAllocator;
 pub use picture::{Picture, Plane};
 pub use picture_memory::{Allocation, PictureAllocator, PictureMemory};

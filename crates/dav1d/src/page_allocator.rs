@@ -116,7 +116,9 @@ impl Drop for Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Chroma, Color, picture_memory::Lent};
+    use codecwatch_av1::Color;
+
+    use crate::{Chroma, picture_memory::Lent};
 
     fn shape(width: u32) -> PictureShape {
         let color = Color::default();

@@ -3,11 +3,13 @@
 
 use std::{any::Any, sync::Arc};
 
+use codecwatch_av1::{ContentLight, MasteringDisplay};
+
 #[cfg(dav1d_t35_array)]
 use crate::loaded_version::loaded_version;
 use crate::{
-    ContentLight, Frame, MasteringDisplay, PictureLayout, PictureMemory, PictureShape, Sequence,
-    T35, picture_memory::Lent, sys,
+    Frame, PictureLayout, PictureMemory, PictureShape, Sequence, T35, metadata,
+    picture_memory::Lent, sys,
 };
 
 /// A decoded picture: plain data, and a share of the memory that dav1d decoded
@@ -93,8 +95,8 @@ impl Picture {
             id,
             frame: Frame::from_native(frame),
             sequence: Sequence::from_native(sequence),
-            mastering_display: mastering_display.map(MasteringDisplay::from_native),
-            content_light: content_light.map(ContentLight::from_native),
+            mastering_display: mastering_display.map(metadata::mastering_display),
+            content_light: content_light.map(metadata::content_light),
             // SAFETY: a delivered picture, as the caller vouches.
             t35: unsafe { t35(native) },
             memory,

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The size and format of a picture, and how dav1d wants it laid out in memory.
 
-use crate::{Color, sys};
+use codecwatch_av1::Color;
+
+use crate::{metadata, sys};
 
 /// Alignment of planes and rows, and what has to follow the last row, in bytes
 /// (`DAV1D_PICTURE_ALIGNMENT` in dav1d's picture.h): SIMD reads over the end.
@@ -73,7 +75,7 @@ impl PictureShape {
             height: parameters.h.try_into().ok()?,
             chroma: Chroma::from_native(parameters.layout)?,
             bit_depth: parameters.bpc.try_into().ok()?,
-            color: Color::from_native(sequence),
+            color: metadata::color(sequence),
         })
     }
 

@@ -12,7 +12,8 @@ mod common;
 
 use std::{path::Path, process::Command};
 
-use codecwatch_dav1d::{AnnexB, Chroma, InloopFilters, Picture, Settings, obus};
+use codecwatch_av1::{AnnexB, obus};
+use codecwatch_dav1d::{Chroma, InloopFilters, Picture, Settings};
 use common::{
     Encoder,
     decode::{decode_with, reference_md5},

@@ -12,9 +12,8 @@
 
 mod common;
 
-use codecwatch_dav1d::{
-    Chunk, Damage, DamageCause, Dav1d, Decoded, ObuKind, Settings, Start, summarize,
-};
+use codecwatch_av1::{ObuKind, Start, summarize};
+use codecwatch_dav1d::{Chunk, Damage, DamageCause, Dav1d, Decoded, Settings};
 use codecwatch_supervisor::{Codec, Lane, Session};
 use common::{
     Encoder, Random, decode,
@@ -100,7 +99,7 @@ fn a_frame_header_that_makes_no_sense_costs_the_rest_of_its_group() {
 /// Cuts the tiles of a frame short, and its size with it: the headers parse, and
 /// the error is found by the thread that decodes the tile.
 fn short_tiles(unit: &[u8]) -> Vec<u8> {
-    let shorten = |obu: &codecwatch_dav1d::Obu<'_>| match obu.kind {
+    let shorten = |obu: &codecwatch_av1::Obu<'_>| match obu.kind {
         ObuKind::Frame => surgery::obu(6, None, &obu.payload[..obu.payload.len() * 2 / 3]),
         _ => obu.bytes.to_vec(),
     };
@@ -273,7 +272,7 @@ fn a_stream_can_be_entered_at_a_key_frame_that_is_shown_later() {
         return;
     };
     let whole = decode_with(&threads(1), 1, &units);
-    let starts = |unit: &Vec<u8>| summarize(unit, &[]).start == Some(Start::Later);
+    let starts = |unit: &Vec<u8>| summarize(unit, false).start == Some(Start::Later);
     let Some(entry) = units.iter().position(starts) else {
         return skip("forward key frames", "such stream");
     };

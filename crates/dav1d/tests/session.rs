@@ -15,10 +15,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use codecwatch_av1::{ChromaPosition, Color, ContentLight, MasteringDisplay};
 use codecwatch_dav1d::{
-    Allocation, ChromaPosition, Chunk, Color, ContentLight, Dav1d, Dav1dSession, Decoded,
-    FrameKind, MasteringDisplay, PageAllocator, Picture, PictureAllocator, PictureLayout,
-    PictureMemory, PictureShape, Settings, T35, frame_delay,
+    Allocation, Chunk, Dav1d, Dav1dSession, Decoded, FrameKind, PageAllocator, Picture,
+    PictureAllocator, PictureLayout, PictureMemory, PictureShape, Settings, T35, frame_delay,
 };
 use codecwatch_supervisor::{Codec, CodecError, Drained, Flush, Lane, Session};
 use common::{Encoder, decode, decode::decode_with, md5, skip, sources::Source, surgery};

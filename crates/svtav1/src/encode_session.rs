@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use codecwatch_av1::SequenceHeader;
 use codecwatch_supervisor::{
     Codec, CodecError, Drained, Flush, Lane, Library, Name, Session, Sibling,
 };
@@ -22,7 +23,6 @@ use crate::effective::{Effective, Mode, Structure};
 use crate::encoder::{Encoder, Received};
 use crate::packet::{Output, Packet};
 use crate::picture::{Format, Picture, Plane, Readable, Scratch};
-use crate::sequence_header::SequenceHeader;
 use crate::sys;
 use crate::version::Version;
 
@@ -366,14 +366,12 @@ fn receive(lane: &Lane<Output>, encoder: &Encoder, pending: &Pending) -> Result<
 
 /// The sequence header of the first packet. (`svt_av1_enc_stream_header` gives
 /// another one: the library settles some tools when it meets the first frame.)
-fn header(first: &[u8]) -> Result<Vec<u8>, CodecError> {
-    SequenceHeader::parse(first)
-        .map(|sequence| sequence.obu())
-        .ok_or_else(|| CodecError::Native {
-            call: "svt_av1_enc_get_packet".into(),
-            code: 0,
-            reason: "the first packet has no sequence header".to_owned(),
-        })
+fn header(first: &[u8]) -> Result<SequenceHeader, CodecError> {
+    SequenceHeader::parse(first).ok_or_else(|| CodecError::Native {
+        call: "svt_av1_enc_get_packet".into(),
+        code: 0,
+        reason: "the first packet has no sequence header".to_owned(),
+    })
 }
 
 /// Takes the picture with this timestamp out of those inside.

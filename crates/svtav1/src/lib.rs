@@ -6,14 +6,13 @@
 //! [`Config::can_force_key`] and [`Config::can_change_bitrate`] what can be asked
 //! of a running session; none of them opens one. [`SvtAv1`] opens a
 //! [`SvtAv1Session`] on its worker, which takes [`Picture`]s and gives
-//! [`Output`]s: a header for [`SequenceHeader`], then packets.
+//! [`Output`]s: a sequence header, then packets.
 //!
 //! Every library from 1.4 on is served by the same source: the bindings are made
 //! from the header that is installed when this crate is built, layouts differ by
 //! `cfg`, and behaviour by [`Version`].
 
 mod bitrate;
-mod bits;
 mod config;
 mod effective;
 mod encode_session;
@@ -31,7 +30,6 @@ mod remarks;
 mod rules;
 #[cfg(test)]
 mod rules_against_library;
-mod sequence_header;
 mod sys;
 mod teardown_gate;
 mod version;
@@ -45,5 +43,4 @@ pub use log::{LogLevel, LogSink, set_log};
 pub use packet::{FrameKind, Output, Packet};
 pub use parameters::parse_parameters;
 pub use picture::{Picture, Plane, Planes};
-pub use sequence_header::SequenceHeader;
 pub use version::{Version, runtime};

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What a session gives.
 
+use codecwatch_av1::SequenceHeader;
+
 /// What a session emits: one header, when its first packet is ready, and then one
 /// packet per picture, in the order of the pictures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// The sequence header OBU, for [`SequenceHeader::parse`](crate::SequenceHeader::parse).
-    /// The first packet has it too.
-    Header(Vec<u8>),
+    /// The sequence header. The first packet has it too.
+    Header(SequenceHeader),
     /// One coded picture.
     Packet(Packet),
 }

@@ -12,9 +12,10 @@ mod support;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use codecwatch_av1::SequenceHeader;
 use codecwatch_supervisor::{Codec, CodecError, Drained, Flush, Lane, Session};
 use codecwatch_svtav1::{
-    Config, FrameKind, Output, Picture, Plane, Planes, RateControl, SequenceHeader, SvtAv1, Version,
+    Config, FrameKind, Output, Picture, Plane, Planes, RateControl, SvtAv1, Version,
 };
 use support::{
     Frame, RATE, encode, frame, id, one_at_a_time, open, packets, picture, skip, within,
@@ -399,20 +400,19 @@ fn headers_say_what_was_asked_for() {
             chroma_position: position,
             ..config(false)
         };
-        let (header, packet) = within(PATIENCE, move || {
+        let (sequence, packet) = within(PATIENCE, move || {
             let mut open = open(&config).unwrap();
             open.session.send(&open.lane, picture(&config, 0)).unwrap();
             open.session.drain(&open.lane).unwrap();
-            let Ok(Output::Header(header)) = open.outputs.try_recv() else {
+            let Ok(Output::Header(sequence)) = open.outputs.try_recv() else {
                 panic!("the header comes first");
             };
             let Ok(Output::Packet(packet)) = open.outputs.try_recv() else {
                 panic!("then the packet");
             };
             open.session.close(&open.lane).unwrap();
-            (header, packet)
+            (sequence, packet)
         });
-        let sequence = SequenceHeader::parse(&header).unwrap();
         assert_eq!(sequence.profile, 0);
         assert_eq!(sequence.bit_depth(), bit_depth.bytes() as u8 * 2 + 6);
         assert!(!sequence.monochrome);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Streams that are damaged, absurd, or no streams at all.
 
-use codecwatch_dav1d::{Obu, ObuKind};
+use codecwatch_av1::{Obu, ObuKind};
 use gst::prelude::*;
 use gst_video::prelude::*;
 

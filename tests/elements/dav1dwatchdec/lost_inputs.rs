@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use codecwatch_dav1d::ObuKind;
+use codecwatch_av1::ObuKind;
 use gst::prelude::*;
 use gst_check::Harness;
 

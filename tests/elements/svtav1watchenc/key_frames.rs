@@ -2,7 +2,7 @@
 //! How `intra-period-length` places key frames: as the blurb says, and as
 //! `svtav1enc` has it.
 
-use codecwatch_dav1d::{Obu, ObuKind, obus};
+use codecwatch_av1::{Obu, ObuKind, obus};
 
 use crate::util::{encoder, is_key, pull_all, push};
 

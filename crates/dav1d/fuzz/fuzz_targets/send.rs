@@ -7,13 +7,14 @@
 //! two bytes. Good seeds are IVF files without their headers, so cut.
 #![no_main]
 
-use codecwatch_dav1d::{AnnexB, Av1c, Chunk, Dav1d, Decoded, Settings};
+use codecwatch_av1::{AnnexB, config_obus};
+use codecwatch_dav1d::{Chunk, Dav1d, Decoded, Settings};
 use codecwatch_supervisor::{Codec, Lane, Session};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&choice, mut rest)) = bytes.split_first() else { return };
-    let _ = Av1c::parse(rest);
+    let _ = config_obus(rest);
     let _ = AnnexB::new().push(rest, drop);
 
     let settings = Settings {

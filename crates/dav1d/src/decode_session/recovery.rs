@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 //! How a session goes on after damage.
 
+use codecwatch_av1::{Start, Summary};
 use codecwatch_supervisor::{CodecError, Lane};
 
 use super::{Dav1dSession, Fetched, emit};
 use crate::{
-    Damage, DamageCause, Decoded,
-    decoder::Answer,
-    key_frame_gate::KeyFrameGate,
+    Damage, DamageCause, Decoded, decoder::Answer, key_frame_gate::KeyFrameGate,
     loaded_version::loaded_version,
-    obu::{Start, Summary},
 };
 
 /// A frame header OBU of no bytes.

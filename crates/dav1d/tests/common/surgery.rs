@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Streams that no encoder here makes, put together from those that they make.
 
-use codecwatch_dav1d::{Obu, ObuKind, obus};
+use codecwatch_av1::{Obu, ObuKind, obus};
 
 const EXTENSION: u8 = 0b100;
 const SIZE: u8 = 0b10;

@@ -3,8 +3,10 @@
 //! those of the bitstream; what it leaves open is taken from upstream, and what
 //! upstream leaves open too is GStreamer's default for the size.
 
+use av1::ChromaPosition;
+use codecwatch_av1 as av1;
 use codecwatch_dav1d as dav1d;
-use dav1d::{Chroma, ChromaPosition, PictureShape};
+use dav1d::{Chroma, PictureShape};
 use gst_video::{
     VideoChromaSite, VideoColorMatrix, VideoColorPrimaries, VideoColorRange, VideoColorimetry,
     VideoFormat, VideoInfo, VideoMasteringDisplayInfoCoordinate, VideoTransferFunction,
@@ -16,8 +18,8 @@ use super::container_hdr::{self, CONTENT_LIGHT, MASTERING_DISPLAY};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Description {
     pub(super) shape: PictureShape,
-    mastering_display: Option<dav1d::MasteringDisplay>,
-    content_light: Option<dav1d::ContentLight>,
+    mastering_display: Option<av1::MasteringDisplay>,
+    content_light: Option<av1::ContentLight>,
 }
 
 impl Description {
@@ -109,11 +111,11 @@ pub(super) fn video_formats() -> Vec<VideoFormat> {
         Chroma::Yuv444,
         Chroma::Monochrome,
     ] {
-        for matrix in [dav1d::Color::UNSPECIFIED, dav1d::Color::MATRIX_IDENTITY] {
+        for matrix in [av1::Color::UNSPECIFIED, av1::Color::MATRIX_IDENTITY] {
             for bit_depth in [8, 10, 12] {
-                let color = dav1d::Color {
+                let color = av1::Color {
                     matrix,
-                    ..dav1d::Color::default()
+                    ..av1::Color::default()
                 };
                 let shape = PictureShape {
                     width: 1,
@@ -130,7 +132,7 @@ pub(super) fn video_formats() -> Vec<VideoFormat> {
 }
 
 fn colorimetry(
-    color: &dav1d::Color,
+    color: &av1::Color,
     upstream: &VideoColorimetry,
     default: &VideoColorimetry,
 ) -> VideoColorimetry {
@@ -172,7 +174,7 @@ fn said_chroma_site(caps: &gst::CapsRef) -> VideoChromaSite {
 }
 
 /// GStreamer's names say on which axis chroma is cosited with luma.
-fn chroma_site(color: &dav1d::Color) -> VideoChromaSite {
+fn chroma_site(color: &av1::Color) -> VideoChromaSite {
     match color.chroma_position {
         ChromaPosition::Left => VideoChromaSite::H_COSITED,
         ChromaPosition::TopLeft => VideoChromaSite::COSITED,
@@ -182,7 +184,7 @@ fn chroma_site(color: &dav1d::Color) -> VideoChromaSite {
 
 /// From the fixed point of AV1 to the units of GStreamer (and of HEVC): 0.00002
 /// for chromaticities, 0.0001 cd/m² for luminances.
-fn mastering_display(display: &dav1d::MasteringDisplay) -> gst_video::VideoMasteringDisplayInfo {
+fn mastering_display(display: &av1::MasteringDisplay) -> gst_video::VideoMasteringDisplayInfo {
     let point = |[x, y]: [u16; 2]| VideoMasteringDisplayInfoCoordinate {
         x: scaled(x.into(), 16, 50_000) as u16,
         y: scaled(y.into(), 16, 50_000) as u16,
@@ -206,7 +208,7 @@ fn scaled(value: u32, fraction_bits: u32, units: u64) -> u32 {
 mod tests {
     use super::*;
 
-    fn shape(chroma: Chroma, bit_depth: u8, color: dav1d::Color) -> PictureShape {
+    fn shape(chroma: Chroma, bit_depth: u8, color: av1::Color) -> PictureShape {
         PictureShape {
             width: 320,
             height: 240,
@@ -216,7 +218,7 @@ mod tests {
         }
     }
 
-    fn info(color: dav1d::Color, caps: &str) -> VideoInfo {
+    fn info(color: av1::Color, caps: &str) -> VideoInfo {
         gst::init().unwrap();
         let description = Description {
             shape: shape(Chroma::Yuv420, 8, color),
@@ -261,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_bitstream_says_what_the_colours_are_and_upstream_what_it_leaves_open() {
-        let bt2020 = dav1d::Color {
+        let bt2020 = av1::Color {
             primaries: 9,
             transfer: 16,
             matrix: 9,
@@ -273,16 +275,16 @@ mod tests {
         assert_eq!(own.colorimetry().to_string(), "bt2100-pq");
         assert_eq!(own.chroma_site(), VideoChromaSite::COSITED);
 
-        let open = info(dav1d::Color::default(), caps);
+        let open = info(av1::Color::default(), caps);
         assert_eq!(open.colorimetry().to_string(), "bt709");
         assert_eq!(open.chroma_site(), VideoChromaSite::H_COSITED);
 
-        let nobody = info(dav1d::Color::default(), "video/x-av1");
+        let nobody = info(av1::Color::default(), "video/x-av1");
         assert_eq!(nobody.colorimetry().to_string(), "bt601");
 
-        let full = dav1d::Color {
+        let full = av1::Color {
             full_range: true,
-            ..dav1d::Color::default()
+            ..av1::Color::default()
         };
         assert_eq!(
             info(full, caps).colorimetry().range(),
@@ -297,14 +299,14 @@ mod tests {
         let fixed = |value: f64, bits: u32| (value * f64::from(1 << bits)).round() as u32;
         let point = |x, y| [fixed(x, 16) as u16, fixed(y, 16) as u16];
         let description = Description {
-            shape: shape(Chroma::Yuv420, 10, dav1d::Color::default()),
-            mastering_display: Some(dav1d::MasteringDisplay {
+            shape: shape(Chroma::Yuv420, 10, av1::Color::default()),
+            mastering_display: Some(av1::MasteringDisplay {
                 primaries: [point(0.708, 0.292), point(0.17, 0.797), point(0.131, 0.046)],
                 white_point: point(0.3127, 0.329),
                 max_luminance: fixed(1000.0, 8),
                 min_luminance: fixed(0.005, 14),
             }),
-            content_light: Some(dav1d::ContentLight {
+            content_light: Some(av1::ContentLight {
                 max: 900,
                 max_frame_average: 200,
             }),

@@ -6,6 +6,7 @@
 //! told to the session: one that cannot be read goes in as damaged, and the next
 //! one after a gap says so.
 
+use codecwatch_av1 as av1;
 use codecwatch_dav1d as dav1d;
 
 use super::imp::{CAT, Dav1dWatchDec};
@@ -87,8 +88,8 @@ impl Bitstream {
 }
 
 /// A buffer holds whole temporal units, usually one.
-fn from_annex_b(bytes: &[u8]) -> Result<Vec<u8>, dav1d::AnnexBError> {
-    let mut parser = dav1d::AnnexB::new();
+fn from_annex_b(bytes: &[u8]) -> Result<Vec<u8>, av1::AnnexBError> {
+    let mut parser = av1::AnnexB::new();
     let mut obus = Vec::with_capacity(bytes.len());
     parser.push(bytes, |unit| obus.extend(unit))?;
     parser.finish()?;
@@ -101,8 +102,8 @@ fn headers(record: &gst::BufferRef) -> Vec<u8> {
     let Ok(map) = record.map_readable() else {
         return Vec::new();
     };
-    match dav1d::Av1c::parse(&map) {
-        Ok(record) => record.config_obus.to_vec(),
+    match av1::config_obus(&map) {
+        Ok(obus) => obus.to_vec(),
         Err(error) => {
             gst::warning!(CAT, "codec_data is not used: {error}");
             Vec::new()

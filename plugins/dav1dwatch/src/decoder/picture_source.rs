@@ -207,7 +207,7 @@ mod tests {
             height,
             chroma: Chroma::Yuv420,
             bit_depth: 8,
-            color: dav1d::Color::default(),
+            color: codecwatch_av1::Color::default(),
         }
     }
 

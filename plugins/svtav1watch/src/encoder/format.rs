@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! From GStreamer's video format to the encoder's, and back to caps.
 
+use codecwatch_av1::SequenceHeader;
 use codecwatch_svtav1 as svtav1;
 use gst_video::{VideoChromaSite, VideoColorRange, VideoFormat, VideoInfo};
 
@@ -129,7 +130,7 @@ pub(crate) fn bit_depth(info: &VideoInfo) -> svtav1::BitDepth {
 }
 
 /// The source caps, with everything that muxers ask for.
-pub(crate) fn src_caps(sequence: &svtav1::SequenceHeader) -> gst::Caps {
+pub(crate) fn src_caps(sequence: &SequenceHeader) -> gst::Caps {
     let depth = u32::from(sequence.bit_depth());
     let mut builder = gst::Caps::builder("video/x-av1")
         .field("stream-format", "obu-stream")
@@ -156,7 +157,7 @@ fn profile(number: u8) -> &'static str {
     }
 }
 
-fn chroma_format(sequence: &svtav1::SequenceHeader) -> &'static str {
+fn chroma_format(sequence: &SequenceHeader) -> &'static str {
     match (
         sequence.monochrome,
         sequence.chroma_subsampling_x,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The way of the codec's output downstream. Runs on the output task.
 
+use codecwatch_av1::SequenceHeader;
 use codecwatch_svtav1 as svtav1;
 use gst::subclass::prelude::*;
 use gst_video::VideoCodecFrameFlags;
@@ -18,7 +19,7 @@ impl SvtAv1WatchEnc {
     }
 
     /// The sequence header comes first: it says what the caps have to say.
-    fn push_header(&self, header: &[u8]) -> Result<gst::FlowSuccess, gst::FlowError> {
+    fn push_header(&self, header: &SequenceHeader) -> Result<gst::FlowSuccess, gst::FlowError> {
         let element = self.obj();
         let Some(input) = self
             .state()
@@ -28,19 +29,8 @@ impl SvtAv1WatchEnc {
         else {
             return Err(gst::FlowError::NotNegotiated);
         };
-        let caps = match svtav1::SequenceHeader::parse(header) {
-            Some(sequence) => format::src_caps(&sequence),
-            None => {
-                gst::warning!(
-                    CAT,
-                    imp = self,
-                    "no sequence header in the library's stream header"
-                );
-                format::bare_src_caps()
-            }
-        };
         element
-            .set_output_state(caps, Some(&input))
+            .set_output_state(format::src_caps(header), Some(&input))
             .and_then(|state| element.negotiate(state))
             .map_err(|_| gst::FlowError::NotNegotiated)?;
         self.release_lost();
@@ -69,12 +59,16 @@ impl SvtAv1WatchEnc {
         frame.set_dts(frame.pts());
         let stepped_back = frame
             .input_buffer()
-            .is_some_and(|shell| shell.flags().contains(gst::BufferFlags::DISCONT));
+            .is_some_and(|shell| shell.flags().contains(gst::BufferFlags::RESYNC));
         let mut buffer = gst::Buffer::from_mut_slice(packet.data);
-        if (self.supervision.take_discont() || stepped_back)
-            && let Some(buffer) = buffer.get_mut()
-        {
-            buffer.set_flags(gst::BufferFlags::DISCONT);
+        let discont = self.supervision.take_discont();
+        if let Some(buffer) = buffer.get_mut() {
+            if discont {
+                buffer.set_flags(gst::BufferFlags::DISCONT);
+            }
+            if stepped_back {
+                buffer.set_flags(gst::BufferFlags::RESYNC);
+            }
         }
         frame.set_output_buffer(buffer);
         element.finish_frame(frame)

@@ -5,7 +5,7 @@
 //! An encoder gives every frame the time that it came with. Where time steps back
 //! (a camera whose clock was set, a switch between inputs, a segment that begins
 //! earlier), it steps back in the output as well, and the first packet of the
-//! earlier time is marked DISCONT. Times are not shifted: they would no longer
+//! earlier time is marked RESYNC (not DISCONT: no data is missing). Times are not shifted: they would no longer
 //! agree with those of other streams. The library does not care, it counts frames.
 
 use gst::prelude::*;
@@ -58,8 +58,8 @@ impl Timestamps {
 }
 
 impl SvtAv1WatchEnc {
-    /// Gives the shell of a frame its time, and DISCONT where time steps back: of
-    /// the flags that it came with, only that one is of use here.
+    /// Gives the shell of a frame its time, and RESYNC where time steps back, whatever
+    /// upstream says.
     pub(super) fn settle_time(&self, shell: &mut gst::BufferRef) {
         let Ok(segment) = self.obj().input_segment().downcast::<gst::ClockTime>() else {
             return;
@@ -90,9 +90,9 @@ impl SvtAv1WatchEnc {
                     "time steps back: a frame at {}, the one before was at {last} of running time",
                     place.pts
                 );
-                shell.set_flags(gst::BufferFlags::DISCONT);
+                shell.set_flags(gst::BufferFlags::RESYNC);
             }
-            None => shell.unset_flags(gst::BufferFlags::DISCONT),
+            None => shell.unset_flags(gst::BufferFlags::RESYNC),
         }
     }
 }

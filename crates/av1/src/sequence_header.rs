@@ -2,8 +2,14 @@
 //! The sequence header (AV1 specification, section 5.5) and the record that
 //! containers keep of it (AV1 in ISO base media files, section 2.3).
 
-use crate::bits::{Bits, leb128};
+use crate::{
+    av1c::MARKER_AND_VERSION,
+    bits::Bits,
+    leb128::put_leb128,
+    obu::{HAS_SIZE, ObuKind, obus},
+};
 
+/// `obu_type` of a sequence header.
 const OBU_SEQUENCE_HEADER: u8 = 1;
 /// `seq_level_idx` of a stream that keeps to no level.
 const LEVEL_MAXIMUM: u8 = 31;
@@ -93,7 +99,6 @@ impl SequenceHeader {
     /// It does not tell the initial presentation delay: that one counts packets,
     /// and a header does not say how many packets its frames come in.
     pub fn av1c(&self) -> Vec<u8> {
-        const MARKER_AND_VERSION: u8 = 0x81;
         let mut record = vec![
             MARKER_AND_VERSION,
             self.profile << 5 | self.level_index,
@@ -112,37 +117,19 @@ impl SequenceHeader {
 
     /// The sequence header OBU, with its size in it.
     pub fn obu(&self) -> Vec<u8> {
-        const HAS_SIZE: u8 = 0b10;
         let mut obu = vec![OBU_SEQUENCE_HEADER << 3 | HAS_SIZE];
-        let mut size = self.payload.len();
-        while size >= 0x80 {
-            obu.push(0x80 | (size & 0x7f) as u8);
-            size >>= 7;
-        }
-        obu.push(size as u8);
+        put_leb128(self.payload.len(), &mut obu);
         obu.extend_from_slice(&self.payload);
         obu
     }
 }
 
 /// The content of the first sequence header OBU.
-fn find(mut data: &[u8]) -> Option<&[u8]> {
-    loop {
-        let (&header, mut rest) = data.split_first()?;
-        if header & 0x04 != 0 {
-            rest = rest.get(1..)?;
-        }
-        let (payload, next) = if header & 0x02 != 0 {
-            let (size, length) = leb128(rest)?;
-            rest.get(length..)?.split_at_checked(size)?
-        } else {
-            (rest, &[][..])
-        };
-        if header >> 3 & 0x0f == OBU_SEQUENCE_HEADER {
-            return Some(payload);
-        }
-        data = next;
-    }
+fn find(data: &[u8]) -> Option<&[u8]> {
+    obus(data)
+        .map_while(Result::ok)
+        .find(|obu| obu.kind == ObuKind::SequenceHeader)
+        .map(|obu| obu.payload)
 }
 
 #[derive(Debug, Default)]

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Annex B of the AV1 specification, the length-delimited format, turned into
-//! the low-overhead format that dav1d takes.
+//! the low-overhead format.
 
-use crate::obu::{HAS_SIZE, header_len, leb128, obus, put_leb128};
+use crate::{
+    leb128::{leb128, put_leb128},
+    obu::{HAS_SIZE, header_len, obus},
+};
 
 /// The largest temporal unit that is waited for. A length is the stream's word
 /// for how much memory to spend, so there is an end to it: 64 MiB is an

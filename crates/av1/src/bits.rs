@@ -52,19 +52,6 @@ impl<'a> Bits<'a> {
     }
 }
 
-/// Reads leb128(): the value and how many bytes it took.
-pub(crate) fn leb128(data: &[u8]) -> Option<(usize, usize)> {
-    let mut value = 0_u64;
-    for (index, byte) in data.iter().take(8).enumerate() {
-        value |= u64::from(byte & 0x7f) << (7 * index);
-        if byte & 0x80 == 0 {
-            let value = u32::try_from(value).ok()?;
-            return Some((usize::try_from(value).ok()?, index + 1));
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,14 +74,5 @@ mod tests {
         assert_eq!(bits.skip_uvlc(), Some(()));
         assert_eq!(bits.flag(), Some(true));
         assert_eq!(Bits::new(&[0; 8]).skip_uvlc(), None);
-    }
-
-    #[test]
-    fn leb128_has_a_limit() {
-        assert_eq!(leb128(&[0x0b, 9]), Some((11, 1)));
-        assert_eq!(leb128(&[0xe5, 0x8e, 0x26]), Some((624_485, 3)));
-        assert_eq!(leb128(&[0x80]), None);
-        assert_eq!(leb128(&[0xff; 9]), None);
-        assert_eq!(leb128(&[0xff, 0xff, 0xff, 0xff, 0x7f]), None);
     }
 }
