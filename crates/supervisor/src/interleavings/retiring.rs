@@ -21,6 +21,7 @@ fn a_session_that_retires_is_counted_told_of_and_ended_once_whoever_drives_it() 
         let plan = Plan {
             fault: Some((Call::Close, 0, Fault::Hang)),
             threads: Some(threads.clone()),
+            kills: pick(&[true, false]).then(Arc::default),
             ..healthy("retire")
         };
         let run = Run::start(plan.clone(), options()).unwrap();
@@ -76,6 +77,9 @@ fn a_session_that_retires_is_counted_told_of_and_ended_once_whoever_drives_it() 
             thread::yield_now();
         }
         assert_eq!(Account::of("retire").outstanding(), 0);
+        if let Some(kills) = plan.kills {
+            assert_eq!(kills.load(Ordering::Relaxed), told);
+        }
     });
 }
 
