@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use codecwatch_supervisor::Run;
+use codecwatch_supervisor::{Account, Run};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -71,6 +71,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         if let Some(lost) = lost {
             report::post_restarted(element, &outcome, restarts, &lost);
             self.note_posted();
+            if let Some(fault) = outcome.fault() {
+                Account::note_restart(&fault.library);
+            }
             self.retire(imp, run);
             imp.let_go(&lost.ids);
             return FaultResolution::Restarted;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A run: one session from its first input to its outcome, as an element holds it.
 
+mod admission;
 mod answers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use self::admission::Options;
+pub(crate) use self::admission::admit;
 pub use self::answers::{CloseResult, DrainResult, Next, Slow, StartError, Stats, WaitResult};
 use crate::clock::now;
 use crate::driver::Obeyed;
@@ -15,21 +18,7 @@ use crate::outcome::{Fault, Outcome};
 use crate::session::{Codec, Session};
 use crate::state::{Command, Shared, State};
 use crate::sync::thread;
-use crate::{Budgets, Library, Witness, open_permit, retirement, worker};
-
-/// How to start a run.
-#[derive(Debug)]
-pub struct Options<I, O> {
-    /// The budgets.
-    pub budgets: Budgets,
-    /// Abandoned workers of the library at which no new session is opened;
-    /// 0 = no limit.
-    pub max_abandoned: usize,
-    /// The run before this one, which drains or closes. The new worker waits
-    /// for the end of it before it opens: also when that takes longer than its
-    /// close budget, as long as it demonstrably works.
-    pub predecessor: Option<Run<I, O>>,
-}
+use crate::{Budgets, Witness, open_permit, retirement, worker};
 
 /// One session from its first input to its outcome. Clones share it.
 ///
@@ -401,16 +390,4 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
             outcome,
         }
     }
-}
-
-pub(crate) fn admit(library: &Library, max: usize) -> Result<(), StartError> {
-    let outstanding = Account::of(&library.name).outstanding();
-    if max > 0 && outstanding >= max {
-        return Err(StartError::LeakBudget {
-            library: library.name.clone(),
-            outstanding,
-            max,
-        });
-    }
-    Ok(())
 }

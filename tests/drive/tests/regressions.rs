@@ -107,7 +107,8 @@ fn caps_that_waited_behind_a_wedge_take_effect_after_the_restart() {
     for (element, properties, call) in [
         (
             "svtav1watchenc",
-            "size=320x240 preset=12",
+            // So that packets of the first format come out before it hangs.
+            "size=320x240 preset=12 low-latency=true",
             "svt_av1_enc_send_picture",
         ),
         ("dav1dwatchdec", "n-threads=1", "dav1d_send_data"),

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::sync::{Condvar, Mutex, thread};
@@ -41,6 +41,8 @@ pub(crate) struct Plan {
     pub(crate) flush: Flush,
     /// What its threads are seen doing; by default there is nobody to look at.
     pub(crate) threads: Option<Arc<Load>>,
+    /// Whoever abandons it releases it; how often that happened.
+    pub(crate) kills: Option<Arc<AtomicUsize>>,
     /// Strikes at the so-manieth such call, from 0.
     pub(crate) fault: Option<(Call, usize, Fault)>,
     pub(crate) native: Arc<Native>,
@@ -55,6 +57,7 @@ impl Plan {
             drained: Drained::Spent,
             flush: Flush::Done,
             threads: None,
+            kills: None,
             fault: None,
             native: Arc::default(),
         }
@@ -167,6 +170,13 @@ impl Codec for Plan {
     fn open(self, lane: &Lane<u32>) -> Result<Planned, CodecError> {
         if let Some(threads) = &self.threads {
             lane.set_witness(threads.clone());
+        }
+        if let Some(kills) = self.kills.clone() {
+            let plan = self.clone();
+            lane.set_kill_hook(move || {
+                kills.fetch_add(1, Ordering::Relaxed);
+                plan.release();
+            });
         }
         lane.call("open", || self.call(Call::Open))?;
         self.native.state.lock().unwrap().opened += 1;
