@@ -50,8 +50,17 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                     self.report_stuck_closes(imp);
                 }
                 DrainResult::Complete => break,
-                DrainResult::Cancelled if self.lock().has_failed() => return DrainEnd::Failed,
-                DrainResult::Cancelled => return DrainEnd::Cancelled,
+                DrainResult::Cancelled => {
+                    let line = self.lock_posted();
+                    if line.has_failed() {
+                        return DrainEnd::Failed;
+                    }
+                    if line.is_held() || line.position(&run).is_some() {
+                        return DrainEnd::Cancelled;
+                    }
+                    // The output task has taken it out of the line: it was given up.
+                    restarted = true;
+                }
                 DrainResult::Failed => match self.resolve_fault(imp, &run, Observer::Stream) {
                     // Others may be in line before it, with output still to give.
                     FaultResolution::Restarted => restarted = true,

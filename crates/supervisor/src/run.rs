@@ -217,12 +217,13 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     pub fn wait_drained(&self, ticket: u64) -> DrainResult {
         let mut state = self.shared.lock();
         loop {
-            if state.cancelled || state.closing || ticket <= state.drains_void {
-                return DrainResult::Cancelled;
-            }
+            // First how it ended: one that failed may have been told to close since.
             match &state.outcome {
                 Some(Outcome::Completed) | None => {}
                 Some(_) => return DrainResult::Failed,
+            }
+            if state.cancelled || state.closing || ticket <= state.drains_void {
+                return DrainResult::Cancelled;
             }
             if state.flowed() && (state.drains_done >= ticket || state.spent) {
                 return DrainResult::Complete;

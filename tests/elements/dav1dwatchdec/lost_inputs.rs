@@ -216,10 +216,9 @@ fn a_discontinuity_at_a_key_frame_costs_nothing() {
     }
 }
 
-/// What downstream refuses never reaches dav1d either; here it has had enough of a
-/// segment, and another follows without a flush.
+/// Downstream has had enough of a segment, and another follows without a flush.
 #[test]
-fn what_was_refused_is_missed_by_what_follows() {
+fn after_downstream_had_enough_the_next_segment_lacks_nothing() {
     let Some(units) = keyed() else { return };
     let (intact, _) = decode("n-threads=1", OBUS, numbered(&units));
     let mut harness = decoder("n-threads=1", OBUS);
@@ -254,6 +253,7 @@ fn what_was_refused_is_missed_by_what_follows() {
     let pictures = sums(&mut harness);
     let wrong = |(number, sum): &(&u64, &String)| intact.get(number) != Some(sum);
     assert_eq!(pictures.iter().find(wrong), None);
-    let expected: Vec<u64> = (0..11).chain(16..32).collect();
+    // Decoding went on meanwhile: what refers to the frames that were not wanted is good.
+    let expected: Vec<u64> = (0..11).chain(13..32).collect();
     assert_eq!(pictures.into_keys().collect::<Vec<_>>(), expected);
 }

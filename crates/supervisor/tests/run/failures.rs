@@ -159,3 +159,19 @@ fn an_error_or_a_panic_in_close_leaves_the_stream_completed() {
         assert_eq!(account("f-close"), (0, 0));
     }
 }
+
+#[test]
+fn a_drain_of_a_run_that_failed_has_failed_also_when_it_is_told_to_close_first() {
+    let run = start(
+        &Fake::new("f-told").with(Call::Drain, 1, Fault::Fail),
+        AMPLE,
+    );
+    let sink = Sink::of(&run);
+    feed(&run, 0..5);
+    let ticket = run.request_drain(true);
+    eventually("it has failed", || run.outcome().is_some());
+    run.request_close();
+    assert_eq!(run.wait_drained(ticket), DrainResult::Failed);
+    sink.returns();
+    let _ = close(&run);
+}
