@@ -71,9 +71,7 @@ pub(super) fn possible(cell: &Cell) -> Result<(), Impossible> {
         (Source::Live, State::Full, _) => Err(Impossible::NotWhilePaused),
         (Source::Live, State::Paused, _) if !flushes => Err(Impossible::NotWhilePaused),
         (_, State::Successor, _) if !(cell.element.takes_over)() => Err(Impossible::NoSuccessor),
-        (_, _, Fault::Fail) if cell.call().failure == Failure::Never => {
-            Err(Impossible::CannotFail)
-        }
+        (_, _, Fault::Fail) if cell.call().failure == Failure::Never => Err(Impossible::CannotFail),
         (_, _, Fault::Corrupt) if !cell.call().gives => Err(Impossible::NothingToCorrupt),
         _ => Ok(()),
     }

@@ -158,7 +158,8 @@ impl Judge<'_> {
             format!("{} instead of {code}", error.code)
         });
         let Some(fault) = &error.fault else {
-            self.wrong.push("an error without codecwatch-fault".to_owned());
+            self.wrong
+                .push("an error without codecwatch-fault".to_owned());
             return;
         };
         self.check(fault.outcome.as_deref() == Some(outcome), || {

@@ -14,7 +14,7 @@ const TOP: usize = 84;
 const LINE: usize = 16;
 
 /// A line of the picture: cells that differ by their fault alone.
-fn rows<'a>(shown: &'a [Shown], element: Element) -> Vec<Vec<&'a Shown>> {
+fn rows(shown: &[Shown], element: Element) -> Vec<Vec<&Shown>> {
     let cells: Vec<_> = shown
         .iter()
         .filter(|one| one.cell.element == element)

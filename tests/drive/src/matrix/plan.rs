@@ -31,11 +31,7 @@ pub fn plan(cell: &Cell) -> Result<Scenario, Impossible> {
     if cell.state == State::Full {
         scenario.queue = 1;
     }
-    scenario.script = Some(format!(
-        "{}:{}@armed",
-        cell.call().name,
-        fault(cell.fault)
-    ));
+    scenario.script = Some(format!("{}:{}@armed", cell.call().name, fault(cell.fault)));
     // The next session waits for a close of the one before, while it opens.
     let open = match cell.fault {
         _ if !cell.closes() => BUDGET,

@@ -84,7 +84,11 @@ fn table(shown: &[Shown], element: Element) -> String {
         );
         for fault in Fault::ALL {
             let one = row.iter().find(|one| one.cell.fault == *fault);
-            let _ = write!(table, " {} |", one.map(|one| one.word()).unwrap_or_default());
+            let _ = write!(
+                table,
+                " {} |",
+                one.map(|one| one.word()).unwrap_or_default()
+            );
         }
     }
     table + "\n"

@@ -57,9 +57,8 @@ pub(super) fn keeps_a_session_open(scenario: &Scenario) -> bool {
 
 /// Frames that may be missing although EOS came: `None` is any number.
 fn may_be_missing(scenario: &Scenario, life: &Life) -> Option<u64> {
-    let damages = scripted(scenario).is_some_and(|(call, fault)| {
-        call.failure == Failure::Damage && fault.starts_with("fail")
-    });
+    let damages = scripted(scenario)
+        .is_some_and(|(call, fault)| call.failure == Failure::Damage && fault.starts_with("fail"));
     let restarts = life.restarts.len() as u64;
     (!damages).then(|| restarts * scenario.element.passed_over())
 }

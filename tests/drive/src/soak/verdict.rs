@@ -20,12 +20,7 @@ const SETTLED: usize = 3;
 
 /// What is wrong; nothing where all is well. `loaded`: the machine does something
 /// else as well; `faults`: the script is one of faults.
-pub fn complaints(
-    scenario: &Scenario,
-    report: &Report,
-    loaded: bool,
-    faults: bool,
-) -> Vec<String> {
+pub fn complaints(scenario: &Scenario, report: &Report, loaded: bool, faults: bool) -> Vec<String> {
     if let Some(step) = &report.hung {
         return vec![format!("it hangs at {step}")];
     }

@@ -33,8 +33,7 @@ impl Stage<'_> {
             pad.send_event(gst::event::FlushStop::new(false));
             let took = began.elapsed();
             let upstream = pad.peer();
-            let segment =
-                upstream.and_then(|pad| pad.sticky_event::<gst::event::Segment>(0));
+            let segment = upstream.and_then(|pad| pad.sticky_event::<gst::event::Segment>(0));
             if let Some(segment) = segment {
                 pad.send_event(segment);
             }
