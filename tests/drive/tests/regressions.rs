@@ -141,7 +141,7 @@ fn a_restart_forgets_no_frame_of_the_new_session() {
     ] {
         // A panic leaves nothing behind that the next life would have to wait for.
         for life in act_all(&format!(
-            "{element} non-live lives=30 {properties} {BUDGETS} restart-limit=1 \
+            "{element} non-live lives=20 {properties} {BUDGETS} restart-limit=1 \
              script={call}:panic@armed : play push:9 settle arm push:60 eos await-end null"
         )) {
             assert_restarted(&life, element);
