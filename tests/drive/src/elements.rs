@@ -7,7 +7,7 @@ use std::ops::Deref;
 
 use crate::matrix::Where;
 
-/// A row of [`TABLE`].
+/// One of the elements under test: a row of the table in this file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Element(usize);
 

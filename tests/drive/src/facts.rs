@@ -233,3 +233,39 @@ impl Holding {
         self.abandoned - self.reclaimed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(entered: u64, taken: u64, lost: u64, excused: u64) -> Stream {
+        Stream {
+            eos_out: true,
+            entered,
+            taken,
+            lost,
+            excused,
+            ..Stream::default()
+        }
+    }
+
+    #[test]
+    fn frames_that_neither_came_out_nor_were_said_to_be_lost_are_told() {
+        assert_eq!(stream(9, 9, 0, 0).imbalance(0), None);
+        assert_eq!(stream(9, 7, 2, 0).imbalance(0), None);
+        assert!(stream(9, 8, 0, 0).imbalance(0).is_some());
+        assert!(stream(9, 8, 2, 0).imbalance(0).is_some());
+        assert_eq!(stream(9, 5, 0, 4).imbalance(0), None);
+        assert!(stream(9, 4, 0, 4).imbalance(0).is_some());
+        assert_eq!(stream(9, 2, 0, 0).imbalance(7), None);
+    }
+
+    #[test]
+    fn a_stream_without_an_end_owes_no_frames() {
+        let cut = Stream {
+            eos_out: false,
+            ..stream(9, 3, 0, 0)
+        };
+        assert_eq!(cut.imbalance(0), None);
+    }
+}

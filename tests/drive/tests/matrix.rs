@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use drive::Runner;
-use drive::matrix::{self, Cell, How};
+use drive::matrix::{self, Cell, How, Impossible};
 
 const CELLS: &[&str] = &[
     "svtav1watchenc open preroll non-live hang",
@@ -25,6 +25,20 @@ const CELLS: &[&str] = &[
     "svtav1watchenc seek paused live panic",
     "svtav1watchenc close EOS non-live hang",
     "svtav1watchenc get playing non-live abort",
+    "svtav1watchenc send EOS non-live hang restart",
+    "svtav1watchenc send EOS live fail restart",
+    "svtav1watchenc get caps wait live hang",
+    "svtav1watchenc get caps wait non-live hang restart",
+    "svtav1watchenc send gap waits live panic restart",
+    "svtav1watchenc get gap waits non-live late return restart",
+    "svtav1watchenc send not linked live delay",
+    "svtav1watchenc send not linked live hang restart",
+    "svtav1watchenc get successor runs non-live hang",
+    "svtav1watchenc get successor runs live hang restart",
+    "svtav1watchenc flush full queue non-live hang",
+    "svtav1watchenc flush-stop playing live delay",
+    "svtav1watchenc flush-stop full queue non-live delay",
+    "svtav1watchenc close EOS live busy",
     "dav1dwatchdec open playing non-live hang",
     "dav1dwatchdec open playing non-live panic",
     "dav1dwatchdec send playing live fail",
@@ -39,6 +53,16 @@ const CELLS: &[&str] = &[
     "dav1dwatchdec close NULL live hang",
     "dav1dwatchdec close EOS live late return",
     "dav1dwatchdec send playing live segv",
+    "dav1dwatchdec send EOS live hang restart",
+    "dav1dwatchdec get caps wait live panic restart",
+    "dav1dwatchdec send gap waits non-live hang",
+    "dav1dwatchdec get gap waits live hang restart",
+    "dav1dwatchdec send not linked non-live delay",
+    "dav1dwatchdec send not linked non-live hang restart",
+    "dav1dwatchdec seek full queue non-live late return",
+    "dav1dwatchdec flush-stop paused live delay",
+    "dav1dwatchdec flush-stop full queue non-live delay",
+    "dav1dwatchdec close EOS non-live busy",
 ];
 
 /// What a noisy machine may add: a bound that is missed is a matter for the
@@ -51,6 +75,8 @@ fn faults_end_as_the_contract_says() {
     let cells: Vec<Cell> = CELLS
         .iter()
         .map(|name| *all.iter().find(|cell| cell.to_string() == *name).unwrap())
+        // From SVT-AV1 1.8 on there are none.
+        .filter(|cell| matrix::plan(cell) != Err(Impossible::NoSuccessor))
         .collect();
     let runner = Runner::new(PathBuf::from(env!("CARGO_BIN_EXE_drive")));
     let how = How {

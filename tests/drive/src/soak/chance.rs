@@ -154,3 +154,36 @@ fn pause(scenario: &mut Scenario, rng: &mut Rng) {
         .steps
         .extend([Step::Pause, while_paused, Step::Play]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_replayed_is_what_was_run() {
+        for number in 0..500 {
+            for faults in [false, true] {
+                let one = scenario(7, number, faults);
+                assert_eq!(one, scenario(7, number, faults));
+                assert_eq!(one.to_string().parse(), Ok(one));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_unlinked_is_linked_again_before_anything_is_waited_for() {
+        let mut relinks = 0;
+        for number in 0..500 {
+            let steps = scenario(7, number, false).steps;
+            for (at, _) in steps
+                .iter()
+                .enumerate()
+                .filter(|(_, step)| **step == Step::Unlink)
+            {
+                assert_eq!(steps[at + 2], Step::Link);
+                relinks += 1;
+            }
+        }
+        assert!(relinks > 50);
+    }
+}

@@ -73,11 +73,16 @@ impl Stage<'_> {
         let begun = self.source.send_event(gst::event::FlushStart::new());
         let ended = self.source.send_event(gst::event::FlushStop::new(true));
         self.go_on_with_a_key();
-        begun && ended
+        // Where nothing is linked, nobody downstream has taken it.
+        begun && ended || !self.codec.static_pad("src").unwrap().is_linked()
     }
 
     pub(super) fn seek(&mut self) -> bool {
-        let to = FRAME * (self.position.number() / 2);
+        // The times of a live source begin anew, and none may lie before the segment.
+        let to = match self.scenario.source {
+            Source::Live => gst::ClockTime::ZERO,
+            Source::NonLive => FRAME * (self.position.number() / 2),
+        };
         let sought = self.pipeline.seek_simple(gst::SeekFlags::FLUSH, to);
         self.go_on_with_a_key();
         sought.is_ok() || self.has_ended()
