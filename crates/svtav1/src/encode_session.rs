@@ -258,15 +258,14 @@ impl SvtAv1Session {
     /// Sends the end of the stream, once, and waits until everything is out.
     fn end(&mut self, lane: &Lane<Output>) -> Result<(), CodecError> {
         if !self.ended {
-            self.ended = true;
-            let sent = match &self.encoder {
+            // Without it the receive lane never ends: a failure is told at once, and the
+            // close tries again.
+            match &self.encoder {
                 None => Ok(()),
                 Some(encoder) if self.begun => encoder.send_end(lane),
                 Some(_) => self.end_unused(lane),
-            };
-            // Also when this fails: what is inside may still come out.
-            self.wait_for_receiver();
-            return sent;
+            }?;
+            self.ended = true;
         }
         self.wait_for_receiver();
         Ok(())

@@ -134,6 +134,9 @@ impl Machine {
         if handing_over {
             got.subtract(self.last_taken);
         }
-        call.kind == CallKind::Owed || self.phase != Phase::Running || self.exceeds(got.frames)
+        // While draining or closing, a call that waits is owed an end that the other
+        // call may not have told the codec of yet.
+        let ends = self.phase != Phase::Running && !handing_over;
+        call.kind == CallKind::Owed || ends || self.exceeds(got.frames)
     }
 }
