@@ -70,6 +70,8 @@ pub(crate) struct Line<I, O> {
     restarts_total: u32,
     /// Frames were lost before the first output of the next session.
     discont: bool,
+    /// The session whose output is being delivered.
+    delivering: Option<u64>,
     /// A session has been given up, and the message that says so is about to be
     /// posted.
     pub(crate) posting: bool,
@@ -93,6 +95,7 @@ impl<I, O> Default for Line<I, O> {
             restarts: VecDeque::new(),
             restarts_total: 0,
             discont: false,
+            delivering: None,
             posting: false,
             flushing: false,
             stopping: false,
@@ -272,6 +275,7 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         if let (Some(session), Some(id)) = (self.sessions.get_mut(at), id) {
             session.frames.remove(&id);
         }
+        self.delivering = Some(run.id());
         true
     }
 
@@ -292,22 +296,25 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         }
     }
 
-    /// Whether the next output of the front has to be marked DISCONT; says so once.
+    /// Whether the output that is being delivered has to be marked DISCONT; says so
+    /// once. Its session may have lost its place meanwhile: then the mark belongs to
+    /// an output of the next one.
     pub(crate) fn take_discont(&mut self) -> bool {
-        match self.sessions.front_mut() {
-            Some(session) => std::mem::take(&mut session.discont),
-            None => false,
-        }
+        let delivering = self.delivering;
+        let session = self.sessions.front_mut();
+        let session = session.filter(|session| delivering.is_none_or(|id| session.run.id() == id));
+        session.is_some_and(|session| std::mem::take(&mut session.discont))
     }
 
     // ---- downstream's answers
 
-    /// What downstream answered to frame `id`.
+    /// What downstream answered to frame `id`: it has been delivered.
     pub(crate) fn note_flow(
         &mut self,
         id: Option<u32>,
         flow: Result<gst::FlowSuccess, gst::FlowError>,
     ) {
+        self.delivering = None;
         if id.is_some_and(|id| self.void.is_some_and(|void| id <= void)) {
             return;
         }

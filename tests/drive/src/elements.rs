@@ -90,6 +90,8 @@ pub struct Row {
     pub quick: &'static [(&'static str, &'static str)],
     /// Properties with which frames are inside.
     pub holding: &'static [(&'static str, &'static str)],
+    /// A GAP drains it.
+    pub drains_at_gaps: bool,
     /// Frames that are inside come out at a drain in mid-stream.
     pub drains_what_it_holds: bool,
     /// A first output that is corrupt is no stream, and an error.
@@ -175,6 +177,8 @@ const TABLE: &[Row] = &[
             ("logical-processors", "1"),
             ("low-latency", "false"),
         ],
+        // A gap rides with the frames.
+        drains_at_gaps: false,
         drains_what_it_holds: true,
         checks_first_output: true,
         // From 1.8 on the library makes key frames in every mode.
@@ -214,7 +218,8 @@ const TABLE: &[Row] = &[
         ],
         quick: &[("n-threads", "1")],
         holding: &[("n-threads", "4"), ("max-frame-delay", "4")],
-        // A decoder that holds pictures back is not drained by a GAP.
+        drains_at_gaps: true,
+        // One that holds pictures back is not.
         drains_what_it_holds: false,
         checks_first_output: false,
         takes_over: || false,

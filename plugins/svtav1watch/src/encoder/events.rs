@@ -21,6 +21,10 @@ impl SvtAv1WatchEnc {
                 let caps = caps.caps_owned();
                 self.new_caps(event, &caps)
             }
+            gst::EventView::Eos(_) => {
+                self.release_lost();
+                self.parent_sink_event(event)
+            }
             // The base class would keep it until a frame comes, and none does.
             gst::EventView::SegmentDone(_) => match self.obj().static_pad("src") {
                 Some(pad) => pad.push_event(event),

@@ -74,9 +74,14 @@ impl SvtAv1WatchEnc {
         element.finish_frame(frame)
     }
 
-    /// The base class can let go of a frame only when it knows the output caps.
-    fn release_lost(&self) {
+    /// Lets go of the frames that were lost, with the events that ride with them. The
+    /// base class can do that only when it knows the output caps: with the header of
+    /// a session, or at the end.
+    pub(super) fn release_lost(&self) {
         let element = self.obj();
+        if element.output_state().is_none() {
+            return;
+        }
         let lost = std::mem::take(&mut self.state().lost);
         for number in lost {
             if let Some(frame) = element.frame(number.cast_signed()) {

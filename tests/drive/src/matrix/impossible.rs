@@ -18,6 +18,8 @@ pub enum Impossible {
     NothingToCorrupt,
     /// No session takes over from another.
     NoSuccessor,
+    /// Nothing drains it in mid-stream.
+    NoDrain,
 }
 
 impl Impossible {
@@ -28,6 +30,7 @@ impl Impossible {
         Self::CannotFail,
         Self::NothingToCorrupt,
         Self::NoSuccessor,
+        Self::NoDrain,
     ];
 
     /// The letter that stands for it.
@@ -38,6 +41,7 @@ impl Impossible {
             Self::CannotFail => "c",
             Self::NothingToCorrupt => "d",
             Self::NoSuccessor => "e",
+            Self::NoDrain => "f",
         }
     }
 
@@ -53,6 +57,7 @@ impl Impossible {
             Self::CannotFail => "the function returns nothing, so it cannot fail",
             Self::NothingToCorrupt => "the function gives nothing out that could be corrupt",
             Self::NoSuccessor => "no session takes over from another that still works",
+            Self::NoDrain => "nothing but new caps and the end of the stream drains an encoder",
         }
     }
 }
@@ -66,11 +71,15 @@ pub(super) fn possible(cell: &Cell) -> Result<(), Impossible> {
         cell.at,
         Where::Flush | Where::FlushStop | Where::Seek | Where::Close
     );
+    let ends = matches!(cell.state, State::Preroll | State::Eos);
     match (cell.source, cell.state, cell.fault) {
         (Source::Live, State::Preroll, _) => Err(Impossible::NotBeforeItPlays),
         (Source::Live, State::Full, _) => Err(Impossible::NotWhilePaused),
         (Source::Live, State::Paused, _) if !flushes => Err(Impossible::NotWhilePaused),
         (_, State::Successor, _) if !(cell.element.takes_over)() => Err(Impossible::NoSuccessor),
+        _ if cell.at == Where::Drain && !cell.element.drains_at_gaps && !ends => {
+            Err(Impossible::NoDrain)
+        }
         (_, _, Fault::Fail) if cell.call().failure == Failure::Never => Err(Impossible::CannotFail),
         (_, _, Fault::Corrupt) if !cell.call().gives => Err(Impossible::NothingToCorrupt),
         _ => Ok(()),
