@@ -69,13 +69,14 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let element = imp.obj();
         let element = element.upcast_ref::<gst::Element>();
         if let Some(lost) = lost {
+            imp.let_go(&lost.ids);
             report::post_restarted(element, &outcome, restarts, &lost);
             self.note_posted();
             if let Some(fault) = outcome.fault() {
                 Account::note_restart(&fault.library);
             }
             self.retire(imp, run);
-            imp.let_go(&lost.ids);
+            imp.restarted();
             return FaultResolution::Restarted;
         }
         if settings.eos_after_failure && observer == Observer::Stream {

@@ -45,7 +45,13 @@ pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Sen
     /// What downstream answered.
     fn deliver(&self, output: Self::Output) -> Result<gst::FlowSuccess, gst::FlowError>;
 
-    /// Lets go of these frames, which a session was given that has been given up: they
-    /// will not come out.
+    /// Takes note of frames that will not come out, because their session has been
+    /// given up, so that the base class can be told with the next output or at the
+    /// end. Another thread may wait for this with the base class's stream lock held:
+    /// the base class must not be called here.
     fn let_go(&self, frames: &[u32]);
+
+    /// A session has been given up, and another takes over with the next frame. For
+    /// what upstream can do about it.
+    fn restarted(&self) {}
 }

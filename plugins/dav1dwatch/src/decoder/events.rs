@@ -27,8 +27,10 @@ impl Dav1dWatchDec {
     }
 
     fn forward(&self, event: gst::Event) -> bool {
-        if event.type_() == gst::EventType::FlushStop {
-            self.state().flushed();
+        match event.type_() {
+            gst::EventType::FlushStop => self.state().flushed(),
+            gst::EventType::Eos | gst::EventType::SegmentDone => self.release_lost(),
+            _ => {}
         }
         self.parent_sink_event(event)
     }

@@ -54,6 +54,8 @@ pub(super) struct State {
     pub(super) live: bool,
     /// The stream so far, for the guard.
     pub(super) length: guard::Length,
+    /// Frames that were lost with a session and wait to be let go of.
+    pub(super) lost: Vec<u32>,
     /// Inputs are missing before the next one: they never reached the codec.
     pub(super) loss: bool,
     /// Pictures that the open session holds back.
@@ -432,6 +434,13 @@ impl Supervised for Dav1dWatchDec {
     }
 
     fn let_go(&self, frames: &[u32]) {
-        self.drop_lost(frames);
+        let mut state = self.state();
+        state.lost.extend(frames);
+        // What the next session cannot decode is told as lost with this one.
+        state.tally.in_sync = false;
+    }
+
+    fn restarted(&self) {
+        self.ask_for_key_frame();
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Tally {
     /// Errors since the last picture.
     errors: u32,
     /// The last input led to a picture, or to none rightly.
-    in_sync: bool,
+    pub(super) in_sync: bool,
     /// Something was lost since the last picture.
     discont: bool,
     /// Inputs that were lost since the last picture.
@@ -69,6 +69,7 @@ impl State {
         };
         self.length.restart();
         self.loss = false;
+        self.lost.clear();
         self.reverse = None;
         // No input of the earlier formats is inside any more.
         if let Some(format) = self.formats.pop_back() {
@@ -81,6 +82,7 @@ impl State {
 impl Dav1dWatchDec {
     /// Passes one output on.
     pub(super) fn finish_output(&self, output: dav1d::Decoded) -> Flow {
+        self.release_lost();
         match output {
             dav1d::Decoded::Opened { held_back, .. } => {
                 self.state().held_back = Some(held_back);
@@ -192,14 +194,16 @@ impl Dav1dWatchDec {
         }
     }
 
-    /// Lets go of frames that no session will give any more. The next session can do
-    /// nothing before a key frame: upstream is asked for one.
-    pub(super) fn drop_lost(&self, frames: &[u32]) {
-        // What the next session cannot decode is told as lost with this one.
-        self.state().tally.in_sync = false;
-        for &id in frames {
+    /// Lets go of the frames that were lost with a session.
+    pub(super) fn release_lost(&self) {
+        let lost = std::mem::take(&mut self.state().lost);
+        for id in lost {
             self.release(id.into());
         }
+    }
+
+    /// Asks upstream for a key frame: a new session can do nothing before one.
+    pub(super) fn ask_for_key_frame(&self) {
         let request = gst_video::UpstreamForceKeyUnitEvent::builder()
             .all_headers(true)
             .build();

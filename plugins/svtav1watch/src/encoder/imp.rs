@@ -444,8 +444,6 @@ impl Supervised for SvtAv1WatchEnc {
         self.push(output)
     }
 
-    /// The base class can let go of a frame only when it knows the output caps: the
-    /// next header does.
     fn let_go(&self, frames: &[u32]) {
         self.state().lost.extend(frames);
     }
