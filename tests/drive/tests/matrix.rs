@@ -20,7 +20,7 @@ const CELLS: &[&str] = &[
     "svtav1watchenc get playing live delay",
     "svtav1watchenc flush playing non-live hang",
     "svtav1watchenc drain EOS live late return",
-    "svtav1watchenc drain playing non-live slow x4",
+    "svtav1watchenc drain EOS non-live slow x4",
     "svtav1watchenc caps change playing non-live hang",
     "svtav1watchenc seek paused live panic",
     "svtav1watchenc close EOS non-live hang",
