@@ -180,15 +180,22 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
     }
 
     /// All runs that have left the line and may still be closing.
-    pub(crate) fn leaving(&mut self) -> &[Run<I, O>] {
-        self.leaving.retain(|run| !run.is_closed());
+    pub(crate) fn leaving(&self) -> &[Run<I, O>] {
         &self.leaving
     }
 
+    /// Those of them that have closed; for the caller to drop without the lock.
+    pub(crate) fn take_closed(&mut self) -> Vec<Run<I, O>> {
+        let (closed, leaving) = std::mem::take(&mut self.leaving)
+            .into_iter()
+            .partition(Run::is_closed);
+        self.leaving = leaving;
+        closed
+    }
+
     /// The run that a new one has to wait for.
-    pub(crate) fn predecessor(&mut self) -> Option<Run<I, O>> {
-        let leaving = self.leaving().last().cloned();
-        self.back().cloned().or(leaving)
+    pub(crate) fn predecessor(&self) -> Option<Run<I, O>> {
+        self.back().or(self.leaving.last()).cloned()
     }
 
     /// The run that `stats` speaks of.

@@ -108,9 +108,10 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             self.close(imp, run);
         }
         let mut line = self.lock();
+        let closed = line.take_closed();
         let closing = line.leaving().to_vec();
         let before = std::mem::replace(&mut *line, Line::after(closing));
         drop(line);
-        drop(before);
+        drop((closed, before));
     }
 }

@@ -125,10 +125,16 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let element = element.upcast_ref::<gst::Element>();
         let settings = self.settings();
         let codec = imp.codec().ok_or(gst::FlowError::NotNegotiated)?;
+        let (predecessor, closed) = {
+            let mut line = self.lock_posted();
+            let closed = line.take_closed();
+            (line.predecessor(), closed)
+        };
+        drop(closed);
         let options = Options {
             budgets: settings.budgets,
             max_abandoned: settings.max_abandoned as usize,
-            predecessor: self.lock_posted().predecessor(),
+            predecessor,
         };
         let run = match Run::start(codec, options) {
             Ok(run) => run,
