@@ -110,10 +110,12 @@ impl Rig {
 
     fn link(&self) {
         self.sink.set_active(true).unwrap();
+        // Without a RECONFIGURE event: the link alone has to do.
+        let checks = gst::PadLinkCheck::DEFAULT | gst::PadLinkCheck::NO_RECONFIGURE;
         self.element
             .static_pad("src")
             .unwrap()
-            .link(&self.sink)
+            .link_full(&self.sink, checks)
             .unwrap();
     }
 

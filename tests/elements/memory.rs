@@ -7,9 +7,9 @@ use std::fs::{create_dir, write};
 
 use support::{Finished, Launch, media};
 
-/// 16 MB are left of the limit: less than either pipeline needs.
+/// 2 MB are left of the limit: less than either pipeline needs.
 const LIMIT: &str = "2147483648\n";
-const USAGE: &str = "2131000000\n";
+const USAGE: &str = "2145000000\n";
 const PAGE_CACHE: &str = "anon 100000000\ninactive_file 1980000000\nactive_file 0\n";
 const NO_PAGE_CACHE: &str = "anon 2100000000\ninactive_file 0\nactive_file 0\n";
 const MOUNT: &str = "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
@@ -73,7 +73,7 @@ fn page_cache_is_available_memory() {
 #[test]
 fn memory_that_is_in_use_is_not() {
     for (pipeline, text) in [
-        (encoder(), "16 MB are available"),
+        (encoder(), "2 MB are available"),
         (decoder(), "no memory for a 1280x720 picture"),
     ] {
         let Some(run) = run(&pipeline, NO_PAGE_CACHE) else {

@@ -297,28 +297,3 @@ fn a_session_that_is_refused_says_so_in_the_details_of_its_error() {
     });
     assert_eq!(outcomes, ["WatchdogAbandoned", "Refused"]);
 }
-
-#[test]
-fn a_restart_that_is_refused_closes_the_file_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("cut.mkv");
-    let run = Launch::pipeline(&format!(
-        "videotestsrc is-live=true num-buffers=90 ! video/x-raw,width=320,height=240,framerate=30/1 \
-         ! svtav1watchenc low-latency=true preset=12 max-abandoned=1 restart-limit=1 \
-         eos-after-failure=true watchdog-timeout=1000000000 close-timeout=1000000000 \
-         ! matroskamux ! filesink location={}",
-        path.display()
-    ))
-    .rehearse("svt_av1_enc_send_picture:hang@40")
-    .bound(Duration::from_secs(60))
-    .run();
-    let text = run.text();
-    assert_eq!(run.code(), 1, "{text}");
-    assert!(run.says("codecwatch-restarted"), "{text}");
-    let decoded = Launch::pipeline(&format!(
-        "filesrc location={} ! matroskademux ! av1parse ! av1dec ! fakesink",
-        path.display()
-    ))
-    .run();
-    assert_eq!(decoded.code(), 0, "{}", decoded.text());
-}

@@ -156,6 +156,30 @@ fn with_eos_after_failure_the_file_is_closed_and_the_exit_code_stays() {
 }
 
 #[test]
+fn a_restart_that_is_refused_closes_the_file_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.mkv");
+    let sink = format!("matroskamux ! filesink location={}", path.display());
+    let subject = Subject {
+        sink: sink.leak(),
+        ..LOW_LATENCY
+    };
+    let run = subject
+        .launch("eos-after-failure=true restart-limit=1 max-abandoned=1")
+        .rehearse("svt_av1_enc_send_picture:hang@40")
+        .run();
+    let text = run.text();
+    assert_eq!(run.code(), 1, "{text}");
+    assert!(run.says("codecwatch-restarted"), "{text}");
+    assert!(run.says("max-abandoned allows 1"), "{text}");
+    assert!(
+        !run.says("(eos)"),
+        "the pipeline ended like a complete one: {text}"
+    );
+    assert!(is_finalized(&path), "{text}");
+}
+
+#[test]
 fn a_sink_that_does_not_take_the_output_trips_nothing() {
     // The queue is full at once; the sink takes one buffer in two seconds.
     let run = Launch::pipeline(

@@ -46,6 +46,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             match run.wait_drained(ticket) {
                 DrainResult::Complete if last => {
                     self.lock().leave(&run);
+                    self.line_changed();
                     self.close(imp, &run);
                     self.report_stuck_closes(imp);
                 }
@@ -82,6 +83,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         T: Supervised<Input = I, Output = O>,
     {
         self.lock().leave(run);
+        self.line_changed();
         let weak = imp.obj().downgrade();
         let outcome = run.outcome();
         run.retire(move |fault| {

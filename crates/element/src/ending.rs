@@ -61,7 +61,7 @@ pub(crate) fn push_eos(
     let Some(pad) = element.static_pad("src") else {
         return pending.post();
     };
-    if element.current_state() != gst::State::Playing {
+    if !plays(element) {
         pending.post();
         pad.push_event(gst::event::Eos::new());
         return;
@@ -75,6 +75,13 @@ pub(crate) fn push_eos(
     {
         element.unset_element_flags(gst::ElementFlags::SINK);
     }
+}
+
+/// Whether the element plays, and is not on its way to anything less.
+pub(crate) fn plays(element: &gst::Element) -> bool {
+    let pending = element.pending_state();
+    element.current_state() == gst::State::Playing
+        && matches!(pending, gst::State::VoidPending | gst::State::Playing)
 }
 
 /// Marks the element, and the bins that it is in, as sinks; returns those that

@@ -86,6 +86,12 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         });
     }
 
+    /// Takes note of an answer of downstream that the output task did not get, such as
+    /// that to a group of pictures that were put by.
+    pub fn note_answer(&self, flow: Result<gst::FlowSuccess, gst::FlowError>) {
+        self.lock().note_delivery(None, Some(flow));
+    }
+
     /// To be called before new caps take effect: the frames of the old ones come
     /// out first, and their session ends.
     pub fn before_new_format<T>(&self, imp: &T) -> EventDisposition
@@ -128,22 +134,24 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     where
         T: Supervised<Input = I, Output = O>,
     {
-        match self.lock().flow() {
+        let (flow, refused) = {
+            let line = self.lock();
+            (line.flow(), line.refused())
+        };
+        if let Some(flow) = refused {
+            // Where no buffer comes any more, upstream will not learn of it.
+            gst::element_imp_error!(
+                imp,
+                gst::StreamError::Failed,
+                ("Downstream did not take the end of the stream: {flow}")
+            );
+            return EventDisposition::Refuse;
+        }
+        match flow {
+            Err(gst::FlowError::Flushing) => EventDisposition::Refuse,
             // Downstream has had enough, or there is none: it is complete for
             // whoever asked for it.
-            Ok(_) | Err(gst::FlowError::Eos | gst::FlowError::NotLinked) => {
-                EventDisposition::Forward
-            }
-            Err(gst::FlowError::Flushing) => EventDisposition::Refuse,
-            Err(flow) => {
-                // Where no buffer comes any more, upstream will not learn of it.
-                gst::element_imp_error!(
-                    imp,
-                    gst::StreamError::Failed,
-                    ("Downstream did not take the end of the stream: {flow}")
-                );
-                EventDisposition::Refuse
-            }
+            _ => EventDisposition::Forward,
         }
     }
 }

@@ -79,7 +79,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             imp.restarted();
             return FaultResolution::Restarted;
         }
-        if settings.eos_after_failure && observer == Observer::Stream {
+        // A pipeline that does not play holds EOS up, and the output task with it.
+        let plays = ending::plays(element);
+        if settings.eos_after_failure && observer == Observer::Stream && plays {
             return FaultResolution::Pending;
         }
         let element = element.clone();
@@ -123,6 +125,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             }
             runs
         };
+        self.line_changed();
         for run in &runs {
             self.retire(imp, run);
         }

@@ -57,6 +57,9 @@ pub(crate) struct Line<I, O> {
     leaving: Vec<Run<I, O>>,
     /// What downstream answered last.
     flow: Result<gst::FlowSuccess, gst::FlowError>,
+    /// Downstream did not take the last output, for a reason that is no end and no
+    /// missing link.
+    refused: Option<gst::FlowError>,
     /// The newest frame that a session was given.
     newest: Option<u32>,
     /// What downstream answers to frames up to this one says nothing about those
@@ -88,6 +91,7 @@ impl<I, O> Default for Line<I, O> {
             sessions: VecDeque::new(),
             leaving: Vec::new(),
             flow: Ok(gst::FlowSuccess::Ok),
+            refused: None,
             newest: None,
             void: None,
             failure: Failure::None,
@@ -286,13 +290,14 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         true
     }
 
-    /// Forgets all frames: a flush has dropped them.
+    /// Forgets all frames, and what became of them: a flush has dropped them.
     pub(crate) fn forget_frames(&mut self) {
         for session in &mut self.sessions {
             session.frames.clear();
             session.discont = false;
         }
         self.discont = false;
+        self.refused = None;
     }
 
     /// Frames were lost before the next output of the session at this place.
@@ -315,20 +320,27 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
 
     // ---- downstream's answers
 
-    /// What downstream answered to frame `id`: it has been delivered.
-    pub(crate) fn note_flow(
+    /// An output has been delivered. `flow`: what downstream answered to frame `id`, if
+    /// something was pushed.
+    pub(crate) fn note_delivery(
         &mut self,
         id: Option<u32>,
-        flow: Result<gst::FlowSuccess, gst::FlowError>,
+        flow: Option<Result<gst::FlowSuccess, gst::FlowError>>,
     ) {
+        use gst::FlowError::{Eos, Flushing, NotLinked};
         self.delivering = None;
-        if id.is_some_and(|id| self.void.is_some_and(|void| id <= void)) {
-            return;
-        }
-        self.flow = flow;
-        if !matches!(flow, Ok(_) | Err(gst::FlowError::Eos)) {
+        let Some(flow) = flow else { return };
+        if !matches!(flow, Ok(_) | Err(Eos)) {
             // It never got there.
             self.mark_discont(0);
+        }
+        self.refused = match flow {
+            Ok(_) | Err(Eos | NotLinked | Flushing) => None,
+            Err(error) => Some(error),
+        };
+        let is_void = id.is_some_and(|id| self.void.is_some_and(|void| id <= void));
+        if !is_void {
+            self.flow = flow;
         }
     }
 
@@ -342,6 +354,11 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
     /// What downstream answered last.
     pub(crate) fn flow(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
         self.flow
+    }
+
+    /// Why downstream did not take the last output, whatever has made its answer void.
+    pub(crate) fn refused(&self) -> Option<gst::FlowError> {
+        self.refused
     }
 
     // ---- failure and restarts

@@ -18,15 +18,25 @@ fn src_pad<T: Supervised>(imp: &T) -> Option<gst::Pad> {
     imp.obj().upcast_ref::<gst::Element>().static_pad("src")
 }
 
-/// Starts the task, or lets it go on. The caller holds the line.
-pub(crate) fn start<T: Supervised>(imp: &T, _line: &Line<T::Input, T::Output>) {
+/// Starts the task, or lets it go on. To be called after the line has got something for
+/// it to do, and without the line's lock: GStreamer tells the application of a new task
+/// in the caller's thread. (A task that pauses looks at the line under its lock first,
+/// so it either sees what there is to do, or has paused before.)
+pub(crate) fn start<T: Supervised>(imp: &T) {
     let Some(pad) = src_pad(imp) else { return };
-    let weak = imp.obj().downgrade();
-    let started = pad.start_task(move || {
-        if let Some(element) = weak.upgrade() {
-            iterate(T::from_obj(&element));
+    let started = match pad.task_state() {
+        gst::TaskState::Started => Ok(()),
+        // It keeps the function that it has.
+        gst::TaskState::Paused => pad.start_task(|| {}),
+        _ => {
+            let weak = imp.obj().downgrade();
+            pad.start_task(move || {
+                if let Some(element) = weak.upgrade() {
+                    iterate(T::from_obj(&element));
+                }
+            })
         }
-    });
+    };
     if let Err(error) = started {
         // Only when the pad is inactive: then a state change is on its way.
         gst::debug!(CAT, imp = imp, "no output task: {error}");
@@ -82,14 +92,14 @@ fn deliver<T: Supervised>(imp: &T, run: &Run<T::Input, T::Output>, output: T::Ou
         return;
     }
     let flow = imp.deliver(output);
-    if let Err(error) = flow {
+    if let Some(Err(error)) = flow {
         gst::debug!(
             CAT,
             imp = imp,
             "downstream answered {error} to frame {id:?}"
         );
     }
-    supervision.lock().note_flow(id, flow);
+    supervision.lock().note_delivery(id, flow);
 }
 
 /// A run has given everything it will ever give.

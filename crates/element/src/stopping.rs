@@ -22,6 +22,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                     line.stopping = true;
                     line.runs()
                 };
+                self.line_changed();
                 for run in runs {
                     run.cancel();
                     run.request_close();
@@ -39,6 +40,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             line.flushing = true;
             line.runs()
         };
+        self.line_changed();
         for run in runs {
             run.cancel();
         }
@@ -61,16 +63,18 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             }
             last.flush();
         }
-        let mut line = self.lock();
-        line.flushing = false;
-        line.forget_frames();
-        line.void_flow();
-        if line.stopping || line.has_failed() {
-            return;
-        }
-        if let Some(run) = line.back() {
-            run.resume();
-            output_task::start(imp, &line);
+        let goes_on = {
+            let mut line = self.lock();
+            line.flushing = false;
+            line.forget_frames();
+            line.void_flow();
+            if line.stopping || line.has_failed() {
+                return;
+            }
+            line.back().inspect(|run| run.resume()).is_some()
+        };
+        if goes_on {
+            output_task::start(imp);
         }
     }
 

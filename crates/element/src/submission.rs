@@ -9,11 +9,21 @@ use crate::fault_resolution::{FaultResolution, Observer};
 use crate::line::{Frame, Submitted};
 use crate::{CAT, Supervised, Supervision, output_task, report};
 
+/// Sessions that may be in line before the next frame has to wait: one that drains, one
+/// that has taken over, and one more that a request has made necessary since.
+const MOST_IN_LINE: usize = 3;
+
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     /// Waits until the worker has room, or until there is no point in waiting. The
-    /// watchdog bounds it, unless downstream is what takes its time.
+    /// watchdog bounds it, unless downstream is what takes its time. Where sessions
+    /// follow each other faster than downstream takes what they give, it waits for
+    /// that, too.
     pub(crate) fn wait_for_room(&self) {
-        let run = self.lock().back().cloned();
+        let line = self.wait_for_line(|line| {
+            line.len() > MOST_IN_LINE && !line.is_held() && !line.has_failed()
+        });
+        let run = line.back().cloned();
+        drop(line);
         if let Some(run) = run
             && run.is_full()
         {
@@ -68,7 +78,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     {
         match run.wait_for_room() {
             WaitResult::Ready => {}
-            WaitResult::Spent => self.retire(imp, run),
+            // What it has given may still be on its way: the output task takes it out of
+            // the line when that is done.
+            WaitResult::Spent => return self.start(imp).map_err(SubmitError::NotTaken),
             // By a flush, a stop or a failure: the next look at the line says which.
             WaitResult::Cancelled => {
                 let line = self.lock();
@@ -153,8 +165,11 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             return Err(flow);
         }
         gst::debug!(CAT, imp = imp, "started {run:?}");
-        line.enter(run);
-        output_task::start(imp, &line);
+        line.enter(run.clone());
+        drop(line);
+        // They may have been set since.
+        run.set_budgets(self.settings().budgets);
+        output_task::start(imp);
         Ok(())
     }
 }

@@ -39,11 +39,9 @@ pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Sen
     /// The frame that an output settles: the id that it was submitted with.
     fn frame_of(output: &Self::Output) -> Option<u32>;
 
-    /// Pushes one output downstream. Called by the output task.
-    ///
-    /// # Errors
-    /// What downstream answered.
-    fn deliver(&self, output: Self::Output) -> Result<gst::FlowSuccess, gst::FlowError>;
+    /// Pushes one output downstream. Called by the output task. Returns what downstream
+    /// answered; `None` where nothing had to be pushed.
+    fn deliver(&self, output: Self::Output) -> Option<Result<gst::FlowSuccess, gst::FlowError>>;
 
     /// Takes note of frames that will not come out, because their session has been
     /// given up, so that the base class can be told with the next output or at the

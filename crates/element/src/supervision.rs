@@ -25,8 +25,9 @@ const POSTING: Duration = Duration::from_secs(1);
 pub struct Supervision<I, O> {
     settings: Mutex<Settings>,
     line: Mutex<Line<I, O>>,
-    /// A message that had to be posted first is on the bus.
-    posted: Condvar,
+    /// A session has left the line, or the line is held; or a message that had to be
+    /// posted first is on the bus.
+    changed: Condvar,
     pub(crate) pending_report: PendingReport,
 }
 
@@ -38,7 +39,7 @@ where
         Self {
             settings: Mutex::default(),
             line: Mutex::default(),
-            posted: Condvar::new(),
+            changed: Condvar::new(),
             pending_report: PendingReport::default(),
         }
     }
@@ -52,7 +53,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     /// The line, once a restart that has been decided is on the bus: what follows it
     /// must not come first. Waits for `POSTING` at most.
     pub(crate) fn lock_posted(&self) -> MutexGuard<'_, Line<I, O>> {
-        self.posted
+        self.changed
             .wait_timeout_while(self.lock(), POSTING, |line| line.posting)
             .unwrap_or_else(PoisonError::into_inner)
             .0
@@ -61,7 +62,22 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     /// The restart that was decided is on the bus.
     pub(crate) fn note_posted(&self) {
         self.lock().posting = false;
-        self.posted.notify_all();
+        self.line_changed();
+    }
+
+    /// Waits as long as the line is like that: for downstream, or until the line is held.
+    pub(crate) fn wait_for_line(
+        &self,
+        is_so: impl Fn(&Line<I, O>) -> bool,
+    ) -> MutexGuard<'_, Line<I, O>> {
+        self.changed
+            .wait_while(self.lock(), |line| is_so(line))
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be called when a session has left the line, or the line is held.
+    pub(crate) fn line_changed(&self) {
+        self.changed.notify_all();
     }
 
     /// The shared settings.

@@ -265,7 +265,19 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     pub fn request_close(&self) {
         let shared = &*self.shared;
         let mut state = shared.lock();
-        if state.closed() || state.closing {
+        if state.closing {
+            return;
+        }
+        if state.closed() {
+            if !state.outbox.is_empty() {
+                // What it gave before its end is not wanted any more: whoever waits for
+                // that waits in vain.
+                state.closing = true;
+                let left = state.take_queues(now());
+                shared.wake_all();
+                drop(state);
+                drop(left);
+            }
             return;
         }
         state.closing = true;
@@ -321,6 +333,10 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         {
             let mut state = self.shared.lock();
             if state.closed() && state.stuck_close.is_none() {
+                return;
+            }
+            // It is looked after already.
+            if state.in_retirement && !state.closed() && !state.abandoned {
                 return;
             }
             self.shared.count_as_retiring(&mut state);

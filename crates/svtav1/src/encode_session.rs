@@ -166,7 +166,16 @@ impl Session for SvtAv1Session {
 
     fn drain(&mut self, lane: &Lane<Output>) -> Result<Drained, CodecError> {
         self.end(lane)?;
-        Ok(Drained::Spent)
+        // The library says that everything is out: a stream that lacks pictures is not
+        // complete for that.
+        match lock(&self.pending).len() {
+            0 => Ok(Drained::Spent),
+            missing => Err(CodecError::Native {
+                call: "svt_av1_enc_get_packet".into(),
+                code: 0,
+                reason: format!("the stream ended with {missing} pictures inside"),
+            }),
+        }
     }
 
     fn flush(&mut self, _lane: &Lane<Output>) -> Result<Flush, CodecError> {

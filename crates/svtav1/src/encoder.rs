@@ -129,7 +129,7 @@ impl Encoder {
         log::route();
         // What an earlier session complained of is not about this one.
         let _ = log::last_complaint();
-        let opening = Opening::begin();
+        let opening = lane.wait_for_others(Opening::begin);
         let mut settings = Box::<sys::EbSvtAv1EncConfiguration>::default();
         let encoder = Self::init_handle(lane, &mut settings)?;
         let configured = native::configure(lane, config, &mut settings)

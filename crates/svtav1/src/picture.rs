@@ -149,10 +149,10 @@ impl Format {
         if self.depth == BitDepth::Ten && !plane.data.as_ptr().cast::<u16>().is_aligned() {
             return false;
         }
-        // Before 1.8 the library copies whole rows of 8 bits, padding included, into rows
-        // that have 144 samples of padding themselves (72 for chroma).
+        // Before 1.8 the library copies whole rows of 8 bits, padding included. The last one
+        // may have none: who describes a plane does not always know where its memory ends.
         let whole_rows = !self.version.at_least(1, 8) && self.depth == BitDepth::Eight;
-        !whole_rows || (plane.data.len() >= plane.stride * height && plane.stride - row <= 64)
+        !whole_rows || (plane.data.len() >= plane.stride * height && plane.stride == row)
     }
 }
 

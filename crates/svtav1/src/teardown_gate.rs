@@ -19,12 +19,13 @@ use codecwatch_supervisor::{CodecError, Lane};
 use crate::encoder::Encoder;
 use crate::version::Version;
 
-/// An open or a free that takes longer has been given up by its supervisor. Not
-/// to wait for it risks a crash should it come back; to wait for it for ever
-/// would keep every later encoder in memory.
-const GIVEN_UP: Duration = Duration::from_secs(60);
-/// The longest that an open waits for a running free, which takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// An open or a free that takes longer (the default of `slow-limit`) has been given up
+/// by its supervisor. Not to wait for it risks a crash should it come back; to wait for
+/// it for ever would keep every later encoder in memory.
+const GIVEN_UP: Duration = Duration::from_secs(600);
+/// The longest that an open waits for a running free. That takes milliseconds, or
+/// longer on a machine that is starved; one that takes this long hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// When each running call of a kind began.
 #[derive(Debug, Default)]

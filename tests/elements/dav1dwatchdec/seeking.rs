@@ -170,6 +170,43 @@ fn a_state_change_in_reverse_does_not_hang() {
     }
 }
 
+/// A group of pictures is handed over with the base class's lock held. In a process of
+/// its own under the fault shim, for each frame of a group.
+#[test]
+fn a_restart_in_reverse_goes_on_whichever_frame_of_a_group_hangs() {
+    const THIS: &str = "seeking::a_restart_in_reverse_goes_on_whichever_frame_of_a_group_hangs";
+    if !support::is_child() {
+        if file().is_none() {
+            return;
+        }
+        for number in 20..28 {
+            let run = support::Launch::this_test(THIS)
+                .rehearse(&format!("dav1d_send_data:hang@{number}"))
+                .bound(std::time::Duration::from_secs(60))
+                .run();
+            assert_eq!(run.code(), 0, "frame {number}: {}", run.text());
+            assert!(run.says("rehearse: "), "nothing hung: {}", run.text());
+        }
+        return;
+    }
+    let file = file().unwrap();
+    let pipeline = player(&file);
+    for element in pipeline.children() {
+        if element.find_property("watchdog-timeout").is_some() {
+            element.set_property("watchdog-timeout", 500_000_000_u64);
+            element.set_property("close-timeout", 500_000_000_u64);
+            element.set_property("restart-limit", 1_u32);
+            element.set_property("n-threads", 1_u32);
+        }
+    }
+    let _samples = collect(&pipeline, Downstream::TakesVideoMeta);
+    preroll(&pipeline);
+    play_backward(&pipeline);
+    pipeline.set_state(gst::State::Playing).unwrap();
+    wait_for_eos(&pipeline);
+    pipeline.set_state(gst::State::Null).unwrap();
+}
+
 /// Every picture that comes out after a seek is what the stream has there: no
 /// reference is lost or left over.
 #[test]

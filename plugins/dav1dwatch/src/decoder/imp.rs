@@ -429,15 +429,12 @@ impl Supervised for Dav1dWatchDec {
         u32::try_from(id).ok()
     }
 
-    fn deliver(&self, output: Self::Output) -> Result<gst::FlowSuccess, gst::FlowError> {
+    fn deliver(&self, output: Self::Output) -> Option<Result<gst::FlowSuccess, gst::FlowError>> {
         self.on_output(output)
     }
 
     fn let_go(&self, frames: &[u32]) {
-        let mut state = self.state();
-        state.lost.extend(frames);
-        // What the next session cannot decode is told as lost with this one.
-        state.tally.in_sync = false;
+        self.state().lost.extend(frames);
     }
 
     fn restarted(&self) {

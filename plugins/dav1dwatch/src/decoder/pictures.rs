@@ -24,10 +24,12 @@ pub(super) struct Tally {
     damaged: u64,
     /// Inputs that were left out because what they refer to was lost.
     unreferenced: u64,
+    /// Pictures that had no frame to come out with.
+    surplus: u64,
     /// Errors since the last picture.
     errors: u32,
     /// The last input led to a picture, or to none rightly.
-    pub(super) in_sync: bool,
+    in_sync: bool,
     /// Something was lost since the last picture.
     discont: bool,
     /// Inputs that were lost since the last picture.
@@ -81,24 +83,27 @@ impl State {
 
 impl Dav1dWatchDec {
     /// Passes one output on.
-    pub(super) fn finish_output(&self, output: dav1d::Decoded) -> Flow {
+    pub(super) fn finish_output(&self, output: dav1d::Decoded) -> Option<Flow> {
+        if let dav1d::Decoded::Opened { held_back, .. } = output {
+            // In reverse playback the streaming thread has the base class's lock here.
+            self.state().held_back = Some(held_back);
+            self.announce_latency();
+            return None;
+        }
         self.release_lost();
         match output {
-            dav1d::Decoded::Opened { held_back, .. } => {
-                self.state().held_back = Some(held_back);
-                self.announce_latency();
-                Ok(gst::FlowSuccess::Ok)
-            }
+            dav1d::Decoded::Opened { .. } => None,
             dav1d::Decoded::Picture(picture) => self.finish_picture(picture),
             dav1d::Decoded::NoPicture { id } => {
                 self.release(id);
-                Ok(gst::FlowSuccess::Ok)
+                None
             }
-            dav1d::Decoded::Damaged(damage) => self.note_damage(damage),
+            dav1d::Decoded::Damaged(damage) => self.note_damage(damage).err().map(Err),
         }
     }
 
-    fn finish_picture(&self, mut picture: Box<dav1d::Picture>) -> Flow {
+    /// `None` where a picture has no frame to come out with.
+    fn finish_picture(&self, picture: Box<dav1d::Picture>) -> Option<Flow> {
         let element = self.obj();
         let lost = {
             let tally = &mut self.state().tally;
@@ -110,16 +115,32 @@ impl Dav1dWatchDec {
         };
         let discont = self.supervision.take_discont() || lost;
         let Some(mut frame) = element.frame(frame_number(picture.id)) else {
-            // A flush overtook it; or its input had more than one picture to show,
-            // for which GStreamer has no frames.
-            gst::debug!(CAT, imp = self, "no frame {} for a picture", picture.id);
-            return Ok(gst::FlowSuccess::Ok);
+            self.note_surplus(picture.id);
+            return None;
         };
         if element.is_qos() && element.max_decode_time(&frame) < 0 {
             // It was decoded, since others refer to it; downstream would throw it away.
             self.state().tally.discont |= discont;
-            return element.drop_frame(frame);
+            let _ = element.drop_frame(frame);
+            return None;
         }
+        match self.show(picture, &mut frame, discont) {
+            Ok(()) => Some(element.finish_frame(frame)),
+            Err(error) => {
+                // The base class would keep it.
+                element.release_frame(frame);
+                Some(Err(error))
+            }
+        }
+    }
+
+    /// Gives a frame its picture.
+    fn show(
+        &self,
+        mut picture: Box<dav1d::Picture>,
+        frame: &mut gst_video::VideoCodecFrame<'_>,
+        discont: bool,
+    ) -> Result<(), gst::FlowError> {
         let info = self.negotiated(picture.id, Description::of(&picture))?;
         let messages = std::mem::take(&mut picture.t35);
         let mut buffer = self.buffer(picture, &info)?;
@@ -132,7 +153,25 @@ impl Dav1dWatchDec {
             shown.set_flags(gst::BufferFlags::DISCONT);
         }
         frame.set_output_buffer(buffer);
-        element.finish_frame(frame)
+        Ok(())
+    }
+
+    /// A picture has no frame: its input had more than one to show, for which
+    /// GStreamer has no frames, or a flush overtook it. The first is told once.
+    fn note_surplus(&self, id: u64) {
+        gst::debug!(CAT, imp = self, "no frame {id} for a picture");
+        let is_first = {
+            let tally = &mut self.state().tally;
+            tally.surplus += 1;
+            tally.surplus == 1
+        };
+        if is_first {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Decode,
+                ("An input has more than one picture to show: the first is shown, others are left out")
+            );
+        }
     }
 
     /// Counts an input that could not be decoded; one too many ends the stream.

@@ -5,9 +5,10 @@
 //!
 //! It asks with its stream lock held, which the output task would need in order
 //! to finish a frame. So in reverse playback the task only puts outputs by, and
-//! they are finished by the streaming thread, in the drain. It is the one wait
-//! under the stream lock; nobody that could end it needs that lock, the watchdog
-//! bounds it, and a flush or a state change ends it.
+//! they are finished by the streaming thread, in the drain. That wait, and the one for
+//! room in a group of more frames than a session has room for, are under the stream
+//! lock; nobody that could end them needs that lock, the watchdog bounds them, and a
+//! flush or a state change ends them.
 
 use codecwatch_dav1d as dav1d;
 use codecwatch_element::EventDisposition;
@@ -22,14 +23,14 @@ impl Dav1dWatchDec {
     pub(super) fn on_output(
         &self,
         output: dav1d::Decoded,
-    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+    ) -> Option<Result<gst::FlowSuccess, gst::FlowError>> {
         // Of the opening the base class has nothing to know.
         let is_opening = matches!(output, dav1d::Decoded::Opened { .. });
         let mut state = self.state();
         match &mut state.reverse {
             Some(put_by) if !is_opening => {
                 put_by.push(output);
-                Ok(gst::FlowSuccess::Ok)
+                None
             }
             _ => {
                 drop(state);
@@ -50,10 +51,14 @@ impl Dav1dWatchDec {
             Some(put_by) => std::mem::take(put_by),
             None => Vec::new(),
         };
+        self.release_lost();
+        let mut answer = Ok(gst::FlowSuccess::Ok);
         for output in outputs {
-            self.finish_output(output)?;
+            if let Some(Err(error)) = self.finish_output(output) {
+                answer = answer.and(Err(error));
+            }
         }
-        Ok(gst::FlowSuccess::Ok)
+        answer
     }
 
     /// Has the base class decode the last group, which it would do only after it
@@ -67,5 +72,8 @@ impl Dav1dWatchDec {
         nothing.make_mut().set_flags(gst::BufferFlags::DISCONT);
         let flow = self.obj().sink_pad().chain(nothing);
         gst::debug!(CAT, imp = self, "the last group in reverse: {flow:?}");
+        if flow.is_err() {
+            self.supervision.note_answer(flow);
+        }
     }
 }

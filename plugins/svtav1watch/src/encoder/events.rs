@@ -42,10 +42,6 @@ impl SvtAv1WatchEnc {
                 self.state().stream_begins = true;
                 self.parent_sink_event(event)
             }
-            gst::EventView::Segment(_) => {
-                self.state().times.begin_segment();
-                self.parent_sink_event(event)
-            }
             _ => self.parent_sink_event(event),
         }
     }

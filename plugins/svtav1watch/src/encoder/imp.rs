@@ -68,9 +68,10 @@ pub(super) struct Format {
     pub(super) input: gst_video::VideoCodecState<'static, gst_video::video_codec_state::Readable>,
     pub(super) caps: gst::Caps,
     pub(super) info: VideoInfo,
-    /// The codec's settings; of a variable frame rate they are made anew with
-    /// the first frame.
+    /// The codec's settings; rebuilt on the first frame if the frame rate is variable.
     pub(super) config: svtav1::Config,
+    /// The frame rate is variable, and no frame has come yet.
+    rate_is_open: bool,
     /// What the next session has instead of its rate control.
     pub(super) next_rate_control: Option<svtav1::RateControl>,
 }
@@ -120,13 +121,14 @@ impl SvtAv1WatchEnc {
             .config(&caps, &info, None)
             .and_then(|config| self.checked(config))
             .map_err(|error| self.refuse_settings(&error))?;
-        self.announce_latency(&config);
+        self.announce_latency(&config, &info);
         let format = Format {
             input: input.clone(),
             caps,
             info,
             config,
             next_rate_control: None,
+            rate_is_open: fps.numer() == 0,
         };
         let old = self.state().format.replace(format);
         drop(old);
@@ -162,20 +164,23 @@ impl SvtAv1WatchEnc {
     }
 
     /// The lag in frames that the library has with these settings, as time.
-    fn announce_latency(&self, config: &svtav1::Config) {
-        let rate = config.frame_rate;
+    fn announce_latency(&self, config: &svtav1::Config, info: &VideoInfo) {
+        // The library is told no rate below one per second; frames come slower all the same.
+        let fps = info.fps();
+        let (numerator, denominator) = match (fps.numer(), fps.denom()) {
+            (n, d) if 0 < n && n < d => (n.unsigned_abs(), d.unsigned_abs()),
+            _ => (config.frame_rate.numerator, config.frame_rate.denominator),
+        };
         let frames = u64::from(config.latency_frames());
-        let latency = gst::ClockTime::SECOND.mul_div_floor(
-            frames * u64::from(rate.denominator),
-            u64::from(rate.numerator.max(1)),
-        );
+        let latency = gst::ClockTime::SECOND
+            .mul_div_floor(frames * u64::from(denominator), u64::from(numerator.max(1)));
         self.obj().set_latency(latency.unwrap_or_default(), None);
     }
 
-    /// Of a variable frame rate the first frame says how fast it is.
+    /// If the frame rate is variable, the first frame of the format says how fast it is.
     fn settle_variable_rate(&self, duration: Option<gst::ClockTime>) -> Result<(), gst::FlowError> {
         let format = match &self.state().format {
-            Some(format) if format.info.fps().numer() == 0 => format.clone(),
+            Some(format) if format.rate_is_open => format.clone(),
             _ => return Ok(()),
         };
         let settings = self.settings().clone();
@@ -186,8 +191,13 @@ impl SvtAv1WatchEnc {
                 self.refuse_settings(&error);
                 gst::FlowError::Error
             })?;
-        self.announce_latency(&config);
-        let old = self.state().format.replace(Format { config, ..format });
+        self.announce_latency(&config, &format.info);
+        let settled = Format {
+            config,
+            rate_is_open: false,
+            ..format
+        };
+        let old = self.state().format.replace(settled);
         drop(old);
         Ok(())
     }
@@ -332,9 +342,7 @@ impl VideoEncoderImpl for SvtAv1WatchEnc {
             state.frames += 1;
             state.frames - 1
         };
-        if number == 0 {
-            self.settle_variable_rate(frame.duration())?;
-        }
+        self.settle_variable_rate(frame.duration())?;
         let pts = frame.pts();
         let position = position(&self.obj().input_segment(), pts);
         let length = self.state().length.add(position);
@@ -420,15 +428,15 @@ impl Supervised for SvtAv1WatchEnc {
     }
 
     fn codec(&self) -> Option<Self::Codec> {
-        let (config, changed) = {
+        let (config, info, changed) = {
             let mut state = self.state();
             let format = state.format.as_mut()?;
             let next = format.next_rate_control.take();
             format.config.rate_control = next.unwrap_or(format.config.rate_control);
-            (format.config.clone(), next.is_some())
+            (format.config.clone(), format.info.clone(), next.is_some())
         };
         if changed {
-            self.announce_latency(&config);
+            self.announce_latency(&config, &info);
         }
         Some(svtav1::SvtAv1::new(config))
     }
@@ -440,7 +448,7 @@ impl Supervised for SvtAv1WatchEnc {
         }
     }
 
-    fn deliver(&self, output: Self::Output) -> Result<gst::FlowSuccess, gst::FlowError> {
+    fn deliver(&self, output: Self::Output) -> Option<Result<gst::FlowSuccess, gst::FlowError>> {
         self.push(output)
     }
 

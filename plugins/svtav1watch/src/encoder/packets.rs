@@ -10,16 +10,22 @@ use gst_video::prelude::*;
 use super::format;
 use super::imp::{CAT, SvtAv1WatchEnc};
 
+type Flow = Result<gst::FlowSuccess, gst::FlowError>;
+
 impl SvtAv1WatchEnc {
-    pub(super) fn push(&self, output: svtav1::Output) -> Result<gst::FlowSuccess, gst::FlowError> {
+    pub(super) fn push(&self, output: svtav1::Output) -> Option<Flow> {
         match output {
-            svtav1::Output::Header(header) => self.push_header(&header),
+            svtav1::Output::Header(header) => match self.push_header(&header) {
+                // Nothing has been pushed yet.
+                Ok(_) => None,
+                refused => Some(refused),
+            },
             svtav1::Output::Packet(packet) => self.push_packet(packet),
         }
     }
 
     /// The sequence header comes first: it says what the caps have to say.
-    fn push_header(&self, header: &SequenceHeader) -> Result<gst::FlowSuccess, gst::FlowError> {
+    fn push_header(&self, header: &SequenceHeader) -> Flow {
         let element = self.obj();
         let Some(input) = self
             .state()
@@ -37,7 +43,7 @@ impl SvtAv1WatchEnc {
         Ok(gst::FlowSuccess::Ok)
     }
 
-    fn push_packet(&self, packet: svtav1::Packet) -> Result<gst::FlowSuccess, gst::FlowError> {
+    fn push_packet(&self, packet: svtav1::Packet) -> Option<Flow> {
         let element = self.obj();
         let number = packet.id as u32;
         // The base class takes an `int` for its 32 bits.
@@ -47,7 +53,7 @@ impl SvtAv1WatchEnc {
                 imp = self,
                 "frame {number} is gone: a flush overtook it"
             );
-            return Ok(gst::FlowSuccess::Ok);
+            return None;
         };
         // A forward key frame is none: it was sent earlier, and decoding cannot
         // begin where it is shown (AV1-ISOBMFF, 2.5).
@@ -71,7 +77,7 @@ impl SvtAv1WatchEnc {
             }
         }
         frame.set_output_buffer(buffer);
-        element.finish_frame(frame)
+        Some(element.finish_frame(frame))
     }
 
     /// Lets go of the frames that were lost, with the events that ride with them. The

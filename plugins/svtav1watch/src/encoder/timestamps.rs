@@ -19,7 +19,7 @@ use super::imp::{CAT, SvtAv1WatchEnc};
 pub(super) struct Timestamps {
     /// Running time of the last frame.
     last: Option<gst::ClockTime>,
-    /// The end of the last frame, where one without a time stamp is put.
+    /// The end of the last frame, in running time, where one without a time stamp is put.
     expected: Option<gst::ClockTime>,
 }
 
@@ -33,19 +33,16 @@ struct Place {
 }
 
 impl Timestamps {
-    /// Time stamps begin anew; running time goes on.
-    pub(super) fn begin_segment(&mut self) {
-        self.expected = None;
-    }
-
     fn place(
         &mut self,
         segment: &gst::FormattedSegment<gst::ClockTime>,
         pts: Option<gst::ClockTime>,
         duration: Option<gst::ClockTime>,
     ) -> Place {
-        let pts = pts.or(self.expected).unwrap_or_default();
-        self.expected = duration.map(|duration| pts + duration);
+        let follows = || segment.position_from_running_time(self.expected?);
+        let pts = pts.or_else(follows).or(segment.start()).unwrap_or_default();
+        let end = duration.and_then(|duration| pts.checked_add(duration));
+        self.expected = end.and_then(|end| segment.to_running_time(end));
         // Outside of the segment there is none; the base class drops the frame.
         let running_time = segment.to_running_time(pts);
         let back_from = match (running_time, self.last) {
@@ -129,6 +126,20 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_without_a_time_is_within_its_segment() {
+        let mut times = Timestamps::default();
+        let late = segment(10_000, 0);
+        assert_eq!(times.place(&late, None, Some(MS(40))), at(10_000));
+        assert_eq!(times.place(&late, None, Some(MS(40))), at(10_040));
+        // Another one, which goes on in running time.
+        let next = segment(5_000, 80);
+        assert_eq!(times.place(&next, None, Some(MS(40))), at(5_000));
+        // Close to the end of time there is no next frame.
+        let last = gst::ClockTime::from_nseconds(u64::MAX - 1);
+        times.place(&segment(0, 0), Some(last), Some(MS(40)));
+    }
+
+    #[test]
     fn a_frame_before_the_last_one_keeps_its_time_and_the_next_follows_it() {
         let mut times = Timestamps::default();
         let segment = segment(0, 0);
@@ -145,10 +156,8 @@ mod tests {
     fn an_earlier_time_stamp_in_a_later_segment_is_no_step_back() {
         let mut times = Timestamps::default();
         times.place(&segment(0, 0), Some(MS(1000)), Some(MS(40)));
-        times.begin_segment();
         let next = segment(0, 1040);
         assert_eq!(times.place(&next, Some(MS(0)), Some(MS(40))), at(0));
-        times.begin_segment();
         let earlier = times.place(&segment(0, 0), Some(MS(0)), Some(MS(40)));
         assert_eq!(earlier.back_from, Some(MS(1040)));
     }
