@@ -496,10 +496,9 @@ fn dav1ds_log_goes_to_the_hook() {
     let hook = Arc::new(move |line: &str| sink.lock().unwrap().push(line.to_owned()));
     decode(Dav1d::new(threads(1)).log(hook), &units).unwrap();
     let lines = lines.lock().unwrap();
-    assert!(
-        lines.iter().any(|line| line == "Error parsing OBU data"),
-        "{lines:?}"
-    );
+    // What it says of that damage differs from version to version.
+    let says = |line: &String| line.contains("Error parsing OBU") || line.contains("Overrun");
+    assert!(lines.iter().any(says), "{lines:?}");
 }
 
 #[test]

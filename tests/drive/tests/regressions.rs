@@ -275,7 +275,12 @@ fn a_close_that_is_slow_goes_on_in_the_background() {
         let life = act(&scenario("spin=3s", ""));
         assert!(life.vain.is_empty(), "{life:#?}");
         assert!(life.errors.is_empty(), "{life:#?}");
-        assert!(life.warnings.is_empty(), "{life:#?}");
+        // What the library makes of the preset is another matter.
+        let mut warnings = life.warnings.iter();
+        assert!(
+            warnings.all(|warning| warning.code == "LIBRARY/Settings"),
+            "{life:#?}"
+        );
         assert!(life.stopped_in().unwrap() < 2500.0, "{life:#?}");
         assert!(life.eos(), "{life:#?}");
         assert_eq!(life.after.abandoned, 0, "{life:#?}");
