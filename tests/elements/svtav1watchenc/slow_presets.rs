@@ -71,7 +71,7 @@ fn stopped_in_mid_stream_it_plays_again() {
     if !is_child("stopped_in_mid_stream_it_plays_again") {
         return;
     }
-    let pipeline = pipeline("close-timeout=20000000");
+    let pipeline = pipeline("close-timeout=300000000");
     let packets = packets(&pipeline);
     for life in 0..2 {
         pipeline.set_state(gst::State::Playing).unwrap();
@@ -86,7 +86,7 @@ fn after_a_flush_in_mid_stream_it_goes_on() {
     if !is_child("after_a_flush_in_mid_stream_it_goes_on") {
         return;
     }
-    let pipeline = pipeline("close-timeout=20000000");
+    let pipeline = pipeline("close-timeout=300000000");
     let packets = packets(&pipeline);
     pipeline.set_state(gst::State::Playing).unwrap();
     for seek in 0..2 {
