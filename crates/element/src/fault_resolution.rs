@@ -69,7 +69,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let element = imp.obj();
         let element = element.upcast_ref::<gst::Element>();
         if let Some(lost) = lost {
-            imp.let_go(&lost.ids);
+            self.note_lost(&lost.ids);
             report::post_restarted(element, &outcome, restarts, &lost);
             self.note_posted();
             if let Some(fault) = outcome.fault() {

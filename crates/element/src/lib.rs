@@ -26,6 +26,8 @@ mod events;
 mod fault_resolution;
 mod line;
 mod output_task;
+#[doc(hidden)]
+pub mod properties;
 mod refusal;
 mod report;
 mod settings;
@@ -34,13 +36,21 @@ mod stopping;
 mod submission;
 mod supervised;
 mod supervision;
+pub mod video_decoder;
+pub mod video_encoder;
+mod wiring;
+
+#[doc(hidden)]
+pub use gst;
+#[doc(hidden)]
+pub use gst_video;
 
 pub use events::EventDisposition;
 pub use line::Frame;
-pub use refusal::position;
+pub use properties::{ElementSettings, Property, Stored, store};
 pub use settings::Settings;
 pub use submission::SubmitError;
-pub use supervised::{Role, Supervised};
+pub use supervised::{PadCaps, Role, Supervised};
 pub use supervision::Supervision;
 
 pub(crate) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {

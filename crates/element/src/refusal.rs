@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use codecwatch_supervisor::guard::{self, Length, Position, Refusal};
+use codecwatch_supervisor::guard::{self, Position, Refusal};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -58,29 +58,35 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         self.end_with(imp, code, REFUSED, text)
     }
 
-    /// The guard's word on a stream at its latest input, which `length` counts.
-    /// To be asked before anything else is made of a buffer: where caps were passed
-    /// over because a stop, a flush or downstream cut their drain short, it is not
-    /// in the format that the element knows.
+    /// Counts the next frame of the stream, which lies at `pts` of `segment`, and asks
+    /// the guard. To be called before anything else is made of a buffer: where caps were
+    /// passed over because a stop, a flush or downstream cut their drain short, it is
+    /// not in the format that the element knows.
     ///
     /// # Errors
     /// What [`submit`](Self::submit) would answer at the moment, or
     /// [`refuse`](Self::refuse)'s: see [`guard::Limits::check`].
-    pub fn check_frame<T>(&self, imp: &T, length: &Length) -> Result<(), gst::FlowError>
+    pub(crate) fn check_frame<T>(
+        &self,
+        imp: &T,
+        segment: &gst::Segment,
+        pts: Option<gst::ClockTime>,
+    ) -> Result<(), gst::FlowError>
     where
         T: Supervised<Input = I, Output = O>,
     {
+        let length = self.length().add(position(segment, pts));
         self.lock().check_open()?;
-        let checked = self.settings().limits.check(length);
+        let checked = self.settings().limits.check(&length);
         checked.map_err(|refusal| self.refuse(imp, &refusal))
     }
 
-    /// Where the medium ends as upstream announces it, for [`Length::announce`].
-    /// Asks upstream: to be called without a lock.
+    /// Has the guard know where the medium ends, as upstream announces it. Asks
+    /// upstream: to be called without a lock.
     ///
     /// # Errors
     /// [`refuse`](Self::refuse)'s, for a sentinel.
-    pub fn check_duration<T>(&self, imp: &T) -> Result<Option<Duration>, gst::FlowError>
+    pub(crate) fn check_announced_duration<T>(&self, imp: &T) -> Result<(), gst::FlowError>
     where
         T: Supervised<Input = I, Output = O>,
     {
@@ -92,7 +98,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             gst::GenericFormattedValue::Time(Some(time)) if known => Some(time.nseconds()),
             _ => None,
         };
-        guard::announced_end(announced).map_err(|refusal| self.refuse(imp, &refusal))
+        let end = guard::announced_end(announced).map_err(|refusal| self.refuse(imp, &refusal))?;
+        self.length().announce(end);
+        Ok(())
     }
 
     fn end_with<T>(
@@ -115,7 +123,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
 }
 
 /// Where a frame is that lies at `pts` of a segment.
-pub fn position(segment: &gst::Segment, pts: Option<gst::ClockTime>) -> Position {
+fn position(segment: &gst::Segment, pts: Option<gst::ClockTime>) -> Position {
     let Some(segment) = segment.downcast_ref::<gst::ClockTime>() else {
         return Position::default();
     };

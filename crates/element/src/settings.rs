@@ -8,6 +8,9 @@ use codecwatch_supervisor::guard::Limits;
 use gst::glib;
 use gst::prelude::*;
 
+use crate::properties::{ElementSettings, Property, store};
+use crate::stored;
+
 /// Values of the shared properties.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
@@ -38,161 +41,181 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// The param specs, to be added to the element's own.
-    pub fn param_specs() -> Vec<glib::ParamSpec> {
-        let defaults = Self::default();
-        let duration = |name: &'static str, nick, blurb, default: Duration| {
-            glib::ParamSpecUInt64::builder(name)
-                .nick(nick)
-                .blurb(blurb)
-                .default_value(nanoseconds(default))
-                .mutable_playing()
-                .build()
-        };
-        let count = |name: &'static str, nick, blurb, default| {
-            glib::ParamSpecUInt::builder(name)
-                .nick(nick)
-                .blurb(blurb)
-                .default_value(default)
-                .mutable_playing()
-                .build()
-        };
-        vec![
+impl ElementSettings for Settings {
+    fn properties() -> &'static [Property<Self>] {
+        TABLE
+    }
+}
+
+/// How a duration is stored, and read as nanoseconds.
+macro_rules! stored_duration {
+    ($field:ident $(. $rest:ident)*) => {
+        (
+            |settings, value| {
+                let mut nanoseconds = 0_u64;
+                store(&mut nanoseconds, value);
+                settings.$field$(.$rest)* = Duration::from_nanos(nanoseconds);
+            },
+            |settings| nanoseconds(settings.$field$(.$rest)*).to_value(),
+        )
+    };
+}
+
+/// The table.
+const TABLE: &[Property<Settings>] = &[
+    Property::new(
+        "watchdog-timeout",
+        |name, d| {
             duration(
-                "watchdog-timeout",
+                name,
                 "Watchdog timeout",
                 "Longest time that the codec may owe progress while running (ns, 0 = off)",
-                defaults.budgets.watchdog,
-            ),
+                d.budgets.watchdog,
+            )
+        },
+        stored_duration!(budgets.watchdog),
+    ),
+    Property::new(
+        "drain-timeout",
+        |name, d| {
             duration(
-                "drain-timeout",
+                name,
                 "Drain timeout",
                 "Longest time that the codec may owe progress while draining (ns, 0 = off)",
-                defaults.budgets.drain,
-            ),
+                d.budgets.drain,
+            )
+        },
+        stored_duration!(budgets.drain),
+    ),
+    Property::new(
+        "open-timeout",
+        |name, d| {
             duration(
-                "open-timeout",
+                name,
                 "Open timeout",
                 "Longest time that the codec may take to open (ns, 0 = off)",
-                defaults.budgets.open,
-            ),
+                d.budgets.open,
+            )
+        },
+        stored_duration!(budgets.open),
+    ),
+    Property::new(
+        "close-timeout",
+        |name, d| {
             duration(
-                "close-timeout",
+                name,
                 "Close timeout",
                 "Longest time that the codec may take to close; bounds state changes (ns)",
-                defaults.budgets.close,
-            ),
+                d.budgets.close,
+            )
+        },
+        stored_duration!(budgets.close),
+    ),
+    Property::new(
+        "slow-limit",
+        |name, d| {
             duration(
-                "slow-limit",
+                name,
                 "Slow limit",
                 "How long a codec that demonstrably works may go without progress (ns)",
-                defaults.budgets.slow_limit,
-            ),
+                d.budgets.slow_limit,
+            )
+        },
+        stored_duration!(budgets.slow_limit),
+    ),
+    Property::new(
+        "restart-limit",
+        |name, d| {
             count(
-                "restart-limit",
+                name,
                 "Restart limit",
                 "Faults within restart-window that are answered with a new session instead of \
                  an error (0 = error at once)",
-                defaults.restart_limit,
-            ),
+                d.restart_limit,
+            )
+        },
+        stored!(restart_limit),
+    ),
+    Property::new(
+        "restart-window",
+        |name, d| {
             duration(
-                "restart-window",
+                name,
                 "Restart window",
                 "The time within which restarts count towards restart-limit (ns)",
-                defaults.restart_window,
-            ),
+                d.restart_window,
+            )
+        },
+        stored_duration!(restart_window),
+    ),
+    Property::new(
+        "max-abandoned",
+        |name, d| {
             count(
-                "max-abandoned",
+                name,
                 "Maximum abandoned",
                 "Abandoned workers of the codec library at which new sessions are refused \
                  (0 = no limit)",
-                defaults.max_abandoned,
-            ),
-            glib::ParamSpecBoolean::builder("eos-after-failure")
+                d.max_abandoned,
+            )
+        },
+        stored!(max_abandoned),
+    ),
+    Property::new(
+        "eos-after-failure",
+        |name, d| {
+            glib::ParamSpecBoolean::builder(name)
                 .nick("EOS after failure")
                 .blurb("Let EOS follow the error, for recordings that are worthless unclosed")
-                .default_value(defaults.eos_after_failure)
+                .default_value(d.eos_after_failure)
                 .mutable_playing()
-                .build(),
+                .build()
+        },
+        stored!(eos_after_failure),
+    ),
+    Property::new(
+        "max-duration",
+        |name, d| {
             duration(
-                "max-duration",
+                name,
                 "Maximum duration",
                 "Streams that last or announce to last longer, from their first frame on, are \
                  refused (ns, 0 = no limit)",
-                defaults.limits.duration,
-            ),
-            glib::ParamSpecUInt64::builder("max-frames")
+                d.limits.duration,
+            )
+        },
+        stored_duration!(limits.duration),
+    ),
+    Property::new(
+        "max-frames",
+        |name, d| {
+            glib::ParamSpecUInt64::builder(name)
                 .nick("Maximum frames")
                 .blurb("Streams of more frames are refused (0 = no limit)")
-                .default_value(defaults.limits.frames)
+                .default_value(d.limits.frames)
                 .mutable_playing()
-                .build(),
-            glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-                .nick("Statistics")
-                .blurb("State of the session, its counters and its library's ledger")
-                .read_only()
-                .build(),
-        ]
-    }
+                .build()
+        },
+        stored!(limits.frames),
+    ),
+];
 
-    /// Sets a shared property; false when it is not one.
-    pub fn set(&mut self, name: &str, value: &glib::Value) -> bool {
-        let duration = || value.get::<u64>().ok().map(Duration::from_nanos);
-        let target = match name {
-            "watchdog-timeout" => &mut self.budgets.watchdog,
-            "drain-timeout" => &mut self.budgets.drain,
-            "open-timeout" => &mut self.budgets.open,
-            "close-timeout" => &mut self.budgets.close,
-            "slow-limit" => &mut self.budgets.slow_limit,
-            "restart-window" => &mut self.restart_window,
-            "max-duration" => &mut self.limits.duration,
-            _ => return self.set_other(name, value),
-        };
-        if let Some(duration) = duration() {
-            *target = duration;
-        }
-        true
-    }
+fn duration(name: &str, nick: &str, blurb: &str, default: Duration) -> glib::ParamSpec {
+    glib::ParamSpecUInt64::builder(name)
+        .nick(nick)
+        .blurb(blurb)
+        .default_value(nanoseconds(default))
+        .mutable_playing()
+        .build()
+}
 
-    fn set_other(&mut self, name: &str, value: &glib::Value) -> bool {
-        fn store<'a, V>(target: &mut V, value: &'a glib::Value)
-        where
-            V: glib::value::FromValue<'a>,
-        {
-            if let Ok(new) = value.get::<V>() {
-                *target = new;
-            }
-        }
-        match name {
-            "restart-limit" => store(&mut self.restart_limit, value),
-            "max-abandoned" => store(&mut self.max_abandoned, value),
-            "eos-after-failure" => store(&mut self.eos_after_failure, value),
-            "max-frames" => store(&mut self.limits.frames, value),
-            _ => return false,
-        }
-        true
-    }
-
-    /// The value of a shared property; `None` when it is not one. `stats` is
-    /// answered by [`crate::Supervision::stats`].
-    pub fn get(&self, name: &str) -> Option<glib::Value> {
-        let value = match name {
-            "watchdog-timeout" => nanoseconds(self.budgets.watchdog).to_value(),
-            "drain-timeout" => nanoseconds(self.budgets.drain).to_value(),
-            "open-timeout" => nanoseconds(self.budgets.open).to_value(),
-            "close-timeout" => nanoseconds(self.budgets.close).to_value(),
-            "slow-limit" => nanoseconds(self.budgets.slow_limit).to_value(),
-            "restart-limit" => self.restart_limit.to_value(),
-            "restart-window" => nanoseconds(self.restart_window).to_value(),
-            "max-abandoned" => self.max_abandoned.to_value(),
-            "eos-after-failure" => self.eos_after_failure.to_value(),
-            "max-duration" => nanoseconds(self.limits.duration).to_value(),
-            "max-frames" => self.limits.frames.to_value(),
-            _ => return None,
-        };
-        Some(value)
-    }
+fn count(name: &str, nick: &str, blurb: &str, default: u32) -> glib::ParamSpec {
+    glib::ParamSpecUInt::builder(name)
+        .nick(nick)
+        .blurb(blurb)
+        .default_value(default)
+        .mutable_playing()
+        .build()
 }
 
 /// A duration as GStreamer properties carry it.

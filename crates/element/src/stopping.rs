@@ -2,6 +2,7 @@
 //! Flushes and stops. Both first make every wait return, because what follows
 //! waits for our threads.
 
+use codecwatch_supervisor::guard::Length;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -63,6 +64,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             }
             last.flush();
         }
+        // Running time begins anew.
+        self.length().restart();
+        drop(self.take_lost());
         let goes_on = {
             let mut line = self.lock();
             line.flushing = false;
@@ -111,6 +115,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         for run in &runs {
             self.close(imp, run);
         }
+        *self.length() = Length::default();
+        drop(self.take_lost());
         let mut line = self.lock();
         let closed = line.take_closed();
         let closing = line.leaving().to_vec();

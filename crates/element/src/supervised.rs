@@ -6,6 +6,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use crate::Supervision;
+use crate::properties::{ElementSettings, Stored};
 
 /// Which way the codec works; decides error codes and what events wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,10 @@ pub enum Role {
 
 /// An element whose codec runs under supervision. Its source pad is called
 /// `src`, its sink pad `sink`.
+///
+/// The wiring of a base class ([`video_encoder!`](crate::video_encoder!),
+/// [`video_decoder!`](crate::video_decoder!)) needs nothing else of an element but the
+/// trait of that base class.
 pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Send + Sync> {
     /// What the codec takes.
     type Input: Send + 'static;
@@ -25,12 +30,29 @@ pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Sen
     type Output: Send + 'static;
     /// What opens a session on the worker.
     type Codec: Codec<Session: Session<Input = Self::Input, Output = Self::Output>>;
+    /// The element's own properties.
+    type Settings: ElementSettings;
 
     /// Which way the codec works.
     const ROLE: Role;
 
+    /// What `gst-inspect-1.0` says of the element.
+    fn describe() -> gst::subclass::ElementMetadata;
+
+    /// What the sink pad takes and the source pad gives.
+    fn pad_caps() -> PadCaps;
+
     /// The element's supervision, a field of its implementation struct.
     fn supervision(&self) -> &Supervision<Self::Input, Self::Output>;
+
+    /// The values of its own properties, another field.
+    fn settings(&self) -> &Stored<Self::Settings>;
+
+    /// One of its own properties was set.
+    fn property_set(&self, _name: &str) {}
+
+    /// What the element has to add to the `stats` property. Must not wait.
+    fn add_stats(&self, _stats: &mut gst::Structure) {}
 
     /// What opens a session with the settings and the format of this moment; `None`
     /// before there is a format.
@@ -43,13 +65,32 @@ pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Sen
     /// answered; `None` where nothing had to be pushed.
     fn deliver(&self, output: Self::Output) -> Option<Result<gst::FlowSuccess, gst::FlowError>>;
 
-    /// Takes note of frames that will not come out, because their session has been
-    /// given up, so that the base class can be told with the next output or at the
-    /// end. Another thread may wait for this with the base class's stream lock held:
-    /// the base class must not be called here.
-    fn let_go(&self, frames: &[u32]);
-
     /// A session has been given up, and another takes over with the next frame. For
     /// what upstream can do about it.
     fn restarted(&self) {}
+}
+
+/// The caps of the pad templates.
+#[derive(Debug)]
+pub struct PadCaps {
+    /// What the sink pad takes.
+    pub sink: gst::Caps,
+    /// What the source pad gives.
+    pub src: gst::Caps,
+}
+
+impl PadCaps {
+    /// The templates of both pads.
+    #[doc(hidden)]
+    pub fn templates(&self) -> Vec<gst::PadTemplate> {
+        [
+            ("sink", gst::PadDirection::Sink, &self.sink),
+            ("src", gst::PadDirection::Src, &self.src),
+        ]
+        .into_iter()
+        .filter_map(|(name, direction, caps)| {
+            gst::PadTemplate::new(name, direction, gst::PadPresence::Always, caps).ok()
+        })
+        .collect()
+    }
 }

@@ -9,6 +9,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use codecwatch_supervisor::guard::Length;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -29,6 +30,10 @@ pub struct Supervision<I, O> {
     /// posted first is on the bus.
     changed: Condvar,
     pub(crate) pending_report: PendingReport,
+    /// The stream so far, for the guard.
+    length: Mutex<Length>,
+    /// Frames that were lost with a session and wait to be let go of by the base class.
+    lost: Mutex<Vec<u32>>,
 }
 
 impl<I, O> Default for Supervision<I, O>
@@ -41,6 +46,8 @@ where
             line: Mutex::default(),
             changed: Condvar::new(),
             pending_report: PendingReport::default(),
+            length: Mutex::default(),
+            lost: Mutex::default(),
         }
     }
 }
@@ -85,27 +92,16 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets a shared property; false when it is not one.
-    pub fn set_property(&self, name: &str, value: &gst::glib::Value) -> bool {
+    /// Changes the shared settings. Sessions that run get their budgets at once.
+    pub(crate) fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
         let budgets = {
             let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
-            if !settings.set(name, value) {
-                return false;
-            }
+            change(&mut settings);
             settings.budgets
         };
         let runs = self.lock().runs();
         for run in runs {
             run.set_budgets(budgets);
-        }
-        true
-    }
-
-    /// The value of a shared property, `stats` included; `None` when it is not one.
-    pub fn property(&self, name: &str) -> Option<gst::glib::Value> {
-        match name {
-            "stats" => Some(self.stats().to_value()),
-            _ => self.settings().get(name),
         }
     }
 
@@ -118,9 +114,26 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         stats::structure(run.map(|run| run.stats()).as_ref(), restarts)
     }
 
+    pub(crate) fn length(&self) -> MutexGuard<'_, Length> {
+        self.length.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of frames that will not come out. Whoever calls this may hold up a
+    /// thread with the base class's stream lock, so the base class is not told here.
+    pub fn note_lost(&self, frames: &[u32]) {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.extend(frames);
+    }
+
+    /// The frames that the base class has to let go of; answers once. For when it may
+    /// be called: with the next output, or at the end.
+    pub fn take_lost(&self) -> Vec<u32> {
+        std::mem::take(&mut *self.lost.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Installs the wait for room on the sink pad. To be called once, when the
     /// element is constructed.
-    pub fn install_backpressure_probe<T>(imp: &T)
+    pub(crate) fn install_backpressure_probe<T>(imp: &T)
     where
         T: Supervised<Input = I, Output = O>,
     {

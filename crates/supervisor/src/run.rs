@@ -125,7 +125,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     pub fn submit(&self, input: I) -> Result<(), I> {
         let amount = (self.shared.weigh)(&input);
         let mut state = self.shared.lock();
-        if !state.takes_input() {
+        if !state.has_room() {
             return Err(input);
         }
         self.push(&mut state, Command::Input(input, amount));

@@ -6,13 +6,12 @@
 use av1::ChromaPosition;
 use codecwatch_av1 as av1;
 use codecwatch_dav1d as dav1d;
+use codecwatch_element::video_decoder::container_hdr::{self, CONTENT_LIGHT, MASTERING_DISPLAY};
 use dav1d::{Chroma, PictureShape};
 use gst_video::{
     VideoChromaSite, VideoColorMatrix, VideoColorPrimaries, VideoColorRange, VideoColorimetry,
     VideoFormat, VideoInfo, VideoMasteringDisplayInfoCoordinate, VideoTransferFunction,
 };
-
-use super::container_hdr::{self, CONTENT_LIGHT, MASTERING_DISPLAY};
 
 /// What a picture has that caps speak of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,6 +201,24 @@ fn scaled(value: u32, fraction_bits: u32, units: u64) -> u32 {
     let half = 1 << (fraction_bits - 1);
     let rounded = (u64::from(value) * units + half) >> fraction_bits;
     u32::try_from(rounded).unwrap_or(u32::MAX)
+}
+
+/// The framings of AV1 that the element takes.
+pub(super) fn sink_caps() -> gst::Caps {
+    gst::Caps::builder_full()
+        .structure(
+            gst::Structure::builder("video/x-av1")
+                .field("stream-format", "obu-stream")
+                .field("alignment", gst::List::new(["tu", "frame"]))
+                .build(),
+        )
+        .structure(
+            gst::Structure::builder("video/x-av1")
+                .field("stream-format", "annexb")
+                .field("alignment", "tu")
+                .build(),
+        )
+        .build()
 }
 
 #[cfg(test)]

@@ -1,41 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! From sink caps and buffers to what the codec takes.
-//!
-//! An input that does not reach the codec is missed by those that refer to it,
-//! and dav1d would decode them all the same. So whatever is dropped on the way is
-//! told to the session: one that cannot be read goes in as damaged, and the next
-//! one after a gap says so.
 
 use codecwatch_av1 as av1;
 use codecwatch_dav1d as dav1d;
 
-use super::imp::{CAT, Dav1dWatchDec};
-
-impl Dav1dWatchDec {
-    /// Whether inputs are missing before this one; answers once. `discont`: its
-    /// buffer is marked so, which is how upstream says that data was lost. Played
-    /// backwards, it only says where a group of pictures begins.
-    pub(super) fn take_loss(&self, discont: bool) -> bool {
-        let mut state = self.state();
-        let marked = discont && state.reverse.is_none();
-        std::mem::take(&mut state.loss) || marked
-    }
-
-    /// A buffer without data leads to nothing. But its mark of a discontinuity
-    /// holds for the next one.
-    pub(super) fn skip_empty(&self, buffer: Option<&gst::BufferRef>) {
-        if buffer.is_some_and(|buffer| buffer.flags().contains(gst::BufferFlags::DISCONT)) {
-            let mut state = self.state();
-            state.loss |= state.reverse.is_none();
-        }
-    }
-}
-
-/// Whether there is nothing in it that the codec has to hear of. A buffer that is
-/// marked as corrupted had data.
-pub(super) fn is_empty(buffer: &gst::BufferRef) -> bool {
-    buffer.size() == 0 && !buffer.flags().contains(gst::BufferFlags::CORRUPTED)
-}
+use super::imp::CAT;
 
 /// The framings of AV1 that come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +18,8 @@ pub(super) enum Framing {
 /// What the sink caps say about the bitstream. When one of these changes, a
 /// session has to end and another to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Bitstream {
-    pub(super) framing: Framing,
+pub struct Bitstream {
+    framing: Framing,
     /// OBUs that the container keeps beside the stream.
     pub(super) headers: Vec<u8>,
 }

@@ -6,16 +6,14 @@ use gst::prelude::*;
 
 mod buffers;
 mod caps;
-mod container_hdr;
-mod events;
 mod imp;
 mod input;
 mod negotiation;
 mod picture_source;
 mod pictures;
-mod reverse;
 mod settings;
 mod t35;
+mod tally;
 
 use settings::InloopFilters;
 

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use codecwatch_dav1d as dav1d;
+use codecwatch_element::video_decoder::InputState;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_video::prelude::*;
@@ -16,12 +17,12 @@ use super::caps::{self, Description};
 use super::imp::{CAT, Dav1dWatchDec};
 use super::picture_source::{self, Pool};
 
-type InputState = gst_video::VideoCodecState<'static, gst_video::video_codec_state::Readable>;
-
 /// The format that was negotiated last, and for what.
 #[derive(Clone)]
 pub(super) struct Latest {
     description: Description,
+    /// The serial number of the input format.
+    serial: Option<u64>,
     info: VideoInfo,
 }
 
@@ -35,18 +36,17 @@ impl Dav1dWatchDec {
     ) -> Result<VideoInfo, gst::FlowError> {
         let element = self.obj();
         let pad = element.src_pad();
-        let (input, latest) = {
-            let mut state = self.state();
-            let input = state.format_of(id).map(|format| format.input.clone());
-            (input, state.latest.clone())
-        };
+        let format = self.stream.format_of(id);
+        let serial = format.as_ref().map(|format| format.serial);
+        let latest = self.state().latest.clone();
         let reconfigure = pad.check_reconfigure();
-        if let Some(latest) = latest.filter(|latest| latest.description == description)
+        if let Some(latest) =
+            latest.filter(|latest| latest.description == description && latest.serial == serial)
             && !reconfigure
         {
             return Ok(latest.info);
         }
-        let negotiated = self.negotiate(&description, input.as_ref());
+        let negotiated = self.negotiate(&description, format.map(|format| format.input).as_ref());
         if negotiated.is_err() {
             pad.mark_reconfigure();
             if pad.pad_flags().contains(gst::PadFlags::FLUSHING) {
@@ -56,6 +56,7 @@ impl Dav1dWatchDec {
         let info = negotiated?;
         self.state().latest = Some(Latest {
             description,
+            serial,
             info: info.clone(),
         });
         Ok(info)

@@ -4,6 +4,7 @@
 //! in-loop filter runs and film grain is applied, as the stream asks for.
 
 use codecwatch_dav1d as dav1d;
+use codecwatch_element::{ElementSettings, Property, stored};
 use gst::glib;
 use gst::prelude::*;
 
@@ -27,7 +28,7 @@ pub enum InloopFilters {
 
 /// Values of the decoder's own properties, in the units of the properties.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Settings {
+pub struct Settings {
     pub(crate) n_threads: u32,
     pub(crate) max_frame_delay: i64,
     pub(crate) apply_grain: bool,
@@ -49,17 +50,30 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    pub(crate) fn param_specs() -> Vec<glib::ParamSpec> {
-        let defaults = Self::default();
-        vec![
-            glib::ParamSpecUInt::builder("n-threads")
+impl ElementSettings for Settings {
+    fn properties() -> &'static [Property<Self>] {
+        TABLE
+    }
+}
+
+/// The table.
+const TABLE: &[Property<Settings>] = &[
+    Property::new(
+        "n-threads",
+        |name, d| {
+            glib::ParamSpecUInt::builder(name)
                 .nick("Number of threads")
                 .blurb("Number of threads to use while decoding (0 = one for each processor)")
-                .default_value(defaults.n_threads)
+                .default_value(d.n_threads)
                 .mutable_ready()
-                .build(),
-            glib::ParamSpecInt64::builder("max-frame-delay")
+                .build()
+        },
+        stored!(n_threads),
+    ),
+    Property::new(
+        "max-frame-delay",
+        |name, d| {
+            glib::ParamSpecInt64::builder(name)
                 .nick("Maximum frame delay")
                 .blurb(
                     "Most frames to work on at a time (1 = none is held back, 0 = dav1d's choice \
@@ -67,78 +81,70 @@ impl Settings {
                 )
                 .minimum(-1)
                 .maximum(u32::MAX.into())
-                .default_value(defaults.max_frame_delay)
+                .default_value(d.max_frame_delay)
                 .mutable_ready()
-                .build(),
-            glib::ParamSpecBoolean::builder("apply-grain")
+                .build()
+        },
+        stored!(max_frame_delay),
+    ),
+    Property::new(
+        "apply-grain",
+        |name, d| {
+            glib::ParamSpecBoolean::builder(name)
                 .nick("Apply film grain")
                 .blurb("Whether pictures come out with their film grain")
-                .default_value(defaults.apply_grain)
+                .default_value(d.apply_grain)
                 .mutable_ready()
-                .build(),
-            glib::ParamSpecFlags::builder::<InloopFilters>("inloop-filters")
+                .build()
+        },
+        stored!(apply_grain),
+    ),
+    Property::new(
+        "inloop-filters",
+        |name, d| {
+            glib::ParamSpecFlags::builder::<InloopFilters>(name)
                 .nick("In-loop filters")
                 .blurb("The in-loop filters to run; without one of them pictures are not right")
-                .default_value(defaults.inloop_filters)
+                .default_value(d.inloop_filters)
                 .mutable_ready()
-                .build(),
-            glib::ParamSpecUInt::builder("operating-point")
+                .build()
+        },
+        stored!(inloop_filters),
+    ),
+    Property::new(
+        "operating-point",
+        |name, d| {
+            glib::ParamSpecUInt::builder(name)
                 .nick("Operating point")
                 .blurb(
                     "Which operating point of a scalable stream to decode (0 = everything); its \
                      highest layer comes out",
                 )
                 .maximum(31)
-                .default_value(defaults.operating_point)
+                .default_value(d.operating_point)
                 .mutable_ready()
-                .build(),
-            glib::ParamSpecUInt::builder("frame-size-limit")
+                .build()
+        },
+        stored!(operating_point),
+    ),
+    Property::new(
+        "frame-size-limit",
+        |name, d| {
+            glib::ParamSpecUInt::builder(name)
                 .nick("Frame size limit")
                 .blurb(
                     "Largest picture to decode, in luma samples; what is larger counts as an \
                      error of the stream, and no memory is asked for it (0 = no limit)",
                 )
-                .default_value(defaults.frame_size_limit)
+                .default_value(d.frame_size_limit)
                 .mutable_ready()
-                .build(),
-        ]
-    }
+                .build()
+        },
+        stored!(frame_size_limit),
+    ),
+];
 
-    /// Sets one of the decoder's own properties; false when it is none.
-    pub(crate) fn set(&mut self, name: &str, value: &glib::Value) -> bool {
-        fn store<'a, V>(target: &mut V, value: &'a glib::Value)
-        where
-            V: glib::value::FromValue<'a>,
-        {
-            if let Ok(new) = value.get::<V>() {
-                *target = new;
-            }
-        }
-        match name {
-            "n-threads" => store(&mut self.n_threads, value),
-            "max-frame-delay" => store(&mut self.max_frame_delay, value),
-            "apply-grain" => store(&mut self.apply_grain, value),
-            "inloop-filters" => store(&mut self.inloop_filters, value),
-            "operating-point" => store(&mut self.operating_point, value),
-            "frame-size-limit" => store(&mut self.frame_size_limit, value),
-            _ => return false,
-        }
-        true
-    }
-
-    /// The value of one of the decoder's own properties; `None` when it is none.
-    pub(crate) fn get(&self, name: &str) -> Option<glib::Value> {
-        Some(match name {
-            "n-threads" => self.n_threads.to_value(),
-            "max-frame-delay" => self.max_frame_delay.to_value(),
-            "apply-grain" => self.apply_grain.to_value(),
-            "inloop-filters" => self.inloop_filters.to_value(),
-            "operating-point" => self.operating_point.to_value(),
-            "frame-size-limit" => self.frame_size_limit.to_value(),
-            _ => return None,
-        })
-    }
-
+impl Settings {
     /// dav1d's settings for these. `live`: what -1 stands for in `max-frame-delay`.
     pub(crate) fn codec(&self, live: bool) -> dav1d::Settings {
         let has = |filter| self.inloop_filters.contains(filter);

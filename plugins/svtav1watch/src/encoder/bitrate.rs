@@ -10,7 +10,7 @@ impl SvtAv1WatchEnc {
     /// The bitrate that the next frame changes to. Asked for only then, because an
     /// application that keeps a constant bitrate sets two properties, one by one.
     pub(super) fn new_bitrate(&self) -> Option<u32> {
-        let rate_control = self.settings().rate_control();
+        let rate_control = self.settings.get().rate_control();
         let next = {
             let mut state = self.state();
             if !std::mem::take(&mut state.bitrate_was_set) {

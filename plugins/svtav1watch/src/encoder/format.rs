@@ -178,19 +178,6 @@ pub(crate) fn bare_src_caps() -> gst::Caps {
         .build()
 }
 
-/// The part of caps that the base class does not compare.
-pub(crate) fn same_hdr(a: &gst::CapsRef, b: &gst::CapsRef) -> bool {
-    let fields = |caps: &gst::CapsRef| {
-        let structure = caps.structure(0);
-        let field = |name: &str| structure.and_then(|s| s.get::<String>(name).ok());
-        (
-            field("mastering-display-info"),
-            field("content-light-level"),
-        )
-    };
-    fields(a) == fields(b)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,15 +6,12 @@ use gst::glib;
 use gst::prelude::*;
 
 mod bitrate;
-mod events;
 mod format;
 mod frame;
 mod imp;
 mod log;
 mod packets;
-mod pixels;
 mod settings;
-mod timestamps;
 
 use settings::IntraRefreshType;
 

@@ -2,6 +2,7 @@
 //! The encoder's own properties: those of `svtav1enc` with their names, ranges
 //! and defaults (GStreamer 1.28), and `low-latency`.
 
+use codecwatch_element::{ElementSettings, Property, stored};
 use codecwatch_supervisor::CodecError;
 use codecwatch_svtav1 as svtav1;
 use gst::glib;
@@ -25,7 +26,7 @@ pub enum IntraRefreshType {
 
 /// Values of the encoder's own properties, in the units of the properties.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Settings {
+pub struct Settings {
     pub(crate) preset: u32,
     pub(crate) target_bitrate: u32,
     pub(crate) max_bitrate: u32,
@@ -68,179 +69,251 @@ impl Default for Settings {
 /// The properties that can change while the element plays (where the library can).
 pub(crate) const BITRATES: [&str; 2] = ["target-bitrate", "max-bitrate"];
 
-impl Settings {
-    pub(crate) fn param_specs() -> Vec<glib::ParamSpec> {
-        let d = Self::default();
-        let uint = |name, nick, blurb, min: u32, max: u32, default| {
-            glib::ParamSpecUInt::builder(name)
-                .nick(nick)
-                .blurb(blurb)
-                .minimum(min)
-                .maximum(max)
-                .default_value(default)
-        };
-        let int = |name, nick, blurb, min: i32, max: i32, default| {
-            glib::ParamSpecInt::builder(name)
-                .nick(nick)
-                .blurb(blurb)
-                .minimum(min)
-                .maximum(max)
-                .default_value(default)
-                .mutable_ready()
-                .build()
-        };
-        vec![
-            uint("preset", "Preset", "Speed against quality: 0 is best, 13 is fastest", 0, 13, d.preset)
-                .mutable_ready()
-                .build(),
+impl ElementSettings for Settings {
+    fn properties() -> &'static [Property<Self>] {
+        TABLE
+    }
+}
+
+/// The table.
+const TABLE: &[Property<Settings>] = &[
+    Property::new(
+        "preset",
+        |name, d| {
             uint(
-                "target-bitrate",
+                name,
+                "Preset",
+                "Speed against quality: 0 is best, 13 is fastest",
+                (0, 13),
+                d.preset,
+            )
+            .mutable_ready()
+            .build()
+        },
+        stored!(preset),
+    ),
+    Property::new(
+        "target-bitrate",
+        |name, d| {
+            uint(
+                name,
                 "Target bitrate",
                 "Target bitrate in kbit/s; selects VBR, or CBR when max-bitrate is the same \
                  (0 = use crf or cqp)",
-                0,
-                100_000,
+                (0, 100_000),
                 d.target_bitrate,
             )
             .mutable_playing()
-            .build(),
+            .build()
+        },
+        stored!(target_bitrate),
+    ),
+    Property::new(
+        "max-bitrate",
+        |name, d| {
             uint(
-                "max-bitrate",
+                name,
                 "Maximum bitrate",
                 "Maximum bitrate in kbit/s; CBR when equal to target-bitrate (0 = none)",
-                0,
-                100_000,
+                (0, 100_000),
                 d.max_bitrate,
             )
             .mutable_playing()
-            .build(),
-            uint("max-qp-allowed", "Maximum QP", "Highest quantizer in VBR and CBR", 0, 63, d.max_qp)
-                .mutable_ready()
-                .build(),
-            uint("min-qp-allowed", "Minimum QP", "Lowest quantizer in VBR and CBR", 0, 63, d.min_qp)
-                .mutable_ready()
-                .build(),
-            int("cqp", "Constant QP", "Constant quantizer; used when crf is -1 (-1 = off)", -1, 63, d.cqp),
-            int("crf", "Constant rate factor", "Constant rate factor; used without target-bitrate (-1 = off)", -1, 63, d.crf),
+            .build()
+        },
+        stored!(max_bitrate),
+    ),
+    Property::new(
+        "max-qp-allowed",
+        |name, d| {
             uint(
-                "maximum-buffer-size",
+                name,
+                "Maximum QP",
+                "Highest quantizer in VBR and CBR",
+                (0, 63),
+                d.max_qp,
+            )
+            .mutable_ready()
+            .build()
+        },
+        stored!(max_qp),
+    ),
+    Property::new(
+        "min-qp-allowed",
+        |name, d| {
+            uint(
+                name,
+                "Minimum QP",
+                "Lowest quantizer in VBR and CBR",
+                (0, 63),
+                d.min_qp,
+            )
+            .mutable_ready()
+            .build()
+        },
+        stored!(min_qp),
+    ),
+    Property::new(
+        "cqp",
+        |name, d| {
+            int(
+                name,
+                "Constant QP",
+                "Constant quantizer; used when crf is -1 (-1 = off)",
+                (-1, 63),
+                d.cqp,
+            )
+        },
+        stored!(cqp),
+    ),
+    Property::new(
+        "crf",
+        |name, d| {
+            int(
+                name,
+                "Constant rate factor",
+                "Constant rate factor; used without target-bitrate (-1 = off)",
+                (-1, 63),
+                d.crf,
+            )
+        },
+        stored!(crf),
+    ),
+    Property::new(
+        "maximum-buffer-size",
+        |name, d| {
+            uint(
+                name,
                 "Maximum buffer size",
                 "Size of the decoder's buffer in milliseconds, for CBR",
-                20,
-                10_000,
+                (20, 10_000),
                 d.maximum_buffer_size,
             )
             .mutable_ready()
-            .build(),
+            .build()
+        },
+        stored!(maximum_buffer_size),
+    ),
+    Property::new(
+        "intra-period-length",
+        |name, d| {
             int(
-                "intra-period-length",
+                name,
                 "Intra period length",
                 "Frames between two key frames: N - 1 for groups of N (-2 = the library's choice, -1 = first frame only)",
-                -2,
-                i32::MAX,
+                (-2, i32::MAX),
                 d.intra_period_length,
-            ),
-            glib::ParamSpecEnum::builder_with_default("intra-refresh-type", d.intra_refresh_type)
+            )
+        },
+        stored!(intra_period_length),
+    ),
+    Property::new(
+        "intra-refresh-type",
+        |name, d| {
+            glib::ParamSpecEnum::builder_with_default(name, d.intra_refresh_type)
                 .nick("Intra refresh type")
                 .blurb("Whether groups of pictures are open (CRA: begun by intra-only frames, which are no sync points) or closed (IDR: begun by key frames)")
                 .mutable_ready()
-                .build(),
-            uint(
-                "level-of-parallelism",
-                "Level of parallelism",
-                "How many threads and buffers the library uses, 1 (few) to 6 (many); from SVT-AV1 3.0 on (0 = automatic)",
-                0,
-                6,
-                d.level_of_parallelism,
-            )
+                .build()
+        },
+        stored!(intra_refresh_type),
+    ),
+    Property::new(
+        "level-of-parallelism",
+        |name, d| {
+            uint(name, "Level of parallelism", "How many threads and buffers the library uses, 1 (few) to 6 (many); from SVT-AV1 3.0 on (0 = automatic)", (0, 6), d.level_of_parallelism)
             .mutable_ready()
-            .build(),
+            .build()
+        },
+        stored!(level_of_parallelism),
+    ),
+    Property::new(
+        "logical-processors",
+        |name, d| {
             uint(
-                "logical-processors",
+                name,
                 "Logical processors",
                 "Processors to use, before SVT-AV1 3.0; then level-of-parallelism (0 = all)",
-                0,
-                u32::MAX,
+                (0, u32::MAX),
                 d.logical_processors,
             )
             .mutable_ready()
             .deprecated()
-            .build(),
+            .build()
+        },
+        stored!(logical_processors),
+    ),
+    Property::new(
+        "target-socket",
+        |name, d| {
             int(
-                "target-socket",
+                name,
                 "Target socket",
                 "CPU socket to run on, before SVT-AV1 4.0 (-1 = all)",
-                -1,
-                15,
+                (-1, 15),
                 d.target_socket,
-            ),
-            glib::ParamSpecString::builder("parameters-string")
+            )
+        },
+        stored!(target_socket),
+    ),
+    Property::new(
+        "parameters-string",
+        |name, _| {
+            glib::ParamSpecString::builder(name)
                 .nick("Parameters string")
                 .blurb("Further parameters of the library, key=value:key=value; an unknown one is an error")
                 .mutable_ready()
-                .build(),
-            glib::ParamSpecBoolean::builder("low-latency")
+                .build()
+        },
+        stored!(parameters_string),
+    ),
+    Property::new(
+        "low-latency",
+        |name, d| {
+            glib::ParamSpecBoolean::builder(name)
                 .nick("Low latency")
                 .blurb("Low-delay prediction: each frame leaves as soon as it is encoded, none waits for a later one")
                 .default_value(d.low_latency)
                 .mutable_ready()
-                .build(),
-        ]
-    }
+                .build()
+        },
+        stored!(low_latency),
+    ),
+];
 
-    /// Sets one of the encoder's own properties; false when it is none.
-    pub(crate) fn set(&mut self, name: &str, value: &glib::Value) -> bool {
-        fn store<'a, V>(target: &mut V, value: &'a glib::Value)
-        where
-            V: glib::value::FromValue<'a>,
-        {
-            if let Ok(new) = value.get::<V>() {
-                *target = new;
-            }
-        }
-        match name {
-            "preset" => store(&mut self.preset, value),
-            "target-bitrate" => store(&mut self.target_bitrate, value),
-            "max-bitrate" => store(&mut self.max_bitrate, value),
-            "max-qp-allowed" => store(&mut self.max_qp, value),
-            "min-qp-allowed" => store(&mut self.min_qp, value),
-            "cqp" => store(&mut self.cqp, value),
-            "crf" => store(&mut self.crf, value),
-            "maximum-buffer-size" => store(&mut self.maximum_buffer_size, value),
-            "intra-period-length" => store(&mut self.intra_period_length, value),
-            "intra-refresh-type" => store(&mut self.intra_refresh_type, value),
-            "level-of-parallelism" => store(&mut self.level_of_parallelism, value),
-            "logical-processors" => store(&mut self.logical_processors, value),
-            "target-socket" => store(&mut self.target_socket, value),
-            "parameters-string" => store(&mut self.parameters_string, value),
-            "low-latency" => store(&mut self.low_latency, value),
-            _ => return false,
-        }
-        true
-    }
+fn uint<'a>(
+    name: &'a str,
+    nick: &'a str,
+    blurb: &'a str,
+    (min, max): (u32, u32),
+    default: u32,
+) -> glib::ParamSpecUIntBuilder<'a> {
+    glib::ParamSpecUInt::builder(name)
+        .nick(nick)
+        .blurb(blurb)
+        .minimum(min)
+        .maximum(max)
+        .default_value(default)
+}
 
-    /// The value of one of the encoder's own properties; `None` when it is none.
-    pub(crate) fn get(&self, name: &str) -> Option<glib::Value> {
-        Some(match name {
-            "preset" => self.preset.to_value(),
-            "target-bitrate" => self.target_bitrate.to_value(),
-            "max-bitrate" => self.max_bitrate.to_value(),
-            "max-qp-allowed" => self.max_qp.to_value(),
-            "min-qp-allowed" => self.min_qp.to_value(),
-            "cqp" => self.cqp.to_value(),
-            "crf" => self.crf.to_value(),
-            "maximum-buffer-size" => self.maximum_buffer_size.to_value(),
-            "intra-period-length" => self.intra_period_length.to_value(),
-            "intra-refresh-type" => self.intra_refresh_type.to_value(),
-            "level-of-parallelism" => self.level_of_parallelism.to_value(),
-            "logical-processors" => self.logical_processors.to_value(),
-            "target-socket" => self.target_socket.to_value(),
-            "parameters-string" => self.parameters_string.to_value(),
-            "low-latency" => self.low_latency.to_value(),
-            _ => return None,
-        })
-    }
+fn int(
+    name: &str,
+    nick: &str,
+    blurb: &str,
+    (min, max): (i32, i32),
+    default: i32,
+) -> glib::ParamSpec {
+    glib::ParamSpecInt::builder(name)
+        .nick(nick)
+        .blurb(blurb)
+        .minimum(min)
+        .maximum(max)
+        .default_value(default)
+        .mutable_ready()
+        .build()
+}
 
+impl Settings {
     /// The rate control that these properties ask for, by the rules of `svtav1enc`.
     pub(crate) fn rate_control(&self) -> svtav1::RateControl {
         svtav1::RateControl::from_properties(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Pixels go back to upstream as soon as the library has copied them.
+//! Pixels go back to upstream as soon as the codec has copied them.
 //!
 //! The base class keeps the input buffer of a frame until its packet is out: in
 //! random access some seventy pictures. So it gets a shell instead, a buffer with
@@ -15,9 +15,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use gst::meta::tags::MemoryReference;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use gst_video::prelude::*;
 
-use super::imp::SvtAv1WatchEnc;
+use super::{SupervisedVideoEncoder, timestamps};
 
 /// The buffer behind the shell that is on its way through the base class.
 #[derive(Debug, Default)]
@@ -72,35 +71,37 @@ fn shell(buffer: &gst::BufferRef) -> Option<gst::Buffer> {
     Some(shell)
 }
 
-impl SvtAv1WatchEnc {
-    /// Installs the probes on the sink pad. To be called once, when the element is
-    /// constructed.
-    pub(super) fn install_input_probes(&self) {
-        let weak = self.obj().downgrade();
-        let probe = move |pad: &gst::Pad, _: &mut gst::PadProbeInfo| {
-            if let Some(element) = weak.upgrade() {
-                element.imp().put_last(pad);
-            }
-            gst::PadProbeReturn::Ok
-        };
-        let pad = self.obj().sink_pad().clone();
+/// Installs the probes on the sink pad. To be called once, when the element is
+/// constructed.
+pub(super) fn install_probes<T: SupervisedVideoEncoder>(imp: &T) {
+    let weak = imp.obj().downgrade();
+    let probe = move |pad: &gst::Pad, _: &mut gst::PadProbeInfo| {
+        if let Some(element) = weak.upgrade() {
+            put_last(T::from_obj(&element), pad);
+        }
+        gst::PadProbeReturn::Ok
+    };
+    let element = imp.obj();
+    if let Some(pad) = element.upcast_ref::<gst::Element>().static_pad("sink") {
         pad.add_probe(gst::PadProbeType::BUFFER, probe);
     }
+}
 
-    /// Moves the last probe to the end again.
-    fn put_last(&self, pad: &gst::Pad) {
-        if let Some(probe) = self.pixels.lock().probe.take() {
-            pad.remove_probe(probe);
-        }
-        let weak = self.obj().downgrade();
-        let probe = pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-            if let (Some(element), Some(buffer)) = (weak.upgrade(), info.buffer_mut()) {
-                let imp = element.imp();
-                imp.pixels.keep(buffer);
-                imp.settle_time(buffer.make_mut());
-            }
-            gst::PadProbeReturn::Ok
-        });
-        self.pixels.lock().probe = probe;
+/// Moves the last probe to the end again.
+fn put_last<T: SupervisedVideoEncoder>(imp: &T, pad: &gst::Pad) {
+    let pixels = &imp.stream().pixels;
+    let before = pixels.lock().probe.take();
+    if let Some(probe) = before {
+        pad.remove_probe(probe);
     }
+    let weak = imp.obj().downgrade();
+    let probe = pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let (Some(element), Some(buffer)) = (weak.upgrade(), info.buffer_mut()) {
+            let imp = T::from_obj(&element);
+            imp.stream().pixels.keep(buffer);
+            timestamps::settle(imp, buffer.make_mut());
+        }
+        gst::PadProbeReturn::Ok
+    });
+    pixels.lock().probe = probe;
 }

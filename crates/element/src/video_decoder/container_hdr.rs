@@ -14,8 +14,10 @@ const FIELDS: [(&str, &str); 2] = [
     (CONTENT_LIGHT, "container-content-light-level"),
 ];
 
-pub(super) const MASTERING_DISPLAY: &str = "mastering-display-info";
-pub(super) const CONTENT_LIGHT: &str = "content-light-level";
+/// HDR10 mastering display metadata, in caps.
+pub const MASTERING_DISPLAY: &str = "mastering-display-info";
+/// HDR10 content light level, in caps.
+pub const CONTENT_LIGHT: &str = "content-light-level";
 
 /// Has the fields renamed in all caps that come to this pad.
 pub(super) fn install(sink_pad: &gst::Pad) {
@@ -54,7 +56,7 @@ fn renamed(event: &gst::Event) -> Option<gst::Event> {
 
 /// Gives a field its name back that `caps` lacks and the container has.
 /// `upstream`: the caps of the sink pad.
-pub(super) fn restore(field: &str, upstream: &gst::CapsRef, caps: &mut gst::CapsRef) {
+pub fn restore(field: &str, upstream: &gst::CapsRef, caps: &mut gst::CapsRef) {
     let name = FIELDS.iter().find(|(known, _)| *known == field);
     let (Some((_, name)), Some(said)) = (name, upstream.structure(0)) else {
         return;

@@ -5,14 +5,14 @@
 //! An encoder gives every frame the time that it came with. Where time steps back
 //! (a camera whose clock was set, a switch between inputs, a segment that begins
 //! earlier), it steps back in the output as well, and the first packet of the
-//! earlier time is marked RESYNC (not DISCONT: no data is missing). Times are not shifted: they would no longer
-//! agree with those of other streams. The library does not care, it counts frames.
+//! earlier time is marked RESYNC (not DISCONT: no data is missing). Times are not
+//! shifted: they would no longer agree with those of other streams.
 
-use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_video::prelude::*;
 
-use super::imp::{CAT, SvtAv1WatchEnc};
+use super::SupervisedVideoEncoder;
+use crate::CAT;
 
 /// The times of the frames so far.
 #[derive(Debug, Default)]
@@ -54,43 +54,39 @@ impl Timestamps {
     }
 }
 
-impl SvtAv1WatchEnc {
-    /// Gives the shell of a frame its time, and RESYNC where time steps back, whatever
-    /// upstream says.
-    pub(super) fn settle_time(&self, shell: &mut gst::BufferRef) {
-        let Ok(segment) = self.obj().input_segment().downcast::<gst::ClockTime>() else {
-            return;
-        };
-        let mut state = self.state();
-        let duration = shell.duration().or_else(|| {
-            let rate = state.format.as_ref()?.config.frame_rate;
-            let frame = gst::ClockTime::SECOND
-                .mul_div_floor(u64::from(rate.denominator), u64::from(rate.numerator))?;
-            Some(frame)
-        });
-        let place = state.times.place(&segment, shell.pts(), duration);
-        drop(state);
-        if shell.pts().is_none() {
-            gst::debug!(
+/// Gives the shell of a frame its time, and RESYNC where time steps back, whatever
+/// upstream says.
+pub(super) fn settle<T: SupervisedVideoEncoder>(imp: &T, shell: &mut gst::BufferRef) {
+    let segment = super::encoder(imp).input_segment();
+    let Ok(segment) = segment.downcast::<gst::ClockTime>() else {
+        return;
+    };
+    let duration = shell.duration().or_else(|| imp.nominal_duration());
+    let place = imp
+        .stream()
+        .state()
+        .times
+        .place(&segment, shell.pts(), duration);
+    if shell.pts().is_none() {
+        gst::debug!(
+            CAT,
+            imp = imp,
+            "a frame without a time stamp is put at {}",
+            place.pts
+        );
+        shell.set_pts(place.pts);
+    }
+    match place.back_from {
+        Some(last) => {
+            gst::warning!(
                 CAT,
-                imp = self,
-                "a frame without a time stamp is put at {}",
+                imp = imp,
+                "time steps back: a frame at {}, the one before was at {last} of running time",
                 place.pts
             );
-            shell.set_pts(place.pts);
+            shell.set_flags(gst::BufferFlags::RESYNC);
         }
-        match place.back_from {
-            Some(last) => {
-                gst::warning!(
-                    CAT,
-                    imp = self,
-                    "time steps back: a frame at {}, the one before was at {last} of running time",
-                    place.pts
-                );
-                shell.set_flags(gst::BufferFlags::RESYNC);
-            }
-            None => shell.unset_flags(gst::BufferFlags::RESYNC),
-        }
+        None => shell.unset_flags(gst::BufferFlags::RESYNC),
     }
 }
 

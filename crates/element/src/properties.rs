@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Properties as a table: what a property is, and how it is stored and read, stand
+//! in one row, so that none can be declared and then stored nowhere.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use crate::{CAT, Settings, Supervised};
+
+/// How a property is stored, and how it is read; see [`stored!`](crate::stored).
+pub type Accessors<S> = (fn(&mut S, &glib::Value), fn(&S) -> glib::Value);
+
+/// A property of an element whose values are an `S`.
+pub struct Property<S: 'static> {
+    /// What it is called.
+    pub name: &'static str,
+    /// Makes what GLib has to know of it: the values that it takes, and when it may be
+    /// set. Each class needs a spec of its own.
+    spec: fn(&str, &S) -> glib::ParamSpec,
+    set: fn(&mut S, &glib::Value),
+    get: fn(&S) -> glib::Value,
+}
+
+impl<S> Property<S> {
+    /// A property. `spec` is given the name and the default values.
+    pub const fn new(
+        name: &'static str,
+        spec: fn(&str, &S) -> glib::ParamSpec,
+        (set, get): Accessors<S>,
+    ) -> Self {
+        Self {
+            name,
+            spec,
+            set,
+            get,
+        }
+    }
+}
+
+/// How a property is stored in a field and read again.
+#[macro_export]
+macro_rules! stored {
+    ($field:ident $(. $rest:ident)*) => {
+        (
+            |values, value| $crate::store(&mut values.$field$(.$rest)*, value),
+            |values| $crate::gst::prelude::ToValue::to_value(&values.$field$(.$rest)*),
+        )
+    };
+}
+
+/// Stores a value. GLib has checked its type against the spec; one that does not fit
+/// the field is a mistake in the table.
+pub fn store<'a, V>(field: &mut V, value: &'a glib::Value)
+where
+    V: glib::value::FromValue<'a>,
+{
+    match value.get::<V>() {
+        Ok(value) => *field = value,
+        Err(error) => complain(&format!(
+            "a property is stored in a field of another type: {error}"
+        )),
+    }
+}
+
+/// A mistake in an element, which no user can make.
+fn complain(text: &str) {
+    glib::g_critical!("codecwatch", "{text}");
+}
+
+/// The values of an element's own properties.
+pub trait ElementSettings: Clone + Default + Send + 'static {
+    /// The properties.
+    fn properties() -> &'static [Property<Self>];
+}
+
+/// Where an element keeps the values of its own properties.
+#[derive(Debug, Default)]
+pub struct Stored<S>(Mutex<S>);
+
+impl<S: ElementSettings> Stored<S> {
+    /// All values as they are.
+    pub fn get(&self) -> S {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, S> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The specs of an element's own properties and of the shared ones.
+#[doc(hidden)]
+pub fn specs<T: Supervised>() -> Vec<glib::ParamSpec> {
+    let mut specs = specs_of::<T::Settings>();
+    specs.extend(specs_of::<Settings>());
+    specs.push(stats_spec());
+    specs
+}
+
+fn specs_of<S: ElementSettings>() -> Vec<glib::ParamSpec> {
+    let defaults = S::default();
+    let properties = S::properties().iter();
+    properties
+        .map(|property| (property.spec)(property.name, &defaults))
+        .collect()
+}
+
+fn stats_spec() -> glib::ParamSpec {
+    glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+        .nick("Statistics")
+        .blurb("State of the session, its counters and its library's ledger")
+        .read_only()
+        .build()
+}
+
+/// Sets a property.
+#[doc(hidden)]
+pub fn set<T: Supervised>(imp: &T, value: &glib::Value, spec: &glib::ParamSpec) {
+    let name = spec.name();
+    if let Some(property) = find(Settings::properties(), name) {
+        imp.supervision()
+            .change_settings(|settings| (property.set)(settings, value));
+    } else if let Some(property) = find(T::Settings::properties(), name) {
+        (property.set)(&mut imp.settings().lock(), value);
+        imp.property_set(name);
+    } else {
+        complain(&format!(
+            "{} stores no property {name}",
+            T::Type::static_type()
+        ));
+    }
+    gst::trace!(CAT, imp = imp, "{name} = {value:?}");
+}
+
+/// The value of a property. Never waits for the codec.
+#[doc(hidden)]
+pub fn get<T: Supervised>(imp: &T, spec: &glib::ParamSpec) -> glib::Value {
+    let name = spec.name();
+    if name == "stats" {
+        let mut stats = imp.supervision().stats();
+        imp.add_stats(&mut stats);
+        stats.to_value()
+    } else if let Some(property) = find(Settings::properties(), name) {
+        (property.get)(&imp.supervision().settings())
+    } else if let Some(property) = find(T::Settings::properties(), name) {
+        (property.get)(&imp.settings().lock())
+    } else {
+        complain(&format!(
+            "{} has no property {name}",
+            T::Type::static_type()
+        ));
+        spec.default_value().clone()
+    }
+}
+
+fn find<S>(table: &'static [Property<S>], name: &str) -> Option<&'static Property<S>> {
+    table.iter().find(|property| property.name == name)
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Events on their way to the base class of a decoder.
+
+use gst::prelude::*;
+use gst_video::prelude::*;
+use gst_video::subclass::prelude::*;
+
+use super::{SupervisedVideoDecoder, decoder, losses, reverse};
+use crate::{CAT, EventDisposition};
+
+#[doc(hidden)]
+pub fn sink_event<T: SupervisedVideoDecoder>(imp: &T, event: gst::Event) -> bool {
+    let disposition = match event.view() {
+        gst::EventView::Caps(caps) => before_caps(imp, caps.caps()),
+        gst::EventView::Segment(segment) => before_segment(imp, &event, segment.segment()),
+        gst::EventView::Gap(_) => before_gap(imp, &event),
+        gst::EventView::Eos(_) | gst::EventView::SegmentDone(_) => before_end(imp, &event),
+        _ => imp.supervision().sink_event(imp, &event),
+    };
+    match disposition {
+        EventDisposition::Forward => forward(imp, event),
+        EventDisposition::Swallow => true,
+        EventDisposition::Refuse => false,
+    }
+}
+
+#[doc(hidden)]
+pub fn src_event<T: SupervisedVideoDecoder>(imp: &T, event: gst::Event) -> bool {
+    imp.supervision().src_event(&event);
+    imp.parent_src_event(event)
+}
+
+fn forward<T: SupervisedVideoDecoder>(imp: &T, event: gst::Event) -> bool {
+    match event.type_() {
+        gst::EventType::FlushStop => {
+            let mut state = imp.stream().state();
+            state.loss = false;
+            let dropped = (state.reverse.take(), state.formats.flush());
+            drop(state);
+            drop(dropped);
+            imp.flushed();
+        }
+        gst::EventType::Eos | gst::EventType::SegmentDone => losses::release_lost(imp),
+        _ => {}
+    }
+    imp.parent_sink_event(event)
+}
+
+/// When the bitstream is another one, what came before has to come out first:
+/// a session ends and another begins. Otherwise the session goes on; pictures
+/// find their format by their input.
+fn before_caps<T: SupervisedVideoDecoder>(imp: &T, caps: &gst::CapsRef) -> EventDisposition {
+    if imp.supervision().check_announced_duration(imp).is_err() {
+        return EventDisposition::Refuse;
+    }
+    let old = imp.stream().format();
+    if old
+        .as_ref()
+        .is_some_and(|old| old.caps.is_strictly_equal(caps))
+    {
+        return EventDisposition::Forward;
+    }
+    let live = imp.depends_on_live() && upstream_is_live(imp);
+    let as_live = std::mem::replace(&mut imp.stream().state().live, live) == live;
+    match old {
+        Some(old) if !as_live || old.bitstream != T::bitstream(caps) => {
+            imp.supervision().before_new_format(imp)
+        }
+        _ => EventDisposition::Forward,
+    }
+}
+
+/// A gap waits for what is inside, where that costs nothing. A session that
+/// holds pictures back cannot give them without being drained, and where a
+/// drained one cannot go on (dav1d before 1.5.1) everything up to the next
+/// key frame would be lost: there the gap goes ahead, as it does in the base
+/// class and with every decoder that works on several frames.
+fn before_gap<T: SupervisedVideoDecoder>(imp: &T, event: &gst::Event) -> EventDisposition {
+    if imp.holds_back() {
+        EventDisposition::Forward
+    } else {
+        imp.supervision().sink_event(imp, event)
+    }
+}
+
+fn upstream_is_live<T: SupervisedVideoDecoder>(imp: &T) -> bool {
+    let mut query = gst::query::Latency::new();
+    decoder(imp).sink_pad().peer_query(&mut query) && query.result().0
+}
+
+/// A change of direction waits for what is inside, which has to come out in
+/// the old one.
+fn before_segment<T: SupervisedVideoDecoder>(
+    imp: &T,
+    event: &gst::Event,
+    segment: &gst::Segment,
+) -> EventDisposition {
+    let reverse = segment.rate() < 0.0;
+    let was_reverse = imp.stream().state().reverse.is_some();
+    if was_reverse != reverse {
+        gst::debug!(CAT, imp = imp, "reverse playback: {reverse}");
+        let disposition = imp.supervision().drain_before(imp);
+        if disposition != EventDisposition::Forward {
+            return disposition;
+        }
+        imp.stream().state().reverse = reverse.then(Vec::new);
+    }
+    imp.supervision().sink_event(imp, event)
+}
+
+fn before_end<T: SupervisedVideoDecoder>(imp: &T, event: &gst::Event) -> EventDisposition {
+    reverse::decode_gathered(imp);
+    let disposition = imp.supervision().sink_event(imp, event);
+    if disposition != EventDisposition::Forward || event.type_() != gst::EventType::Eos {
+        return disposition;
+    }
+    let reverse = imp.stream().state().reverse.is_some();
+    if let Some(text) = imp.why_cut_short(reverse) {
+        // The base class would let EOS pass, even where it posts an error.
+        let _error = imp.supervision().fail(imp, &text);
+        return EventDisposition::Swallow;
+    }
+    disposition
+}

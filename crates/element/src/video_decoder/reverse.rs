@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Reverse playback. The base class gathers a group of pictures, hands its frames
+//! over, asks for a drain, and then pushes, back to front, what has been finished
+//! by the time the drain returns.
+//!
+//! It asks with its stream lock held, which the output task would need in order
+//! to finish a frame. So in reverse playback the task only puts outputs by, and
+//! they are finished by the streaming thread, in the drain. That wait, and the one for
+//! room in a group of more frames than a session has room for, are under the stream
+//! lock; nobody that could end them needs that lock, the watchdog bounds them, and a
+//! flush or a state change ends them.
+
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_video::prelude::*;
+
+use super::{SupervisedVideoDecoder, decoder, losses};
+use crate::{CAT, EventDisposition};
+
+/// What the output task does with an output.
+#[doc(hidden)]
+pub fn deliver<T: SupervisedVideoDecoder>(
+    imp: &T,
+    output: T::Output,
+) -> Option<Result<gst::FlowSuccess, gst::FlowError>> {
+    let at_once = T::is_at_once(&output);
+    let mut state = imp.stream().state();
+    match &mut state.reverse {
+        Some(put_by) if !at_once => {
+            put_by.push(output);
+            return None;
+        }
+        _ => {}
+    }
+    drop(state);
+    if !at_once {
+        losses::release_lost(imp);
+    }
+    imp.finish_output(output)
+}
+
+/// Finishes the frames of the group that the base class has handed over. Forwards there
+/// is nothing to do: the drain was done in `sink_event` or in a probe, before the base
+/// class took its lock.
+#[doc(hidden)]
+pub fn drain<T: SupervisedVideoDecoder>(imp: &T) -> Result<gst::FlowSuccess, gst::FlowError> {
+    if imp.stream().state().reverse.is_none() {
+        return Ok(gst::FlowSuccess::Ok);
+    }
+    if imp.supervision().drain_before(imp) != EventDisposition::Forward {
+        return Err(gst::FlowError::Flushing);
+    }
+    let outputs = match &mut imp.stream().state().reverse {
+        Some(put_by) => std::mem::take(put_by),
+        None => Vec::new(),
+    };
+    losses::release_lost(imp);
+    let mut answer = Ok(gst::FlowSuccess::Ok);
+    for output in outputs {
+        if let Some(Err(error)) = imp.finish_output(output) {
+            answer = answer.and(Err(error));
+        }
+    }
+    answer
+}
+
+/// Has the base class decode the last group, which it would do only after it
+/// was told of the end: too late to tell a complete stream from a cut one. A
+/// discontinuity makes it do so.
+pub(super) fn decode_gathered<T: SupervisedVideoDecoder>(imp: &T) {
+    if imp.stream().state().reverse.is_none() {
+        return;
+    }
+    let mut nothing = gst::Buffer::new();
+    nothing.make_mut().set_flags(gst::BufferFlags::DISCONT);
+    let flow = decoder(imp).sink_pad().chain(nothing);
+    gst::debug!(CAT, imp = imp, "the last group in reverse: {flow:?}");
+    if flow.is_err() {
+        imp.supervision().note_answer(flow);
+    }
+}

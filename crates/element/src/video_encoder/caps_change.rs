@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MPL-2.0
+//! New caps of an encoder: what is inside comes out first, and its session ends.
+
+use gst_video::subclass::prelude::*;
+
+use super::SupervisedVideoEncoder;
+use crate::{CAT, EventDisposition};
+
+/// Chains a caps event up once its caps may take effect.
+pub(super) fn new_caps<T: SupervisedVideoEncoder>(
+    imp: &T,
+    event: gst::Event,
+    caps: &gst::Caps,
+) -> bool {
+    if imp.supervision().check_announced_duration(imp).is_err() {
+        return false;
+    }
+    let old = imp.stream().state().caps.clone();
+    let Some(old) = old.filter(|old| !old.is_strictly_equal(caps)) else {
+        return imp.parent_sink_event(event);
+    };
+    // Nothing that is inside may come out under the new caps, or be lost.
+    match imp.supervision().before_new_format(imp) {
+        EventDisposition::Forward => {}
+        EventDisposition::Swallow => return true,
+        EventDisposition::Refuse => return false,
+    }
+    if !same_hdr(&old, caps) && !prime(imp, caps) {
+        return false;
+    }
+    imp.parent_sink_event(event)
+}
+
+/// The base class takes caps that differ in HDR metadata alone for the old
+/// ones. Caps with another frame rate in between make it look again.
+fn prime<T: SupervisedVideoEncoder>(imp: &T, caps: &gst::Caps) -> bool {
+    gst::debug!(CAT, imp = imp, "the HDR metadata changes");
+    let mut other = caps.clone();
+    other
+        .make_mut()
+        .set("framerate", gst::Fraction::new(i32::MAX, 1));
+    imp.stream().state().priming = true;
+    let primed = imp.parent_sink_event(gst::event::Caps::new(&other));
+    imp.stream().state().priming = false;
+    primed
+}
+
+/// The part of caps that the base class does not compare.
+fn same_hdr(a: &gst::CapsRef, b: &gst::CapsRef) -> bool {
+    let fields = |caps: &gst::CapsRef| {
+        let structure = caps.structure(0);
+        let field = |name: &str| structure.and_then(|s| s.get::<String>(name).ok());
+        (
+            field("mastering-display-info"),
+            field("content-light-level"),
+        )
+    };
+    fields(a) == fields(b)
+}

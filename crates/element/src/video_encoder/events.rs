@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Events on their way to the base class of an encoder.
+
+use gst::prelude::*;
+use gst_video::prelude::*;
+use gst_video::subclass::prelude::*;
+
+use super::timestamps::Timestamps;
+use super::{SupervisedVideoEncoder, caps_change, output};
+use crate::EventDisposition;
+
+#[doc(hidden)]
+pub fn sink_event<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool {
+    match imp.supervision().sink_event(imp, &event) {
+        EventDisposition::Forward => forward(imp, event),
+        EventDisposition::Swallow => true,
+        EventDisposition::Refuse => false,
+    }
+}
+
+#[doc(hidden)]
+pub fn src_event<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool {
+    imp.supervision().src_event(&event);
+    imp.parent_src_event(event)
+}
+
+/// Chains an event up that may pass.
+fn forward<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool {
+    if event.is_serialized() {
+        imp.stream().pixels.release();
+    }
+    match event.view() {
+        gst::EventView::Caps(caps) => {
+            let caps = caps.caps_owned();
+            return caps_change::new_caps(imp, event, &caps);
+        }
+        gst::EventView::Eos(_) => output::release_lost(imp),
+        // The base class would keep it until a frame comes, and none does.
+        gst::EventView::SegmentDone(_) => {
+            return super::encoder(imp).src_pad().push_event(event);
+        }
+        // Running time begins anew, and so does the stream that comes out.
+        gst::EventView::FlushStop(_) => imp.stream().state().times = Timestamps::default(),
+        gst::EventView::StreamStart(_) => imp.stream().state().stream_begins = true,
+        _ => {}
+    }
+    imp.parent_sink_event(event)
+}
