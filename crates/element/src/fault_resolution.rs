@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use codecwatch_supervisor::{Account, Run};
+use codecwatch_supervisor::{Change, Run, ledger};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -73,7 +73,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             report::post_restarted(element, &outcome, restarts, &lost);
             self.note_posted();
             if let Some(fault) = outcome.fault() {
-                Account::note_restart(&fault.library);
+                ledger().change(&fault.library, Change::Restarted);
             }
             self.retire(imp, run);
             imp.restarted();
