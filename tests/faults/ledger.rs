@@ -193,6 +193,39 @@ fn stats_says_what_the_ledger_says_of_the_codec() {
 }
 
 #[test]
+fn a_restart_is_in_the_ledger_when_its_message_comes() {
+    let this = "a_restart_is_in_the_ledger_when_its_message_comes";
+    if !is_child() {
+        for second in [ENCODER, DECODER] {
+            let script = "svt_av1_enc_send_picture:hang@5,dav1d_send_data:hang@5";
+            passes(child(this, second).rehearse(script).run());
+        }
+        return;
+    }
+    load_files();
+    let second = std::env::var(PART).unwrap();
+    let first = if second == ENCODER { DECODER } else { ENCODER };
+    let _keeper = gst::ElementFactory::make(first).build().unwrap();
+    let (description, codec) = pipeline(&second);
+    let pipeline = gst::parse::launch(&description).unwrap();
+    let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
+    let element = pipeline.by_name("codec").unwrap();
+    element.set_property("restart-limit", 1_u32);
+    let (tell, told) = std::sync::mpsc::channel();
+    pipeline.bus().unwrap().set_sync_handler(move |_, message| {
+        if let gst::MessageView::Element(_) = message.view() {
+            tell.send(count(codec, "restarts")).unwrap();
+        }
+        gst::BusSyncReply::Drop
+    });
+    pipeline.set_state(gst::State::Playing).unwrap();
+    assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(1));
+    let stats = element.property::<gst::Structure>("stats");
+    assert_eq!(stats.get::<u32>("restarts"), Ok(1));
+    pipeline.set_state(gst::State::Null).unwrap();
+}
+
+#[test]
 fn first_elements_of_two_plugin_files_may_be_made_at_the_same_time() {
     let this = "first_elements_of_two_plugin_files_may_be_made_at_the_same_time";
     if !is_child() {

@@ -70,11 +70,12 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let element = element.upcast_ref::<gst::Element>();
         if let Some(lost) = lost {
             imp.let_go(&lost.ids);
-            report::post_restarted(element, &outcome, restarts, &lost);
-            self.note_posted();
+            // Before the message: whoever gets it may look there.
             if let Some(fault) = outcome.fault() {
                 ledger().change(&fault.library, Change::Restarted);
             }
+            report::post_restarted(element, &outcome, restarts, &lost);
+            self.note_posted();
             self.retire(imp, run);
             imp.restarted();
             return FaultResolution::Restarted;

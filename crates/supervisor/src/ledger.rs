@@ -2,9 +2,9 @@
 //! The ledger: what became of the sessions of this process, by codec, and the
 //! numbers that they are given.
 //!
-//! What is linked into several libraries of one process is there several times, with
-//! statics of its own each. Whoever loads such libraries into one process makes them
-//! keep one ledger with [`share_ledger`].
+//! A process that loads several shared objects has a copy of this crate for each that it
+//! is linked into, with statics of its own. [`share_ledger`] makes the copies keep one
+//! ledger.
 //!
 //! Lock order: the ledger's lock comes last. Most changes are made with a run's own lock
 //! held, so that nobody sees a run in its new state before the ledger has it.
@@ -18,7 +18,7 @@ use crate::{Account, Change, Name};
 /// Where the accounts of the process are kept.
 ///
 /// It is called with a run's lock held: an implementation takes no lock but its own,
-/// waits for nothing, and calls nothing of this crate but another ledger.
+/// waits for nothing, and calls nothing of this crate but the ledger of another copy.
 pub trait Ledger: Send + Sync {
     /// Applies [`Account::after`] to the account of a codec, which it begins if there is
     /// none; returns what it says then.
@@ -36,18 +36,18 @@ pub trait Ledger: Send + Sync {
 
 /// The ledger was in use before [`share_ledger`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the ledger of this library has been used before it could be shared")]
+#[error("its ledger has been in use before another could be shared")]
 pub struct LedgerInUse;
 
 static LEDGER: OnceLock<Box<dyn Ledger>> = OnceLock::new();
 
-/// The ledger that this library's sessions are entered into. From now on it stays this
-/// one: unless [`share_ledger`] came before, it is the library's own.
+/// The ledger that sessions are entered into. From the first call on it stays the same:
+/// unless [`share_ledger`] came before, it is this copy's own.
 pub fn ledger() -> &'static dyn Ledger {
     &**LEDGER.get_or_init(|| Box::new(OwnLedger::default()))
 }
 
-/// Has this library's sessions entered into `shared` instead of a ledger of its own. To
+/// Has the sessions of this copy entered into `shared` instead of a ledger of its own. To
 /// be called before the first session is started and the first account is asked for.
 ///
 /// # Errors
@@ -57,7 +57,7 @@ pub fn share_ledger(shared: Box<dyn Ledger>) -> Result<(), LedgerInUse> {
     LEDGER.set(shared).map_err(|_| LedgerInUse)
 }
 
-/// A ledger in this library's memory.
+/// A ledger in this copy's memory.
 #[derive(Debug, Default)]
 struct OwnLedger {
     accounts: Mutex<BTreeMap<Name, Account>>,

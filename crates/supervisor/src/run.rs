@@ -317,7 +317,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     }
 
     /// Closes the session without anybody waiting for it. Returns at once. From
-    /// now on a thread of the process looks after it, and gives it up where it
+    /// now on the retirement thread looks after it, and gives it up where it
     /// is seen asleep, or at the end of `slow-limit`. Until it ends, the ledger
     /// counts it as retiring.
     ///

@@ -39,9 +39,10 @@ mod imp {
                         .return_type::<gst::Structure>()
                         .class_handler(|arguments| {
                             let codec = text(arguments, 1);
-                            // What is no change makes none.
-                            let account = match Change::from_name(text(arguments, 2)) {
+                            let change = Change::from_name(text(arguments, 2));
+                            let account = match change.filter(|_| !codec.is_empty()) {
                                 Some(change) => ledger().change(codec, change),
+                                // Anybody may emit it with anything.
                                 None => ledger().account(codec),
                             };
                             Some(account_structure(&account).to_value())
