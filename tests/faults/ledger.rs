@@ -193,6 +193,45 @@ fn stats_says_what_the_ledger_says_of_the_codec() {
 }
 
 #[test]
+fn sessions_of_both_files_that_come_and_go_at_once_are_all_counted() {
+    let this = "sessions_of_both_files_that_come_and_go_at_once_are_all_counted";
+    if !is_child() {
+        for first in [ENCODER, DECODER] {
+            passes(child(this, first).run());
+        }
+        return;
+    }
+    load_files();
+    let first = std::env::var(PART).unwrap();
+    let _keeper = gst::ElementFactory::make(&first).build().unwrap();
+    const EACH: u64 = 3;
+    let threads = [ENCODER, DECODER, ENCODER, DECODER].map(|element| {
+        std::thread::spawn(move || {
+            let plays = (0..EACH).map(|_| {
+                let (session, outcome) = play(element);
+                assert_eq!(outcome, "Completed", "{element}");
+                session
+            });
+            Vec::from_iter(plays)
+        })
+    });
+    // Somebody reads all the while.
+    while !threads.iter().all(|thread| thread.is_finished()) {
+        let accounts = accounts();
+        assert!(accounts.n_fields() <= 2, "{accounts:?}");
+    }
+    let sessions = threads.map(|thread| thread.join().unwrap()).concat();
+    let mut sorted = sessions.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, Vec::from_iter(1..=4 * EACH), "{sessions:?}");
+    for codec in ["SVT-AV1", "dav1d"] {
+        let counts = ["opened", "completed", "abandoned"].map(|what| count(codec, what));
+        assert_eq!(counts, [2 * EACH, 2 * EACH, 0], "{codec}");
+        eventually("all are closed", || count(codec, "retiring") == 0);
+    }
+}
+
+#[test]
 fn a_restart_is_in_the_ledger_when_its_message_comes() {
     let this = "a_restart_is_in_the_ledger_when_its_message_comes";
     if !is_child() {
