@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use codecwatch_supervisor::{Account, Run};
+use codecwatch_supervisor::{Change, Run, ledger};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -70,11 +70,12 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let element = element.upcast_ref::<gst::Element>();
         if let Some(lost) = lost {
             self.note_lost(&lost.ids);
+            // Before the message: whoever gets it may look there.
+            if let Some(fault) = outcome.fault() {
+                ledger().change(&fault.library, Change::Restarted);
+            }
             report::post_restarted(element, &outcome, restarts, &lost);
             self.note_posted();
-            if let Some(fault) = outcome.fault() {
-                Account::note_restart(&fault.library);
-            }
             self.retire(imp, run);
             imp.restarted();
             return FaultResolution::Restarted;

@@ -26,6 +26,7 @@ mod events;
 mod fault_resolution;
 mod line;
 mod output_task;
+mod process_ledger;
 #[doc(hidden)]
 pub mod properties;
 mod refusal;

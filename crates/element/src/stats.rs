@@ -7,6 +7,7 @@ use gst::prelude::*;
 
 use codecwatch_supervisor::{Fault, Outcome, Slow, Snapshot, Source, Stats};
 
+use crate::process_ledger::account_structure;
 use crate::settings::nanoseconds;
 
 /// The `stats` property. Durations are nanoseconds.
@@ -33,6 +34,7 @@ pub(crate) fn structure(stats: Option<&Stats>, restarts: u32) -> gst::Structure 
         .field("abandoned", count(stats.account.unreclaimed()))
         .field("retiring", count(stats.account.retiring))
         .field("reclaimed", count(stats.account.reclaimed))
+        .field("ledger", account_structure(&stats.account))
         .field("worst-calls", worst)
         .build()
 }

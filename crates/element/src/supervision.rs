@@ -15,7 +15,7 @@ use gst::subclass::prelude::*;
 
 use crate::ending::PendingReport;
 use crate::line::Line;
-use crate::{Settings, Supervised, stats};
+use crate::{Settings, Supervised, process_ledger, stats};
 
 /// The longest that a thread waits for another to post a message. It needs none of
 /// GStreamer's stream locks, but an application's bus handler may run in it.
@@ -41,6 +41,8 @@ where
     Line<I, O>: Default,
 {
     fn default() -> Self {
+        // Before there is a session.
+        process_ledger::join();
         Self {
             settings: Mutex::default(),
             line: Mutex::default(),

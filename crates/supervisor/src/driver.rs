@@ -17,7 +17,7 @@ use crate::machine::{Action, Event, Reason};
 use crate::outcome::{FaultCause, Outcome};
 use crate::state::{Shared, State};
 use crate::sync::MutexGuard;
-use crate::{Account, Evidence, Phase, Sample, Source, open_permit, retirement};
+use crate::{Change, Evidence, Phase, Sample, Source, ledger, open_permit, retirement};
 
 /// How much longer a wait for a close may take when its budget runs out just while
 /// another driver looks at the session's threads.
@@ -140,7 +140,7 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
     pub(crate) fn count_as_retiring(&self, state: &mut State<I, O>) {
         if !state.retiring && !state.over() && state.holds_codec() {
             state.retiring = true;
-            Account::begin_retirement(&self.library.name);
+            ledger().change(&self.library.name, Change::RetirementBegan);
         }
     }
 
@@ -152,8 +152,9 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
         let only_closes = std::mem::replace(&mut state.spent, true) || state.closing;
         // A worker that still waits for its turn holds nothing and ends by itself.
         if state.holds_codec() {
-            let retiring = std::mem::take(&mut state.retiring);
-            let account = Account::abandon(&self.library.name, retiring);
+            let was_retiring = std::mem::take(&mut state.retiring);
+            let change = Change::Abandoned { was_retiring };
+            let account = ledger().change(&self.library.name, change);
             let budget = state
                 .machine
                 .budgets()

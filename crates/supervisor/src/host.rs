@@ -10,7 +10,7 @@ use crate::machine::{CallKind, Event};
 use crate::opening::Opening;
 use crate::state::Shared;
 use crate::witness::Joined;
-use crate::{Account, Amount, CodecError, Name, Witness, retirement};
+use crate::{Amount, Change, CodecError, Name, Witness, ledger, retirement};
 
 /// Outputs that wait for downstream before the codec's lanes are held up. A few,
 /// so that the codec works on while one is pushed; not many, since each may hold
@@ -108,9 +108,9 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
         if state.closed() {
             state.machine.handle(now(), Event::Closed);
             if state.abandoned && state.holds_codec() {
-                Account::reclaim(&self.library.name);
+                ledger().change(&self.library.name, Change::Reclaimed);
             } else if std::mem::take(&mut state.retiring) {
-                Account::end_retirement(&self.library.name);
+                ledger().change(&self.library.name, Change::RetirementEnded);
             }
             self.wake_all();
             if state.in_retirement {

@@ -1,129 +1,141 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The ledger: what became of the sessions of this process, by codec.
+//! The ledger: what became of the sessions of this process, by codec, and the
+//! numbers that they are given.
+//!
+//! A process that loads several shared objects has a copy of this crate for each that it
+//! is linked into, with statics of its own. [`share_ledger`] makes the copies keep one
+//! ledger.
+//!
+//! Lock order: the ledger's lock comes last. Most changes are made with a run's own lock
+//! held, so that nobody sees a run in its new state before the ledger has it.
 
-use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::{Name, Outcome};
+use crate::{Account, Change, Name};
 
-/// What became of a codec's sessions in this process. All of it counts since the
-/// process began and never runs backwards, except [`retiring`](Self::retiring).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Account {
-    /// Sessions whose native open succeeded.
-    pub opened: usize,
-    /// Runs that gave everything that went in.
-    pub completed: usize,
-    /// Runs that ended with an error of the codec.
-    pub failed: usize,
-    /// Runs that ended with a panic of the worker.
-    pub panicked: usize,
-    /// Runs whose codec died, with the process that it ran in.
-    pub crashed: usize,
-    /// Workers abandoned, at whatever they did: their run may have been
-    /// completed before.
-    pub abandoned: usize,
-    /// Of these, workers whose call returned after all, and which then closed
-    /// their session themselves.
-    pub reclaimed: usize,
-    /// Sessions that took over after a fault, as noted by
-    /// [`note_restart`](Self::note_restart).
-    pub restarts: usize,
-    /// Sessions that close at this moment while nobody waits for it. Not
-    /// abandoned: a watchdog looks after them.
-    pub retiring: usize,
+/// Where the accounts of the process are kept.
+///
+/// It is called with a run's lock held: an implementation takes no lock but its own,
+/// waits for nothing, and calls nothing of this crate but the ledger of another copy.
+pub trait Ledger: Send + Sync {
+    /// Applies [`Account::after`] to the account of a codec, which it begins if there is
+    /// none; returns what it says then.
+    fn change(&self, codec: &str, change: Change) -> Account;
+
+    /// The account of a codec; an empty one if there is none.
+    fn account(&self, codec: &str) -> Account;
+
+    /// The accounts of all codecs that have one.
+    fn accounts(&self) -> Vec<(Name, Account)>;
+
+    /// A number that no session of the process has had; 1 and more.
+    fn next_session(&self) -> u64;
 }
 
-impl Account {
-    /// The account of a codec, by its name.
-    pub fn of(codec: &str) -> Self {
-        accounts().get(codec).copied().unwrap_or_default()
-    }
+/// The ledger was in use before [`share_ledger`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("its ledger has been in use before another could be shared")]
+pub struct LedgerInUse;
 
-    /// Abandoned workers that still hold something.
-    pub fn unreclaimed(&self) -> usize {
-        self.abandoned - self.reclaimed
-    }
+static LEDGER: OnceLock<Box<dyn Ledger>> = OnceLock::new();
 
-    /// Workers that hold something although nobody waits for them: abandoned
-    /// and not reclaimed, or retiring. What `max-abandoned` limits.
-    pub fn outstanding(&self) -> usize {
-        self.unreclaimed() + self.retiring
-    }
+/// The ledger that sessions are entered into. From the first call on it stays the same:
+/// unless [`share_ledger`] came before, it is this copy's own.
+pub fn ledger() -> &'static dyn Ledger {
+    &**LEDGER.get_or_init(|| Box::new(OwnLedger::default()))
+}
 
-    /// Another session of the codec takes over after a fault.
-    pub fn note_restart(codec: &Name) {
-        Self::change(codec, |account| account.restarts += 1);
-    }
+/// Has the sessions of this copy entered into `shared` instead of a ledger of its own. To
+/// be called before the first session is started and the first account is asked for.
+///
+/// # Errors
+/// If it comes too late or twice. Then nothing changes: what was entered so far and what
+/// will be stay together, in the ledger that is in use.
+pub fn share_ledger(shared: Box<dyn Ledger>) -> Result<(), LedgerInUse> {
+    LEDGER.set(shared).map_err(|_| LedgerInUse)
+}
 
-    pub(crate) fn note_opened(codec: &Name) {
-        Self::change(codec, |account| account.opened += 1);
-    }
+/// A ledger in this copy's memory.
+#[derive(Debug, Default)]
+struct OwnLedger {
+    accounts: Mutex<BTreeMap<Name, Account>>,
+    sessions: AtomicU64,
+}
 
-    /// Abandoned workers are counted by themselves: their run may have an outcome
-    /// already.
-    pub(crate) fn note_outcome(codec: &Name, outcome: &Outcome) {
-        Self::change(codec, |account| match outcome {
-            Outcome::Completed => account.completed += 1,
-            Outcome::CodecFailed(_) => account.failed += 1,
-            Outcome::CodecPanicked(_) => account.panicked += 1,
-            Outcome::CodecCrashed(_) => account.crashed += 1,
-            Outcome::WatchdogAbandoned(_) => {}
-        });
-    }
-
-    /// `retiring`: it was counted so until now.
-    pub(crate) fn abandon(codec: &Name, retiring: bool) -> Self {
-        Self::change(codec, |account| {
-            account.abandoned += 1;
-            account.retiring -= usize::from(retiring);
-        })
-    }
-
-    pub(crate) fn reclaim(codec: &Name) {
-        Self::change(codec, |account| {
-            account.reclaimed = (account.reclaimed + 1).min(account.abandoned);
-        });
-    }
-
-    pub(crate) fn begin_retirement(codec: &Name) {
-        Self::change(codec, |account| account.retiring += 1);
-    }
-
-    pub(crate) fn end_retirement(codec: &Name) {
-        Self::change(codec, |account| account.retiring -= 1);
-    }
-
-    fn change(codec: &Name, change: impl FnOnce(&mut Self)) -> Self {
-        let mut accounts = accounts();
-        let account = accounts.entry(codec.clone()).or_default();
-        change(account);
-        *account
+impl OwnLedger {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Name, Account>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn accounts() -> MutexGuard<'static, HashMap<Name, Account>> {
-    static ACCOUNTS: LazyLock<Mutex<HashMap<Name, Account>>> = LazyLock::new(Mutex::default);
-    ACCOUNTS.lock().unwrap_or_else(PoisonError::into_inner)
+impl Ledger for OwnLedger {
+    fn change(&self, codec: &str, change: Change) -> Account {
+        let mut accounts = self.lock();
+        if let Some(account) = accounts.get_mut(codec) {
+            *account = account.after(change);
+            return *account;
+        }
+        let account = Account::default().after(change);
+        accounts.insert(Name::from(codec.to_owned()), account);
+        account
+    }
+
+    fn account(&self, codec: &str) -> Account {
+        self.lock().get(codec).copied().unwrap_or_default()
+    }
+
+    fn accounts(&self) -> Vec<(Name, Account)> {
+        let accounts = self.lock();
+        let accounts = accounts
+            .iter()
+            .map(|(name, account)| (name.clone(), *account));
+        accounts.collect()
+    }
+
+    fn next_session(&self) -> u64 {
+        self.sessions.fetch_add(1, Ordering::Relaxed) + 1
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ABANDONED: Change = Change::Abandoned {
+        was_retiring: false,
+    };
+
     #[test]
     fn a_worker_is_outstanding_from_its_retirement_until_it_is_reclaimed() {
-        const CODEC: Name = Name::from_static("ledger test");
-        assert_eq!(Account::of(&CODEC).outstanding(), 0);
-        assert_eq!(Account::abandon(&CODEC, false).outstanding(), 1);
-        Account::begin_retirement(&CODEC);
-        assert_eq!(Account::of(&CODEC).outstanding(), 2);
-        assert_eq!(Account::abandon(&CODEC, true).outstanding(), 2);
-        Account::reclaim(&CODEC);
-        let account = Account::of(&CODEC);
+        let ledger = OwnLedger::default();
+        assert_eq!(ledger.account("codec").outstanding(), 0);
+        assert_eq!(ledger.change("codec", ABANDONED).outstanding(), 1);
+        ledger.change("codec", Change::RetirementBegan);
+        assert_eq!(ledger.account("codec").outstanding(), 2);
+        let retired = Change::Abandoned { was_retiring: true };
+        assert_eq!(ledger.change("codec", retired).outstanding(), 2);
+        let account = ledger.change("codec", Change::Reclaimed);
         assert_eq!(
             (account.abandoned, account.reclaimed, account.outstanding()),
             (2, 1, 1)
         );
+    }
+
+    #[test]
+    fn each_codec_has_an_account_of_its_own() {
+        let ledger = OwnLedger::default();
+        assert!(ledger.accounts().is_empty());
+        ledger.change("dav1d", Change::Opened);
+        ledger.change("SVT-AV1", ABANDONED);
+        ledger.change("dav1d", Change::Opened);
+        assert_eq!(ledger.account("x264enc"), Account::default());
+        let accounts = ledger.accounts();
+        let counts = accounts.iter().map(|(name, account)| {
+            let name: &str = name;
+            (name, account.opened, account.abandoned)
+        });
+        assert_eq!(Vec::from_iter(counts), [("SVT-AV1", 0, 1), ("dav1d", 2, 0)]);
     }
 }

@@ -11,6 +11,7 @@
 //! [`Session`] (what the factory makes there and what never leaves).
 #![forbid(unsafe_code)]
 
+mod account;
 mod amount;
 mod budgets;
 mod clock;
@@ -39,11 +40,12 @@ mod sync;
 mod witness;
 mod worker;
 
+pub use account::{Account, Change};
 pub use amount::Amount;
 pub use budgets::{Budgets, Phase};
 pub use evidence::{Activity, Evidence, Sample, Source, ThreadTimes};
 pub use lane::{Discarded, Lane, Sibling};
-pub use ledger::Account;
+pub use ledger::{Ledger, LedgerInUse, ledger, share_ledger};
 pub use machine::{Action, CallKind, Event, Machine, Reason, Snapshot, Verdict};
 pub use name::Name;
 pub use outcome::{Fault, FaultCause, Outcome};

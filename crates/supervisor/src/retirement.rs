@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Sessions that close and that nobody waits for. One thread of the process
-//! drives them all: it sleeps until the earliest deadline among them, or until
+//! Sessions that close and that nobody waits for. One thread drives them all
+//! (one for each copy of this crate in the process): it sleeps until the earliest deadline among them, or until
 //! one of them ends, and ends itself when none is left.
 //!
 //! Lock order: a run's own lock, then the one here. The thread holds none while

@@ -5,20 +5,19 @@ mod admission;
 mod answers;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 pub use self::admission::Options;
 pub(crate) use self::admission::admit;
 pub use self::answers::{CloseResult, DrainResult, Next, Slow, StartError, Stats, WaitResult};
 use crate::clock::now;
 use crate::driver::Obeyed;
-use crate::ledger::Account;
 use crate::machine::Event;
 use crate::outcome::{Fault, Outcome};
 use crate::session::{Codec, Session};
 use crate::state::{Command, Shared, State};
 use crate::sync::thread;
-use crate::{Budgets, Witness, open_permit, retirement, worker};
+use crate::{Account, Budgets, Witness, ledger, open_permit, retirement, worker};
 
 /// One session from its first input to its outcome. Clones share it.
 ///
@@ -57,13 +56,11 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     {
         // Otherwise no input would ever find room.
         const { assert!(C::Session::QUEUE > 0) };
-        static IDS: AtomicU64 = AtomicU64::new(1);
         let library = codec.library();
         admit(&library, options.max_abandoned)?;
-        let id = IDS.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::new(Shared::new(
             library,
-            id,
+            ledger().next_session(),
             C::Session::QUEUE,
             C::Session::weigh,
             options.budgets,
@@ -320,7 +317,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     }
 
     /// Closes the session without anybody waiting for it. Returns at once. From
-    /// now on a thread of the process looks after it, and gives it up where it
+    /// now on the retirement thread looks after it, and gives it up where it
     /// is seen asleep, or at the end of `slow-limit`. Until it ends, the ledger
     /// counts it as retiring.
     ///

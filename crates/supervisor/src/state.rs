@@ -14,7 +14,7 @@ use crate::machine::{Event, Machine};
 use crate::outcome::{Fault, FaultCause, Outcome};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::witness::NamedThreads;
-use crate::{Account, Amount, Budgets, Library, Run, Witness};
+use crate::{Account, Amount, Budgets, Change, Library, Run, Witness, ledger};
 
 pub(crate) enum Command<I> {
     Input(I, Amount),
@@ -298,7 +298,9 @@ impl<I, O> Shared<I, O> {
 
     /// How the run ended. Comes once.
     pub(crate) fn conclude(&self, state: &mut State<I, O>, outcome: Outcome) {
-        Account::note_outcome(&self.library.name, &outcome);
+        if let Some(change) = Change::of(&outcome) {
+            ledger().change(&self.library.name, change);
+        }
         state.outcome = Some(outcome);
     }
 

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::Account;
 use crate::clock::now;
 use crate::host::host;
 use crate::lane::{Host, Lane, LaneFault, guarded};
@@ -15,6 +14,7 @@ use crate::outcome::Outcome;
 use crate::run::{Options, admit};
 use crate::session::{Codec, CodecError, Drained, Flush, Session};
 use crate::state::{Command, Shared};
+use crate::{Change, ledger};
 
 type Input<C> = <<C as Codec>::Session as Session>::Input;
 type Output<C> = <<C as Codec>::Session as Session>::Output;
@@ -83,7 +83,7 @@ fn open<C: Codec>(
     let session = guarded(|| codec.open(lane))?;
     let delay = session.delay();
     drop(opening);
-    Account::note_opened(&shared.library.name);
+    ledger().change(&shared.library.name, Change::Opened);
     shared.note(&mut shared.lock(), Event::Opened { delay });
     Ok(Some(session))
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the ledger counts, and the number that each session has.
 
-use codecwatch_supervisor::{Account, Fault as Details, FaultCause, Name};
+use codecwatch_supervisor::{
+    Account, Change, Fault as Details, FaultCause, Ledger, LedgerInUse, Name, ledger, share_ledger,
+};
 
 use crate::fake::{Call, Fake, Fault};
 use crate::support::{AMPLE, SHORT, Sink, close, drain, eventually, feed, outcome, start};
@@ -70,7 +72,7 @@ fn every_end_of_a_run_is_counted_once_under_its_name() {
     expected.retiring = 0;
     eventually("it ends", || account() == expected);
 
-    Account::note_restart(&Name::from(codec()));
+    ledger().change(&codec(), Change::Restarted);
     expected.restarts = 1;
     assert_eq!(account(), expected);
 }
@@ -100,5 +102,39 @@ fn every_session_has_a_number_of_its_own_which_its_fault_and_its_stats_carry() {
     sink.returns();
     assert_eq!(first.stats().id, first.id());
     assert_eq!(first.outcome().unwrap().fault().unwrap().id, first.id());
+    let _ = (close(&first), close(&second));
+}
+
+/// Loses what it is told.
+struct Bin;
+
+impl Ledger for Bin {
+    fn change(&self, _codec: &str, _change: Change) -> Account {
+        Account::default()
+    }
+
+    fn account(&self, _codec: &str) -> Account {
+        Account::default()
+    }
+
+    fn accounts(&self) -> Vec<(Name, Account)> {
+        Vec::new()
+    }
+
+    fn next_session(&self) -> u64 {
+        1
+    }
+}
+
+#[test]
+fn a_ledger_that_comes_after_the_first_session_is_not_used() {
+    let first = start(&Fake::new("n-late"), AMPLE);
+    assert_eq!(share_ledger(Box::new(Bin)), Err(LedgerInUse));
+    let second = start(&Fake::new("n-late"), AMPLE);
+    assert!(second.id() > first.id());
+    eventually("both are open", || Account::of("n-late").opened == 2);
+    let accounts = ledger().accounts();
+    let ours = accounts.iter().find(|(codec, _)| codec == "n-late");
+    assert_eq!(ours.unwrap().1, Account::of("n-late"));
     let _ = (close(&first), close(&second));
 }
