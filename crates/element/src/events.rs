@@ -32,13 +32,13 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let disposition = match rule {
             EventRule::Pass => EventDisposition::Forward,
             EventRule::NewFlow => {
-                self.lock().void_flow();
+                self.lock().answers.void();
                 EventDisposition::Forward
             }
             EventRule::DrainFirst => self.drain_before(imp),
             EventRule::DrainBeforeNewFlow => {
                 let disposition = self.drain_before(imp);
-                self.lock().void_flow();
+                self.lock().answers.void();
                 disposition
             }
             EventRule::DrainAndEnd => self.end_of_stream(imp),
@@ -51,20 +51,24 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                 EventDisposition::Forward
             }
         };
-        gst::trace!(
-            CAT,
-            imp = imp,
-            "{:?}: {rule:?}, {disposition:?}",
-            event.type_()
-        );
+        gst::trace!(CAT, imp = imp, "{:?}: {rule:?}", event.type_());
         disposition
     }
 
     /// To be called with every event from downstream before it is chained up. Never
     /// waits.
-    pub fn src_event(&self, event: &gst::Event) {
+    pub fn src_event<T>(&self, imp: &T, event: &gst::Event)
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
+        gst::trace!(
+            CAT,
+            imp = imp,
+            "{:?} from downstream: passes",
+            event.type_()
+        );
         if event.type_() == gst::EventType::Reconfigure {
-            self.lock().void_flow();
+            self.lock().answers.void();
         }
     }
 
@@ -81,7 +85,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let weak = element.downgrade();
         pad.connect_linked(move |_, _| {
             if let Some(element) = weak.upgrade() {
-                T::from_obj(&element).supervision().lock().void_flow();
+                T::from_obj(&element).supervision().lock().answers.void();
             }
         });
     }
@@ -136,7 +140,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     {
         let (flow, refused) = {
             let line = self.lock();
-            (line.flow(), line.refused())
+            (line.answers.flow(), line.answers.refused())
         };
         if let Some(flow) = refused {
             // Where no buffer comes any more, upstream will not learn of it.

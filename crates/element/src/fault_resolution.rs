@@ -58,10 +58,15 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             if line.position(run).is_none() {
                 return FaultResolution::Restarted;
             }
-            if line.may_restart(Instant::now(), &settings, &outcome) {
+            if line.restarts.allow(
+                Instant::now(),
+                settings.restart_limit,
+                settings.restart_window,
+                &outcome,
+            ) {
                 line.posting = true;
                 // Others in line have frames of their own, and go on.
-                (Some(line.lose(run)), line.restarts())
+                (Some(line.lose(run)), line.restarts.total())
             } else {
                 (None, 0)
             }

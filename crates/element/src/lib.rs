@@ -19,6 +19,7 @@
 
 use std::sync::LazyLock;
 
+mod answers;
 mod draining;
 mod ending;
 mod event_table;
@@ -31,6 +32,7 @@ mod process_ledger;
 pub mod properties;
 mod refusal;
 mod report;
+mod restarts;
 mod settings;
 mod stats;
 mod stopping;

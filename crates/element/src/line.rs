@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The sessions of one element in the order in which they give output, the frames
-//! that each of them was given, and what downstream answered last. No waits and no
-//! calls into GStreamer: everything here happens under the supervision's lock.
+//! The sessions of one element in the order in which they give output, and the frames
+//! that each of them was given. No waits and no calls into GStreamer: everything here
+//! happens under the supervision's lock.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Instant;
 
-use codecwatch_supervisor::{Outcome, Phase, Run};
+use codecwatch_supervisor::Run;
 
-use crate::Settings;
+use crate::answers::{Answers, Flow};
+use crate::restarts::Restarts;
 
 /// Whether the element has failed. It stays so until the element has been to READY.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,22 +55,11 @@ pub(crate) struct Line<I, O> {
     sessions: VecDeque<InLine<I, O>>,
     /// Sessions that give nothing any more; some are still closing.
     leaving: Vec<Run<I, O>>,
-    /// What downstream answered last.
-    flow: Result<gst::FlowSuccess, gst::FlowError>,
-    /// Downstream did not take the last output, for a reason that is no end and no
-    /// missing link.
-    refused: Option<gst::FlowError>,
-    /// The newest frame that a session was given.
-    newest: Option<u32>,
-    /// What downstream answers to frames up to this one says nothing about those
-    /// to come: a new segment or stream has begun since.
-    void: Option<u32>,
+    pub(crate) answers: Answers,
     failure: Failure,
     /// The run that `stats` speaks of where none is in line.
     latest: Option<Run<I, O>>,
-    /// When restarts happened, within the window.
-    restarts: VecDeque<Instant>,
-    restarts_total: u32,
+    pub(crate) restarts: Restarts,
     /// Frames were lost before the first output of the next session.
     discont: bool,
     /// The session whose output is being delivered.
@@ -90,14 +79,10 @@ impl<I, O> Default for Line<I, O> {
         Self {
             sessions: VecDeque::new(),
             leaving: Vec::new(),
-            flow: Ok(gst::FlowSuccess::Ok),
-            refused: None,
-            newest: None,
-            void: None,
+            answers: Answers::default(),
             failure: Failure::None,
             latest: None,
-            restarts: VecDeque::new(),
-            restarts_total: 0,
+            restarts: Restarts::default(),
             discont: false,
             delivering: None,
             posting: false,
@@ -269,7 +254,7 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         match session.run.submit(input) {
             Ok(()) => {
                 session.frames.insert(frame.id, frame.pts);
-                self.newest = Some(frame.id);
+                self.answers.note_submitted(frame.id);
                 Submitted::Taken
             }
             Err(input) => Submitted::NotNow(input, session.run.clone()),
@@ -297,7 +282,7 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
             session.discont = false;
         }
         self.discont = false;
-        self.refused = None;
+        self.answers.forget_refusal();
     }
 
     /// Frames were lost before the next output of the session at this place.
@@ -322,46 +307,17 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
 
     /// An output has been delivered. `flow`: what downstream answered to frame `id`, if
     /// something was pushed.
-    pub(crate) fn note_delivery(
-        &mut self,
-        id: Option<u32>,
-        flow: Option<Result<gst::FlowSuccess, gst::FlowError>>,
-    ) {
-        use gst::FlowError::{Eos, Flushing, NotLinked};
+    pub(crate) fn note_delivery(&mut self, id: Option<u32>, flow: Option<Flow>) {
         self.delivering = None;
         let Some(flow) = flow else { return };
-        if !matches!(flow, Ok(_) | Err(Eos)) {
+        if !matches!(flow, Ok(_) | Err(gst::FlowError::Eos)) {
             // It never got there.
             self.mark_discont(0);
         }
-        self.refused = match flow {
-            Ok(_) | Err(Eos | NotLinked | Flushing) => None,
-            Err(error) => Some(error),
-        };
-        let is_void = id.is_some_and(|id| self.void.is_some_and(|void| id <= void));
-        if !is_void {
-            self.flow = flow;
-        }
+        self.answers.note(id, flow);
     }
 
-    /// What downstream answers to the frames so far says nothing about those to
-    /// come.
-    pub(crate) fn void_flow(&mut self) {
-        self.void = self.newest;
-        self.flow = Ok(gst::FlowSuccess::Ok);
-    }
-
-    /// What downstream answered last.
-    pub(crate) fn flow(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
-        self.flow
-    }
-
-    /// Why downstream did not take the last output, whatever has made its answer void.
-    pub(crate) fn refused(&self) -> Option<gst::FlowError> {
-        self.refused
-    }
-
-    // ---- failure and restarts
+    // ---- failure
 
     /// The element fails: every session leaves the line. `None` where it has
     /// failed before. Afterwards the error has to be posted, and
@@ -384,35 +340,5 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         if self.failure == Failure::Reporting {
             self.failure = Failure::Reported;
         }
-    }
-
-    /// Restarts so far.
-    pub(crate) fn restarts(&self) -> u32 {
-        self.restarts_total
-    }
-
-    /// Whether a fault is answered with another session: within the limit, and
-    /// not where a session could not even be opened. Counts it.
-    pub(crate) fn may_restart(
-        &mut self,
-        now: Instant,
-        settings: &Settings,
-        outcome: &Outcome,
-    ) -> bool {
-        let Some(fault) = outcome.fault() else {
-            return false;
-        };
-        if !matches!(fault.at.phase, Phase::Running | Phase::Draining) {
-            return false;
-        }
-        let window = settings.restart_window;
-        self.restarts
-            .retain(|&at| now.saturating_duration_since(at) <= window);
-        if self.restarts.len() >= settings.restart_limit as usize {
-            return false;
-        }
-        self.restarts.push_back(now);
-        self.restarts_total += 1;
-        true
     }
 }

@@ -10,6 +10,7 @@ use codecwatch_supervisor::{Next, Outcome, Run};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
+use crate::answers::Flow;
 use crate::fault_resolution::{FaultResolution, Observer};
 use crate::line::Line;
 use crate::{CAT, Supervised, report};
@@ -92,6 +93,9 @@ fn deliver<T: Supervised>(imp: &T, run: &Run<T::Input, T::Output>, output: T::Ou
         return;
     }
     let flow = imp.deliver(output);
+    if let Some(id) = id {
+        gst::trace!(CAT, imp = imp, "frame {id}: {}", delivered(flow));
+    }
     if let Some(Err(error)) = flow {
         gst::debug!(
             CAT,
@@ -100,6 +104,15 @@ fn deliver<T: Supervised>(imp: &T, run: &Run<T::Input, T::Output>, output: T::Ou
         );
     }
     supervision.lock().note_delivery(id, flow);
+}
+
+/// What became of a frame, for who reads the log.
+fn delivered(flow: Option<Flow>) -> String {
+    match flow {
+        None => "settled, nothing to push".to_owned(),
+        Some(Ok(success)) => format!("pushed, {success:?}"),
+        Some(Err(error)) => format!("pushed, {error}"),
+    }
 }
 
 /// A run has given everything it will ever give.

@@ -71,7 +71,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             let mut line = self.lock();
             line.flushing = false;
             line.forget_frames();
-            line.void_flow();
+            line.answers.void();
             if line.stopping || line.has_failed() {
                 return;
             }

@@ -53,7 +53,12 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                 let mut line = self.lock();
                 line.check_open().map_err(SubmitError::NotTaken)?;
                 match line.submit(frame, input) {
-                    Submitted::Taken => return line.flow().map_err(SubmitError::Downstream),
+                    Submitted::Taken => {
+                        let flow = line.answers.flow();
+                        drop(line);
+                        gst::trace!(CAT, imp = imp, "frame {}: submitted", frame.id);
+                        return flow.map_err(SubmitError::Downstream);
+                    }
                     other => other,
                 }
             };

@@ -111,7 +111,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     pub fn stats(&self) -> gst::Structure {
         let (run, restarts) = {
             let line = self.lock();
-            (line.shown(), line.restarts())
+            (line.shown(), line.restarts.total())
         };
         stats::structure(run.map(|run| run.stats()).as_ref(), restarts)
     }

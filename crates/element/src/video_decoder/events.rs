@@ -2,6 +2,7 @@
 //! Events on their way to the base class of a decoder.
 
 use gst::prelude::*;
+use gst::subclass::prelude::*;
 use gst_video::prelude::*;
 use gst_video::subclass::prelude::*;
 
@@ -17,6 +18,7 @@ pub fn sink_event<T: SupervisedVideoDecoder>(imp: &T, event: gst::Event) -> bool
         gst::EventView::Eos(_) | gst::EventView::SegmentDone(_) => before_end(imp, &event),
         _ => imp.supervision().sink_event(imp, &event),
     };
+    gst::trace!(CAT, imp = imp, "{:?}: {disposition:?}", event.type_());
     match disposition {
         EventDisposition::Forward => forward(imp, event),
         EventDisposition::Swallow => true,
@@ -26,7 +28,7 @@ pub fn sink_event<T: SupervisedVideoDecoder>(imp: &T, event: gst::Event) -> bool
 
 #[doc(hidden)]
 pub fn src_event<T: SupervisedVideoDecoder>(imp: &T, event: gst::Event) -> bool {
-    imp.supervision().src_event(&event);
+    imp.supervision().src_event(imp, &event);
     imp.parent_src_event(event)
 }
 

@@ -2,16 +2,19 @@
 //! Events on their way to the base class of an encoder.
 
 use gst::prelude::*;
+use gst::subclass::prelude::*;
 use gst_video::prelude::*;
 use gst_video::subclass::prelude::*;
 
 use super::timestamps::Timestamps;
 use super::{SupervisedVideoEncoder, caps_change, output};
-use crate::EventDisposition;
+use crate::{CAT, EventDisposition};
 
 #[doc(hidden)]
 pub fn sink_event<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool {
-    match imp.supervision().sink_event(imp, &event) {
+    let disposition = imp.supervision().sink_event(imp, &event);
+    gst::trace!(CAT, imp = imp, "{:?}: {disposition:?}", event.type_());
+    match disposition {
         EventDisposition::Forward => forward(imp, event),
         EventDisposition::Swallow => true,
         EventDisposition::Refuse => false,
@@ -20,7 +23,7 @@ pub fn sink_event<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool
 
 #[doc(hidden)]
 pub fn src_event<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool {
-    imp.supervision().src_event(&event);
+    imp.supervision().src_event(imp, &event);
     imp.parent_src_event(event)
 }
 

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What downstream has answered, and to which frames it still holds.
+
+/// What downstream answers to a buffer.
+pub(crate) type Flow = Result<gst::FlowSuccess, gst::FlowError>;
+
+/// See the module's description.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    /// The last one.
+    flow: Flow,
+    /// Downstream did not take the last output, for a reason that is no end and no
+    /// missing link.
+    refused: Option<gst::FlowError>,
+    /// The newest frame that a session was given.
+    newest: Option<u32>,
+    /// What downstream answers to frames up to this one says nothing about those
+    /// to come: a new segment or stream has begun since.
+    void: Option<u32>,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self {
+            flow: Ok(gst::FlowSuccess::Ok),
+            refused: None,
+            newest: None,
+            void: None,
+        }
+    }
+}
+
+impl Answers {
+    /// A session was given a frame.
+    pub(crate) fn note_submitted(&mut self, id: u32) {
+        self.newest = Some(id);
+    }
+
+    /// Downstream has answered to frame `id`.
+    pub(crate) fn note(&mut self, id: Option<u32>, flow: Flow) {
+        use gst::FlowError::{Eos, Flushing, NotLinked};
+        self.refused = match flow {
+            Ok(_) | Err(Eos | NotLinked | Flushing) => None,
+            Err(error) => Some(error),
+        };
+        let is_void = id.is_some_and(|id| self.void.is_some_and(|void| id <= void));
+        if !is_void {
+            self.flow = flow;
+        }
+    }
+
+    /// What downstream answers to the frames so far says nothing about those to
+    /// come.
+    pub(crate) fn void(&mut self) {
+        self.void = self.newest;
+        self.flow = Ok(gst::FlowSuccess::Ok);
+    }
+
+    /// The frames so far were dropped.
+    pub(crate) fn forget_refusal(&mut self) {
+        self.refused = None;
+    }
+
+    /// What downstream answered last.
+    pub(crate) fn flow(&self) -> Flow {
+        self.flow
+    }
+
+    /// Why downstream did not take the last output, whatever has made its answer void.
+    pub(crate) fn refused(&self) -> Option<gst::FlowError> {
+        self.refused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_to_frames_before_a_new_segment_does_not_hold_after_it() {
+        let mut answers = Answers::default();
+        answers.note_submitted(7);
+        answers.note(Some(6), Err(gst::FlowError::NotLinked));
+        assert_eq!(answers.flow(), Err(gst::FlowError::NotLinked));
+        answers.void();
+        answers.note(Some(7), Err(gst::FlowError::Eos));
+        assert_eq!(answers.flow(), Ok(gst::FlowSuccess::Ok));
+        answers.note_submitted(8);
+        answers.note(Some(8), Err(gst::FlowError::Eos));
+        assert_eq!(answers.flow(), Err(gst::FlowError::Eos));
+    }
+
+    #[test]
+    fn a_refusal_is_known_until_output_is_taken_or_dropped() {
+        let mut answers = Answers::default();
+        answers.note_submitted(1);
+        answers.void();
+        answers.note(Some(1), Err(gst::FlowError::NotNegotiated));
+        assert_eq!(answers.flow(), Ok(gst::FlowSuccess::Ok));
+        assert_eq!(answers.refused(), Some(gst::FlowError::NotNegotiated));
+        answers.void();
+        assert_eq!(answers.refused(), Some(gst::FlowError::NotNegotiated));
+        answers.note(Some(2), Ok(gst::FlowSuccess::Ok));
+        assert_eq!(answers.refused(), None);
+        answers.note(Some(3), Err(gst::FlowError::Error));
+        answers.forget_refusal();
+        assert_eq!(answers.refused(), None);
+    }
+}
