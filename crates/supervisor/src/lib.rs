@@ -29,12 +29,14 @@ mod open_permit;
 mod opening;
 mod outcome;
 mod procfs;
+mod question;
 #[cfg(feature = "rehearse")]
 mod rehearse;
 mod retirement;
 mod run;
 mod session;
 mod state;
+mod telling;
 mod sync;
 mod witness;
 mod worker;
@@ -47,6 +49,8 @@ pub use ledger::Account;
 pub use machine::{Action, CallKind, Event, Machine, Reason, Snapshot, Verdict};
 pub use name::Name;
 pub use outcome::{Fault, FaultCause, Outcome};
-pub use run::{CloseResult, DrainResult, Next, Options, Run, Slow, StartError, Stats, WaitResult};
+pub use run::{
+    AskResult, CloseResult, DrainResult, Next, Options, Run, Slow, StartError, Stats, WaitResult,
+};
 pub use session::{Codec, CodecError, Drained, Flush, Library, Session};
 pub use witness::{AdoptedThreads, ChildProcess, Witness};

@@ -3,6 +3,7 @@
 //! the conditions to wait on. One mutex; nothing is called or dropped under it
 //! that could block.
 
+use std::any::TypeId;
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError};
@@ -12,7 +13,9 @@ use crate::clock::now;
 use crate::kill_hook::KillHook;
 use crate::machine::{Event, Machine};
 use crate::outcome::{Fault, FaultCause, Outcome};
+use crate::question::{Question, Questions};
 use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::telling::Telling;
 use crate::witness::NamedThreads;
 use crate::{Account, Amount, Budgets, Library, Run, Witness};
 
@@ -40,6 +43,12 @@ impl<I> Command<I> {
     }
 }
 
+/// What the worker does next.
+pub(crate) enum Task<I, O> {
+    Command(Command<I>),
+    Question(Question<O>),
+}
+
 pub(crate) struct State<I, O> {
     pub(crate) machine: Machine,
     pub(crate) inbox: VecDeque<Command<I>>,
@@ -47,6 +56,10 @@ pub(crate) struct State<I, O> {
     queue: usize,
     /// Outputs, and how much of the input each settles.
     pub(crate) outbox: VecDeque<(O, Amount)>,
+    /// Questions to the session, beside the inbox: they need no room in it.
+    pub(crate) questions: Questions<O>,
+    /// What the session says beside its output.
+    pub(crate) telling: Telling<O>,
     /// What ends the codec from outside, when the session is abandoned.
     pub(crate) kill_hook: Option<KillHook>,
     /// The element's waits return at once.
@@ -172,6 +185,8 @@ pub(crate) struct Shared<I, O> {
     pub(crate) output: Condvar,
     /// What an input weighs.
     pub(crate) weigh: fn(&I) -> Amount,
+    /// Which session can be asked.
+    pub(crate) session: TypeId,
     /// The streaming thread waits for room.
     pub(crate) room: Condvar,
     /// It waits for a drain, or whoever changes the state for the close.
@@ -184,6 +199,7 @@ impl<I, O> Shared<I, O> {
         id: u64,
         queue: usize,
         weigh: fn(&I) -> Amount,
+        session: TypeId,
         budgets: Budgets,
     ) -> Self {
         let name: String = library
@@ -200,11 +216,14 @@ impl<I, O> Shared<I, O> {
             name,
             told_to_close: AtomicBool::new(false),
             weigh,
+            session,
             state: Mutex::new(State {
                 machine: Machine::new(now(), budgets),
                 inbox: VecDeque::new(),
                 queue,
                 outbox: VecDeque::new(),
+                questions: Questions::new(),
+                telling: Telling::new(),
                 kill_hook: None,
                 cancelled: false,
                 closing: false,
