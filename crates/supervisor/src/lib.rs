@@ -36,8 +36,8 @@ mod retirement;
 mod run;
 mod session;
 mod state;
-mod telling;
 mod sync;
+mod telling;
 mod witness;
 mod worker;
 

@@ -234,6 +234,12 @@ pub(crate) struct FakeSession {
 }
 
 impl FakeSession {
+    /// Inputs that were sent so far.
+    pub(crate) fn sent(&self) -> usize {
+        let calls = self.native.calls.lock().unwrap();
+        calls.iter().filter(|&&made| made == Call::Send).count()
+    }
+
     fn emit_ready(&self, lane: &Lane<u32>) -> Result<(), CodecError> {
         while let Some(frame) = lane.call("fake_get", || self.native.get(false))? {
             let _ = lane.emit(frame, weight(frame));
