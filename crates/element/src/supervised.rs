@@ -43,6 +43,16 @@ pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Sen
     /// answered; `None` where nothing had to be pushed.
     fn deliver(&self, output: Self::Output) -> Option<Result<gst::FlowSuccess, gst::FlowError>>;
 
+    /// The session that gives output has published facts;
+    /// [`Supervision::facts`] has the latest. Called by the output task before more
+    /// output is delivered.
+    fn facts_changed(&self) {}
+
+    /// The session has told something beside its output, and `missed` things before it
+    /// that nobody hears any more. Called by the output task ahead of outputs that wait.
+    /// By default it is dropped: a session that tells nothing needs no more.
+    fn told(&self, _told: Self::Output, _missed: u64) {}
+
     /// Takes note of frames that will not come out, because their session has been
     /// given up, so that the base class can be told with the next output or at the
     /// end. Another thread may wait for this with the base class's stream lock held:

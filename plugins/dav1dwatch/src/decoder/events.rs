@@ -69,7 +69,7 @@ impl Dav1dWatchDec {
     /// key frame would be lost: there the gap goes ahead, as it does in the base
     /// class and with every decoder that works on several frames.
     fn before_gap(&self, event: &gst::Event) -> EventDisposition {
-        let holds_back = self.state().held_back.is_some_and(|pictures| pictures > 0);
+        let holds_back = self.held_back().is_some_and(|pictures| pictures > 0);
         if holds_back {
             EventDisposition::Forward
         } else {

@@ -58,8 +58,6 @@ pub(super) struct State {
     pub(super) lost: Vec<u32>,
     /// Inputs are missing before the next one: they never reached the codec.
     pub(super) loss: bool,
-    /// Pictures that the open session holds back.
-    pub(super) held_back: Option<usize>,
     /// The format of the last picture.
     pub(super) latest: Option<Latest>,
     /// Where pictures are decoded into. A call that was abandoned keeps its own.
@@ -111,16 +109,22 @@ impl Dav1dWatchDec {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Pictures that the session holds back which gives output.
+    pub(super) fn held_back(&self) -> Option<usize> {
+        let facts = self.supervision.facts::<dav1d::Facts>()?;
+        Some(facts.held_back)
+    }
+
     /// Tells how long pictures are held back.
     pub(super) fn announce_latency(&self) {
-        let (held_back, fps) = {
-            let state = self.state();
-            let fps = state.format().map(|format| format.input.info().fps());
-            let (Some(held_back), Some(fps)) = (state.held_back, fps) else {
-                return;
-            };
-            (held_back as u64, fps)
+        let fps = self
+            .state()
+            .format()
+            .map(|format| format.input.info().fps());
+        let (Some(held_back), Some(fps)) = (self.held_back(), fps) else {
+            return;
         };
+        let held_back = held_back as u64;
         let (numerator, denominator) = (fps.numer(), fps.denom());
         let (numerator, denominator) = if guard::is_plausible_frame_rate(numerator, denominator) {
             (numerator.unsigned_abs(), denominator.unsigned_abs())
@@ -411,17 +415,19 @@ impl Supervised for Dav1dWatchDec {
         let settings = self.settings().clone();
         let state = self.state();
         let format = state.format()?;
-        Some(
-            dav1d::Dav1d::new(settings.codec(state.live))
-                .allocator(state.pictures.clone())
-                .headers(format.bitstream.headers.clone())
-                .log(Arc::new(|line| gst::debug!(CAT, "dav1d: {line}"))),
-        )
+        let config = dav1d::Config {
+            headers: format.bitstream.headers.clone(),
+            ..settings.codec(state.live)
+        };
+        let environment = dav1d::Environment {
+            allocator: state.pictures.clone(),
+            log: Some(Arc::new(|line| gst::debug!(CAT, "dav1d: {line}"))),
+        };
+        Some(dav1d::Dav1d::new(config, environment))
     }
 
     fn frame_of(output: &Self::Output) -> Option<u32> {
         let id = match output {
-            dav1d::Decoded::Opened { .. } => return None,
             dav1d::Decoded::Picture(picture) => picture.id,
             dav1d::Decoded::NoPicture { id } => *id,
             dav1d::Decoded::Damaged(damage) => damage.id,
@@ -431,6 +437,10 @@ impl Supervised for Dav1dWatchDec {
 
     fn deliver(&self, output: Self::Output) -> Option<Result<gst::FlowSuccess, gst::FlowError>> {
         self.on_output(output)
+    }
+
+    fn facts_changed(&self) {
+        self.announce_latency();
     }
 
     fn let_go(&self, frames: &[u32]) {

@@ -84,15 +84,8 @@ impl State {
 impl Dav1dWatchDec {
     /// Passes one output on.
     pub(super) fn finish_output(&self, output: dav1d::Decoded) -> Option<Flow> {
-        if let dav1d::Decoded::Opened { held_back, .. } = output {
-            // In reverse playback the streaming thread has the base class's lock here.
-            self.state().held_back = Some(held_back);
-            self.announce_latency();
-            return None;
-        }
         self.release_lost();
         match output {
-            dav1d::Decoded::Opened { .. } => None,
             dav1d::Decoded::Picture(picture) => self.finish_picture(picture),
             dav1d::Decoded::NoPicture { id } => {
                 self.release(id);

@@ -24,11 +24,9 @@ impl Dav1dWatchDec {
         &self,
         output: dav1d::Decoded,
     ) -> Option<Result<gst::FlowSuccess, gst::FlowError>> {
-        // Of the opening the base class has nothing to know.
-        let is_opening = matches!(output, dav1d::Decoded::Opened { .. });
         let mut state = self.state();
         match &mut state.reverse {
-            Some(put_by) if !is_opening => {
+            Some(put_by) => {
                 put_by.push(output);
                 None
             }
