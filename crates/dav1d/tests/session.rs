@@ -10,9 +10,12 @@
 
 mod common;
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use codecwatch_av1::{ChromaPosition, Color, ContentLight, MasteringDisplay};
@@ -106,8 +109,15 @@ fn facts(n_threads: u32) -> Facts {
         predecessor: None,
     };
     let run = Run::start(decoder(threads(n_threads)), options).unwrap();
+    let end = Instant::now() + Duration::from_secs(20);
+    let facts = loop {
+        match run.facts::<Facts>() {
+            Some(facts) => break *facts,
+            None => assert!(Instant::now() < end, "no facts"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
     assert!(matches!(run.next(), Next::FactsChanged));
-    let facts = *run.facts::<Facts>().unwrap();
     assert!(matches!(run.close(), CloseResult::Closed));
     facts
 }

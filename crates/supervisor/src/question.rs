@@ -8,8 +8,8 @@ use crate::{Lane, Session};
 
 type Ask<O> = Box<dyn FnOnce(&mut dyn Any, &Lane<O>) + Send>;
 
-/// The run's queues know inputs and outputs, not sessions: so the session's type is
-/// erased here, and the run compares it before it queues a question.
+/// A run knows inputs and outputs, but not its session's type, so that is erased here.
+/// A session of another type does not answer.
 pub(crate) struct Question<O> {
     number: u64,
     ask: Ask<O>,

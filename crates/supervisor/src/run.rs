@@ -5,7 +5,6 @@ mod admission;
 mod answers;
 mod asking;
 
-use std::any::TypeId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -70,7 +69,6 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
             id,
             C::Session::QUEUE,
             C::Session::weigh,
-            TypeId::of::<C::Session>(),
             options.budgets,
         ));
         shared.lock().predecessor = options.predecessor.clone();

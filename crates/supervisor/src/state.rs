@@ -3,7 +3,6 @@
 //! the conditions to wait on. One mutex; nothing is called or dropped under it
 //! that could block.
 
-use std::any::TypeId;
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError};
@@ -185,8 +184,6 @@ pub(crate) struct Shared<I, O> {
     pub(crate) output: Condvar,
     /// What an input weighs.
     pub(crate) weigh: fn(&I) -> Amount,
-    /// Which session can be asked.
-    pub(crate) session: TypeId,
     /// The streaming thread waits for room.
     pub(crate) room: Condvar,
     /// It waits for a drain, or whoever changes the state for the close.
@@ -199,7 +196,6 @@ impl<I, O> Shared<I, O> {
         id: u64,
         queue: usize,
         weigh: fn(&I) -> Amount,
-        session: TypeId,
         budgets: Budgets,
     ) -> Self {
         let name: String = library
@@ -216,7 +212,6 @@ impl<I, O> Shared<I, O> {
             name,
             told_to_close: AtomicBool::new(false),
             weigh,
-            session,
             state: Mutex::new(State {
                 machine: Machine::new(now(), budgets),
                 inbox: VecDeque::new(),

@@ -2,7 +2,7 @@
 //! What a run says of its session: from the facts that it has published, or by
 //! asking it on its worker.
 
-use std::any::{Any, TypeId};
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::mpsc::{self, TryRecvError};
 use std::time::Duration;
@@ -39,9 +39,6 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         R: Send + 'static,
     {
         let shared = &*self.shared;
-        if shared.session != TypeId::of::<S>() {
-            return AskResult::NoSession;
-        }
         // A bound beyond the end of time is none.
         let until = now().checked_add(bound);
         let (sender, answer) = mpsc::channel();

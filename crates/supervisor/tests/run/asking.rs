@@ -8,6 +8,7 @@ use codecwatch_supervisor::{
     AskResult, Budgets, FaultCause, Lane, Outcome, Phase, Reason, Session, WaitResult,
 };
 
+use crate::fake::mute::Mute;
 use crate::fake::{Call, Fake, FakeSession, Fault, Gate};
 use crate::support::{
     AMPLE, BOUND, FakeRun, MS, SHORT, Sink, bounded, close, drain, eventually, feed, outcome, start,
@@ -171,35 +172,9 @@ fn a_session_that_has_given_everything_is_not_there_to_ask() {
 
 #[test]
 fn a_session_of_another_type_is_not_there_to_ask() {
-    struct Other;
-    impl Session for Other {
-        type Input = u32;
-        type Output = u32;
-        fn delay(&self) -> Option<usize> {
-            None
-        }
-        fn send(&mut self, _: &Lane<u32>, _: u32) -> Result<(), codecwatch_supervisor::CodecError> {
-            Ok(())
-        }
-        fn drain(
-            &mut self,
-            _: &Lane<u32>,
-        ) -> Result<codecwatch_supervisor::Drained, codecwatch_supervisor::CodecError> {
-            Ok(codecwatch_supervisor::Drained::Spent)
-        }
-        fn flush(
-            &mut self,
-            _: &Lane<u32>,
-        ) -> Result<codecwatch_supervisor::Flush, codecwatch_supervisor::CodecError> {
-            Ok(codecwatch_supervisor::Flush::Done)
-        }
-        fn close(self, _: &Lane<u32>) -> Result<(), codecwatch_supervisor::CodecError> {
-            Ok(())
-        }
-    }
     let run = start(&Fake::new("q-other"), AMPLE);
     let asked = run.clone();
-    let answer = bounded(move || asked.ask(BOUND, |_: &mut Other, _| ()));
+    let answer = bounded(move || asked.ask(BOUND, |_: &mut Mute<u32>, _| ()));
     assert_eq!(answer, AskResult::NoSession);
     let _ = close(&run);
 }

@@ -2,6 +2,7 @@
 //! A codec that misbehaves as scripted. Frames are numbers; each comes out as
 //! it went in, once so many newer ones as the delay are in, or at a drain.
 
+pub(crate) mod mute;
 mod native;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -36,7 +36,7 @@ pub(crate) const BOUND: Duration = Duration::from_secs(30);
 
 pub(crate) type FakeRun = Run<u32, u32>;
 
-pub(crate) fn options(budgets: Budgets) -> Options<u32, u32> {
+pub(crate) fn options<O>(budgets: Budgets) -> Options<u32, O> {
     Options {
         budgets,
         max_abandoned: 0,

@@ -4,11 +4,12 @@
 
 use std::sync::mpsc;
 
-use codecwatch_supervisor::{AskResult, Lane, WaitResult};
+use codecwatch_supervisor::{AskResult, CloseResult, Lane, Run, WaitResult};
 
+use crate::fake::mute::Mute;
 use crate::fake::{Call, Fake, FakeSession, Fault, Gate};
 use crate::support::{
-    AMPLE, BOUND, FakeRun, MS, SHORT, Sink, close, eventually, feed, outcome, start,
+    AMPLE, BOUND, FakeRun, MS, SHORT, Sink, close, eventually, feed, options, outcome, start,
 };
 
 #[track_caller]
@@ -65,9 +66,9 @@ fn the_output_task_learns_of_new_facts_before_it_gets_more_output() {
 }
 
 /// Hangs where it is dropped if the run's lock is held there.
-struct Unlocked(FakeRun, mpsc::Sender<()>);
+struct Unlocked<O: Send + 'static>(Run<u32, O>, mpsc::Sender<()>);
 
-impl Drop for Unlocked {
+impl<O: Send + 'static> Drop for Unlocked<O> {
     fn drop(&mut self) {
         let _ = self.0.stats();
         let _ = self.1.send(());
@@ -132,6 +133,21 @@ fn of_what_nobody_fetches_the_newest_are_kept_and_the_others_counted() {
     on_the_worker(&run, |lane| lane.tell(100));
     eventually("another is told", || sink.told().last() == Some(&(100, 0)));
     let _ = close(&run);
+}
+
+#[test]
+fn what_nobody_fetches_is_dropped_without_a_lock() {
+    struct Told(#[allow(dead_code, reason = "it is there to be dropped")] Unlocked<Told>);
+    let run = Run::start(Mute::<Told>::new("t-drop"), options(AMPLE)).unwrap();
+    let (dropped, drops) = mpsc::channel();
+    let of = run.clone();
+    let asked = run.ask(BOUND, move |_: &mut Mute<Told>, lane| {
+        (0..17).for_each(|_| lane.tell(Told(Unlocked(of.clone(), dropped.clone()))));
+    });
+    assert_eq!(asked, AskResult::Answered(()));
+    assert_eq!(drops.recv_timeout(BOUND), Ok(()));
+    assert!(drops.try_recv().is_err());
+    assert!(matches!(run.close(), CloseResult::Closed));
 }
 
 #[test]
