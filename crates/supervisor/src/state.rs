@@ -43,7 +43,7 @@ impl<I> Command<I> {
 }
 
 /// What the worker does next.
-pub(crate) enum Task<I, O> {
+pub(crate) enum Work<I, O> {
     Command(Command<I>),
     Question(Question<O>),
 }

@@ -15,7 +15,7 @@ use crate::outcome::Outcome;
 use crate::question::Question;
 use crate::run::{Options, admit};
 use crate::session::{Codec, CodecError, Drained, Flush, Session};
-use crate::state::{Command, Shared, Task};
+use crate::state::{Command, Shared, Work};
 
 type Input<C> = <<C as Codec>::Session as Session>::Input;
 type Output<C> = <<C as Codec>::Session as Session>::Output;
@@ -96,11 +96,11 @@ fn serve<S: Session>(
     lane: &Lane<S::Output>,
 ) -> Result<(), LaneFault> {
     let mut answered = false;
-    while let Some(task) = next_task(shared, answered) {
-        answered = matches!(task, Task::Question(_));
-        let command = match task {
-            Task::Command(command) => command,
-            Task::Question(question) => {
+    while let Some(work) = next_work(shared, answered) {
+        answered = matches!(work, Work::Question(_));
+        let command = match work {
+            Work::Command(command) => command,
+            Work::Question(question) => {
                 answer(session, shared, lane, question)?;
                 continue;
             }
@@ -163,7 +163,7 @@ fn answer<S: Session>(
 }
 
 /// `answered`: the last was a question; another one does not keep a command waiting.
-fn next_task<I: Send, O: Send>(shared: &Shared<I, O>, answered: bool) -> Option<Task<I, O>> {
+fn next_work<I: Send, O: Send>(shared: &Shared<I, O>, answered: bool) -> Option<Work<I, O>> {
     let mut state = shared.lock();
     loop {
         if state.closing || state.spent {
@@ -172,7 +172,7 @@ fn next_task<I: Send, O: Send>(shared: &Shared<I, O>, answered: bool) -> Option<
         let is_commands_turn = answered && !state.inbox.is_empty();
         if !is_commands_turn && let Some(question) = state.questions.pop() {
             shared.note(&mut state, Event::QuestionBegan);
-            return Some(Task::Question(question));
+            return Some(Work::Question(question));
         }
         if let Some(command) = state.inbox.pop_front() {
             shared.note(
@@ -184,7 +184,7 @@ fn next_task<I: Send, O: Send>(shared: &Shared<I, O>, answered: bool) -> Option<
             if state.runs_low() {
                 shared.room.notify_all();
             }
-            return Some(Task::Command(command));
+            return Some(Work::Command(command));
         }
         state = shared.wait(&shared.command, state);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::codec::{Call, Fault, Plan, Planned};
 use super::model::{Time, thread};
-use super::stage::{FRAMES, close, explore, healthy, options, pick, sink, stream};
+use super::stage::{FRAMES, close, explore, healthy, options, outcome, pick, sink, stream};
 use crate::{AskResult, CloseResult, DrainResult, Next, Run};
 
 const BOUND: Duration = Duration::from_secs(1000);
@@ -103,6 +103,8 @@ fn facts_are_read_at_any_moment_never_go_back_and_are_dropped_once_without_a_loc
         let _ = close(&run);
         sink.join().unwrap();
         reader.join().unwrap();
+        // It would be a panic to drop a fact under the run's lock.
+        assert_ne!(outcome(&run), Some("CodecPanicked"));
         if published {
             assert_eq!(run.facts::<Fact>().map(|fact| fact.0), Some(3));
             assert_eq!(drops.load(Ordering::Relaxed), 2);

@@ -9,12 +9,14 @@ use codecwatch_supervisor::{AskResult, CloseResult, Lane, Run, WaitResult};
 use crate::fake::mute::Mute;
 use crate::fake::{Call, Fake, FakeSession, Fault, Gate};
 use crate::support::{
-    AMPLE, BOUND, FakeRun, MS, SHORT, Sink, close, eventually, feed, options, outcome, start,
+    AMPLE, BOUND, FakeRun, MS, SHORT, Sink, bounded, close, eventually, feed, options, outcome,
+    start,
 };
 
 #[track_caller]
 fn on_the_worker(run: &FakeRun, act: impl FnOnce(&Lane<u32>) + Send + 'static) {
-    let asked = run.ask(BOUND, |_: &mut FakeSession, lane| act(lane));
+    let run = run.clone();
+    let asked = bounded(move || run.ask(BOUND, |_: &mut FakeSession, lane| act(lane)));
     assert_eq!(asked, AskResult::Answered(()));
 }
 
@@ -141,8 +143,11 @@ fn what_nobody_fetches_is_dropped_without_a_lock() {
     let run = Run::start(Mute::<Told>::new("t-drop"), options(AMPLE)).unwrap();
     let (dropped, drops) = mpsc::channel();
     let of = run.clone();
-    let asked = run.ask(BOUND, move |_: &mut Mute<Told>, lane| {
-        (0..17).for_each(|_| lane.tell(Told(Unlocked(of.clone(), dropped.clone()))));
+    let asked = bounded(move || {
+        let told = of.clone();
+        of.ask(BOUND, move |_: &mut Mute<Told>, lane| {
+            (0..17).for_each(|_| lane.tell(Told(Unlocked(told.clone(), dropped.clone()))));
+        })
     });
     assert_eq!(asked, AskResult::Answered(()));
     assert_eq!(drops.recv_timeout(BOUND), Ok(()));
