@@ -47,7 +47,7 @@ impl Callbacks {
         }
     }
 
-    /// A logger that calls the hook; without one, dav1d is silent.
+    /// A logger that feeds the sink; without one, dav1d is silent.
     ///
     /// dav1d hands over a `va_list`, which stable Rust can pass on to
     /// `vsnprintf` but not name on every machine: where bindgen gives no
@@ -153,10 +153,10 @@ unsafe extern "C" fn log(
     };
     // SAFETY: the cookie is the `Callbacks` that outlives the decoder.
     let callbacks = unsafe { &*cookie.cast::<Callbacks>() };
-    let Some(hook) = &callbacks.environment.log else {
+    let Some(sink) = &callbacks.environment.log else {
         return;
     };
     let text = String::from_utf8_lossy(&line[..len.min(LINE - 1)]);
     // A panic must not unwind into C; the panic hook has reported it.
-    let _ = catch_unwind(AssertUnwindSafe(|| hook(text.trim_end())));
+    let _ = catch_unwind(AssertUnwindSafe(|| sink(text.trim_end())));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a user can ask of dav1d, and the one place that tells dav1d.
+//! Everything that opens a session, as plain data, and the one place that tells dav1d.
 
 use codecwatch_supervisor::CodecError;
 

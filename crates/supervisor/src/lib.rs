@@ -9,6 +9,9 @@
 //!
 //! A codec implements [`Codec`] (a factory that travels to the worker) and
 //! [`Session`] (what the factory makes there and what never leaves).
+//!
+//! What others need to know of a session it publishes as facts ([`Run::facts`]);
+//! what only the codec knows it is asked on its worker, with a bound ([`Run::ask`]).
 #![forbid(unsafe_code)]
 
 mod amount;
