@@ -18,7 +18,7 @@ use std::{
     thread,
 };
 
-use codecwatch_dav1d::{Chunk, Dav1d, Decoded};
+use codecwatch_dav1d::{Chunk, Dav1d, Decoded, Environment};
 use codecwatch_supervisor::{
     Budgets, CloseResult, Codec, DrainResult, Lane, Next, Options, Run, Session, WaitResult,
 };
@@ -49,10 +49,13 @@ fn main() -> Result<()> {
 fn decode(file: &str, n_threads: u32, supervised: bool) -> Result<usize> {
     let units = streams::ivf::read(&std::fs::read(file)?);
     let inputs = (0..).zip(units).map(|(id, unit)| Chunk::new(id, unit));
-    let codec = Dav1d::new(codecwatch_dav1d::Settings {
-        n_threads,
-        ..codecwatch_dav1d::Settings::default()
-    });
+    let codec = Dav1d::new(
+        codecwatch_dav1d::Config {
+            n_threads,
+            ..codecwatch_dav1d::Config::default()
+        },
+        Environment::default(),
+    );
     let shown = |output: &Decoded| matches!(output, Decoded::Picture(_));
     if supervised {
         under_supervision(codec, inputs, shown)
@@ -127,7 +130,7 @@ where
             loop {
                 match run.next() {
                     Next::Output(output) => frames += usize::from(counts(&output)),
-                    Next::Slow(_) => {}
+                    Next::Slow(_) | Next::Told { .. } | Next::FactsChanged => {}
                     Next::Ended | Next::Cancelled => return frames,
                 }
             }

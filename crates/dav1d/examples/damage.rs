@@ -27,7 +27,7 @@ use std::{
 };
 
 use codecwatch_av1::obus;
-use codecwatch_dav1d::{Chunk, Dav1d, Decoded, Picture, Settings};
+use codecwatch_dav1d::{Chunk, Config, Dav1d, Decoded, Environment, Picture};
 use codecwatch_supervisor::{Codec, CodecError, Drained, Lane, Session};
 use common::{Random, ivf, mutate::damage, set};
 
@@ -240,7 +240,7 @@ fn child(options: &Options, folder: &Path) -> Result<(), Box<dyn Error>> {
         let other = &streams[random.below(streams.len())];
         let mut units = whole.clone();
         damage(&mut units, other, &mut random);
-        let settings = settings(&mut random);
+        let settings = config(&mut random);
         let tail = if random.below(2) == 0 {
             &whole[..]
         } else {
@@ -278,8 +278,8 @@ fn child(options: &Options, folder: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn settings(random: &mut Random) -> Settings {
-    Settings {
+fn config(random: &mut Random) -> Config {
+    Config {
         n_threads: [1, 2, 3, 4, 6][random.below(5)],
         max_frame_delay: [0, 0, 1, 2, 4][random.below(5)],
         apply_grain: random.below(4) != 0,
@@ -289,7 +289,7 @@ fn settings(random: &mut Random) -> Settings {
         output_invisible: random.below(8) == 0,
         // The set is small, and so are its pictures.
         frame_size_limit: 1 << 20,
-        ..Settings::default()
+        ..Config::default()
     }
 }
 
@@ -298,14 +298,14 @@ fn settings(random: &mut Random) -> Settings {
 fn decode(
     units: &[Vec<u8>],
     tail: &[Vec<u8>],
-    settings: &Settings,
+    config: &Config,
     random: &mut Random,
     counts: &mut Counts,
 ) -> Result<Vec<(u64, u64)>, CodecError> {
     /// The first of the whole ones.
     const TAIL: u64 = 1 << 32;
     let (lane, outputs) = Lane::detached();
-    let mut session = Dav1d::new(settings.clone()).open(&lane)?;
+    let mut session = Dav1d::new(config.clone(), Environment::default()).open(&lane)?;
     let by_obu = random.below(4) == 0;
     let mut after = Vec::new();
     let mut held: Vec<Box<Picture>> = Vec::new();
@@ -322,7 +322,7 @@ fn decode(
                     held.push(picture);
                 }
                 Decoded::Damaged(_) => counts.damaged += 1,
-                Decoded::Opened { .. } | Decoded::NoPicture { .. } => {}
+                Decoded::NoPicture { .. } => {}
             }
         }
         // As a queue downstream would: some pictures outlive the next ones.
@@ -343,7 +343,7 @@ fn decode(
             0 => _ = session.flush(&lane)?,
             1 if session.drain(&lane)? == Drained::Spent => {
                 session.close(&lane)?;
-                session = Dav1d::new(settings.clone()).open(&lane)?;
+                session = Dav1d::new(config.clone(), Environment::default()).open(&lane)?;
             }
             _ => {}
         }

@@ -11,7 +11,7 @@ mod common;
 
 use std::{env, error::Error, time::Instant};
 
-use codecwatch_dav1d::{Chunk, Dav1d, Decoded, Settings};
+use codecwatch_dav1d::{Chunk, Config, Dav1d, Decoded, Environment};
 use codecwatch_supervisor::{Codec, Lane, Session};
 use common::{ivf, mkv};
 
@@ -21,10 +21,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("which file?".into());
     };
     let number = |at: usize| numbers.get(at).map_or(Ok(0), |text| text.parse());
-    let settings = Settings {
+    let config = Config {
         n_threads: number(0)?,
         max_frame_delay: number(1)?,
-        ..Settings::default()
+        ..Config::default()
     };
     let file = std::fs::read(path)?;
     let units = if file.starts_with(b"DKIF") {
@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let start = Instant::now();
     let (lane, outputs) = Lane::detached();
-    let mut session = Dav1d::new(settings).open(&lane)?;
+    let mut session = Dav1d::new(config, Environment::default()).open(&lane)?;
     let mut pictures = 0;
     let mut count = || {
         let shown = |output: &Decoded| matches!(output, Decoded::Picture(_));

@@ -9,26 +9,23 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{PictureAllocator, PictureShape, picture_memory::Lent, sys};
+use crate::{Environment, PictureShape, picture_memory::Lent, sys};
 
 /// Gets each line that dav1d logs, without its line feed. May be called on any
 /// of dav1d's threads.
-pub type LogHook = Arc<dyn Fn(&str) + Send + Sync>;
+pub type LogSink = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The state behind the callbacks: dav1d's cookie for each of them.
 pub(crate) struct Callbacks {
-    allocator: Arc<dyn PictureAllocator>,
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "see `logger`"))]
-    log: Option<LogHook>,
+    environment: Environment,
     /// Why memory was refused last; dav1d itself can only tell that it was.
     refusal: Mutex<Option<String>>,
 }
 
 impl Callbacks {
-    pub(crate) fn new(allocator: Arc<dyn PictureAllocator>, log: Option<LogHook>) -> Self {
+    pub(crate) fn new(environment: Environment) -> Self {
         Self {
-            allocator,
-            log,
+            environment,
             refusal: Mutex::default(),
         }
     }
@@ -50,7 +47,7 @@ impl Callbacks {
         }
     }
 
-    /// A logger that calls the hook; without one, dav1d is silent.
+    /// A logger that feeds the sink; without one, dav1d is silent.
     ///
     /// dav1d hands over a `va_list`, which stable Rust can pass on to
     /// `vsnprintf` but not name on every machine: where bindgen gives no
@@ -74,12 +71,14 @@ impl Callbacks {
     }
 
     pub(crate) fn has_log(&self) -> bool {
-        self.log.is_some()
+        self.environment.log.is_some()
     }
 
     fn allocate(&self, shape: &PictureShape) -> Result<Lent, String> {
         let PictureShape { width, height, .. } = shape;
-        match catch_unwind(AssertUnwindSafe(|| self.allocator.allocate(shape))) {
+        match catch_unwind(AssertUnwindSafe(|| {
+            self.environment.allocator.allocate(shape)
+        })) {
             Ok(Some(allocation)) => Lent::new(shape, allocation).map_err(|flaw| {
                 format!("the memory for a {width}x{height} picture does not serve: {flaw}")
             }),
@@ -154,8 +153,10 @@ unsafe extern "C" fn log(
     };
     // SAFETY: the cookie is the `Callbacks` that outlives the decoder.
     let callbacks = unsafe { &*cookie.cast::<Callbacks>() };
-    let Some(hook) = &callbacks.log else { return };
+    let Some(sink) = &callbacks.environment.log else {
+        return;
+    };
     let text = String::from_utf8_lossy(&line[..len.min(LINE - 1)]);
     // A panic must not unwind into C; the panic hook has reported it.
-    let _ = catch_unwind(AssertUnwindSafe(|| hook(text.trim_end())));
+    let _ = catch_unwind(AssertUnwindSafe(|| sink(text.trim_end())));
 }

@@ -6,8 +6,8 @@ use std::{borrow::Cow, sync::Arc};
 use codecwatch_supervisor::{Codec, CodecError, Lane, Library, Name};
 
 use crate::{
-    Dav1dSession, Decoded, LogHook, PageAllocator, PictureAllocator, Settings,
-    callbacks::Callbacks, decoder::Decoder,
+    Config, Dav1dSession, Decoded, LogSink, PageAllocator, PictureAllocator, callbacks::Callbacks,
+    decoder::Decoder,
 };
 
 /// The library, for ledger and messages.
@@ -18,49 +18,46 @@ pub const LIBRARY: Library = Library {
 
 const THREAD_NAMES: &[Name] = &[Name::from_static("dav1d-")];
 
-/// Makes [`Dav1dSession`]s.
-pub struct Dav1d {
-    settings: Settings,
-    allocator: Arc<dyn PictureAllocator>,
-    headers: Vec<u8>,
-    log: Option<LogHook>,
+/// What a session needs of the process that it runs in.
+#[derive(Clone)]
+pub struct Environment {
+    /// Has pictures decoded into its memory.
+    pub allocator: Arc<dyn PictureAllocator>,
+    /// Gets dav1d's log; without it dav1d is silent. On machines other than x86-64
+    /// it is silent all the same.
+    pub log: Option<LogSink>,
 }
 
-impl Dav1d {
-    /// With picture memory of its own, no headers, and a silent log.
-    pub fn new(settings: Settings) -> Self {
+/// Picture memory of its own, and a silent log.
+impl Default for Environment {
+    fn default() -> Self {
         Self {
-            settings,
             allocator: Arc::new(PageAllocator::default()),
-            headers: Vec::new(),
             log: None,
         }
     }
+}
 
-    /// Has pictures decoded into this allocator's memory.
-    pub fn allocator(self, allocator: Arc<dyn PictureAllocator>) -> Self {
-        Self { allocator, ..self }
-    }
-
-    /// OBUs that apply to the stream but may not be in it: the
-    /// [`config_obus`](codecwatch_av1::config_obus) of its container.
-    pub fn headers(self, headers: Vec<u8>) -> Self {
-        Self { headers, ..self }
-    }
-
-    /// Has dav1d's log sent to a hook. On machines other than x86-64 dav1d is
-    /// silent all the same.
-    pub fn log(self, hook: LogHook) -> Self {
-        let log = Some(hook);
-        Self { log, ..self }
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Environment").finish_non_exhaustive()
     }
 }
 
-impl std::fmt::Debug for Dav1d {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dav1d")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
+/// Makes [`Dav1dSession`]s.
+#[derive(Debug)]
+pub struct Dav1d {
+    config: Config,
+    environment: Environment,
+}
+
+impl Dav1d {
+    /// A session with these settings. They are checked when it is opened.
+    pub fn new(config: Config, environment: Environment) -> Self {
+        Self {
+            config,
+            environment,
+        }
     }
 }
 
@@ -72,8 +69,7 @@ impl Codec for Dav1d {
     }
 
     fn open(self, lane: &Lane<Decoded>) -> Result<Dav1dSession, CodecError> {
-        let callbacks = Callbacks::new(self.allocator, self.log);
-        let decoder = Decoder::open(lane, &self.settings, callbacks)?;
-        Ok(Dav1dSession::new(lane, decoder, self.headers))
+        let decoder = Decoder::open(lane, &self.config, Callbacks::new(self.environment))?;
+        Ok(Dav1dSession::new(lane, decoder, self.config.headers))
     }
 }

@@ -8,7 +8,7 @@ use codecwatch_av1::{Start, summarize};
 use codecwatch_supervisor::{CodecError, Drained, Flush, Lane, Session};
 
 use crate::{
-    Chunk, Damage, DamageCause, Decoded,
+    Chunk, Damage, DamageCause, Decoded, Facts,
     chunk::{Borrowed, Data},
     decoder::{Answer, Decoder, Delivered},
     in_flight::InFlight,
@@ -169,21 +169,11 @@ impl Dav1dSession {
     /// A session around a decoder that was just opened. `headers`: what the
     /// container says.
     pub(crate) fn new(lane: &Lane<Decoded>, decoder: Decoder, headers: Vec<u8>) -> Self {
-        let frame_delay = decoder.frame_delay(lane);
-        // With one frame at a time, the frame is done when its data was taken.
-        // Otherwise the oldest is waited for when a new one needs its place.
-        let held_back = if frame_delay > 1 { frame_delay } else { 0 };
-        emit(
-            lane,
-            Decoded::Opened {
-                frame_delay,
-                held_back,
-            },
-            0,
-        );
+        let facts = Facts::new(decoder.frame_delay(lane));
+        lane.publish(facts);
         Self {
             decoder,
-            holds_back: held_back > 0,
+            holds_back: facts.held_back > 0,
             spoiled: false,
             is_reduced: summarize(&headers, false).is_reduced,
             headers,

@@ -9,15 +9,6 @@ use crate::Picture;
 /// pictures; the first settles it.
 #[derive(Debug)]
 pub enum Decoded {
-    /// The session is open; the first output.
-    Opened {
-        /// Frames that dav1d works on at the same time: its own answer.
-        frame_delay: usize,
-        /// Pictures that are held back in consequence, at most: picture `n`
-        /// comes out when input `n + held_back` has gone in. 0 when dav1d works
-        /// on one frame at a time, otherwise the frame delay.
-        held_back: usize,
-    },
     /// A picture.
     Picture(Box<Picture>),
     /// This input led to no picture of its own: a frame that is not shown yet,

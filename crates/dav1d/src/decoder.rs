@@ -6,8 +6,8 @@ use std::{cell::Cell, ffi::c_int, io, ptr, ptr::NonNull};
 use codecwatch_supervisor::{CodecError, Lane};
 
 use crate::{
-    DamageCause, Picture, Settings, callbacks::Callbacks, chunk::Data,
-    settings::native_frame_delay, sys,
+    Config, DamageCause, Picture, callbacks::Callbacks, chunk::Data, config::native_frame_delay,
+    sys,
 };
 
 /// An answer that is no success.
@@ -41,10 +41,10 @@ impl Decoder {
     /// Opens a decoder.
     pub(crate) fn open<O: Send + 'static>(
         lane: &Lane<O>,
-        settings: &Settings,
+        config: &Config,
         callbacks: Callbacks,
     ) -> Result<Self, CodecError> {
-        let mut settings = settings.to_native()?;
+        let mut settings = config.to_native()?;
         let hooked = callbacks.has_log();
         let callbacks = NonNull::from(Box::leak(Box::new(callbacks)));
         settings.allocator = Callbacks::picture_allocator(callbacks);

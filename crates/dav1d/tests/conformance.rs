@@ -13,7 +13,7 @@ mod common;
 use std::{path::Path, process::Command};
 
 use codecwatch_av1::{AnnexB, obus};
-use codecwatch_dav1d::{Chroma, InloopFilters, Picture, Settings};
+use codecwatch_dav1d::{Chroma, Config, InloopFilters, Picture};
 use common::{
     Encoder,
     decode::{decode_with, reference_md5},
@@ -31,7 +31,7 @@ const SMALL: Source = Source::new(160, 96, 12);
 
 /// Decodes with several numbers of threads, and compares with dav1d's tool,
 /// given these arguments.
-fn same_as_dav1d(case: &str, units: &[Vec<u8>], settings: &Settings, arguments: &[&str]) {
+fn same_as_dav1d(case: &str, units: &[Vec<u8>], settings: &Config, arguments: &[&str]) {
     let arguments = [&["--alllayers", "0"], arguments].concat();
     let Some(expected) = reference_md5(units, &arguments) else {
         return skip(case, "dav1d");
@@ -54,7 +54,7 @@ fn encoded(case: &str, source: &Source, arguments: &[&str]) -> Option<Vec<Vec<u8
 #[test]
 fn every_generated_stream_decodes_as_with_dav1ds_tool() {
     for (case, units) in generate(SET) {
-        same_as_dav1d(case, &units, &Settings::default(), &[]);
+        same_as_dav1d(case, &units, &Config::default(), &[]);
     }
 }
 
@@ -63,7 +63,7 @@ fn formats_come_out_as_they_were_encoded() {
     let shape = |name: &str| {
         let case = SET.iter().find(|case| case.name == name).unwrap();
         let units = case.encode()?;
-        Some(*decode_with(&Settings::default(), 1, &units).pictures[0].shape())
+        Some(*decode_with(&Config::default(), 1, &units).pictures[0].shape())
     };
     let expected = [
         ("mono-12", Chroma::Monochrome, 12, false),
@@ -97,7 +97,7 @@ fn single_obus_decode_like_whole_units() {
     assert!(pieces.len() > units.len());
     for threads in THREADS {
         let [whole, pieces] =
-            [&units, &pieces].map(|units| decode_with(&Settings::default(), threads, units));
+            [&units, &pieces].map(|units| decode_with(&Config::default(), threads, units));
         assert_eq!(md5(&pieces.pictures), md5(&whole.pictures));
         assert_eq!(pieces.damaged, []);
     }
@@ -111,8 +111,8 @@ fn every_picture_of_a_stream_that_changes_size_has_its_own_size() {
         return;
     };
     units.extend(larger);
-    same_as_dav1d("size change", &units, &Settings::default(), &[]);
-    let decoded = decode_with(&Settings::default(), 5, &units);
+    same_as_dav1d("size change", &units, &Config::default(), &[]);
+    let decoded = decode_with(&Config::default(), 5, &units);
     let sizes: Vec<_> = decoded
         .pictures
         .iter()
@@ -143,15 +143,15 @@ fn the_highest_spatial_layer_comes_out_unless_asked_otherwise() {
             .collect::<Vec<_>>()
     };
 
-    same_as_dav1d("highest layer", &units, &Settings::default(), &[]);
+    same_as_dav1d("highest layer", &units, &Config::default(), &[]);
     assert_eq!(
-        layers(&decode_with(&Settings::default(), 2, &units).pictures),
+        layers(&decode_with(&Config::default(), 2, &units).pictures),
         [1; 12]
     );
 
-    let all = Settings {
+    let all = Config {
         all_layers: true,
-        ..Settings::default()
+        ..Config::default()
     };
     same_as_dav1d("all layers", &units, &all, &["--alllayers", "1"]);
     assert_eq!(
@@ -159,9 +159,9 @@ fn the_highest_spatial_layer_comes_out_unless_asked_otherwise() {
         [0, 1].repeat(12)
     );
 
-    let lowest = Settings {
+    let lowest = Config {
         operating_point: 1,
-        ..Settings::default()
+        ..Config::default()
     };
     same_as_dav1d("operating point 1", &units, &lowest, &["--oppoint", "1"]);
     assert_eq!(layers(&decode_with(&lowest, 2, &units).pictures), [0; 12]);
@@ -177,7 +177,7 @@ fn settings_do_what_the_options_of_dav1ds_tool_do() {
     ) else {
         return;
     };
-    let default = Settings::default();
+    let default = Config::default();
     let none = InloopFilters {
         deblock: false,
         cdef: false,
@@ -185,21 +185,21 @@ fn settings_do_what_the_options_of_dav1ds_tool_do() {
     };
     let cases = [
         (
-            Settings {
+            Config {
                 inloop_filters: none,
                 ..default.clone()
             },
             ["--inloopfilters", "none"],
         ),
         (
-            Settings {
+            Config {
                 apply_grain: false,
                 ..default.clone()
             },
             ["--filmgrain", "0"],
         ),
         (
-            Settings {
+            Config {
                 output_invisible: true,
                 ..default.clone()
             },
@@ -244,7 +244,7 @@ fn annex_b_decodes_like_the_low_overhead_format() {
     annex_b.finish().unwrap();
     assert_eq!(units.len(), expected.len());
     let [converted, expected] =
-        [units, expected].map(|units| md5(&decode_with(&Settings::default(), 2, &units).pictures));
+        [units, expected].map(|units| md5(&decode_with(&Config::default(), 2, &units).pictures));
     assert_eq!(converted, expected);
 }
 
@@ -255,7 +255,7 @@ fn the_bundled_clip_decodes_as_with_dav1ds_tool() {
         return skip("clip", "tests/media/bbb-720p25.mkv");
     };
     let units = mkv::blocks(&file);
-    let decoded = decode_with(&Settings::default(), 2, &units);
+    let decoded = decode_with(&Config::default(), 2, &units);
     assert_eq!(decoded.pictures.len(), 132);
     // What dav1d's tool makes of it; see tests/media/README.md.
     assert_eq!(md5(&decoded.pictures), "3e859ad64376b4acfd0c9305c2c594c1");

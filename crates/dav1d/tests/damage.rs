@@ -13,7 +13,7 @@
 mod common;
 
 use codecwatch_av1::{ObuKind, Start, summarize};
-use codecwatch_dav1d::{Chunk, Damage, DamageCause, Dav1d, Decoded, Settings};
+use codecwatch_dav1d::{Chunk, Config, Damage, DamageCause, Dav1d, Decoded, Environment};
 use codecwatch_supervisor::{Codec, Lane, Session};
 use common::{
     Encoder, Random, decode,
@@ -36,10 +36,10 @@ fn encoded(source: &Source, arguments: &[&str]) -> Option<Vec<Vec<u8>>> {
     Encoder::Aomenc.encode("damage", source, arguments)
 }
 
-fn threads(n_threads: u32) -> Settings {
-    Settings {
+fn threads(n_threads: u32) -> Config {
+    Config {
         n_threads,
-        ..Settings::default()
+        ..Config::default()
     }
 }
 
@@ -147,7 +147,9 @@ fn decode_chunks(
         .collect();
     change(&mut chunks);
     let (lane, outputs) = Lane::detached();
-    let mut session = Dav1d::new(threads(n_threads)).open(&lane).unwrap();
+    let mut session = Dav1d::new(threads(n_threads), Environment::default())
+        .open(&lane)
+        .unwrap();
     for chunk in chunks {
         session.send(&lane, chunk).unwrap();
     }
@@ -301,11 +303,15 @@ fn pictures_beyond_the_size_limit_are_refused_before_memory_is_asked_for() {
     };
     let area = 160 * 96;
     for n_threads in THREADS {
-        let limited = |limit| Settings {
+        let limited = |limit| Config {
             frame_size_limit: limit,
             ..threads(n_threads)
         };
-        let refused = decode(Dav1d::new(limited(area - 1)), &units).unwrap();
+        let refused = decode(
+            Dav1d::new(limited(area - 1), Environment::default()),
+            &units,
+        )
+        .unwrap();
         assert!(refused.pictures.is_empty());
         let large = refused
             .damaged
@@ -313,7 +319,7 @@ fn pictures_beyond_the_size_limit_are_refused_before_memory_is_asked_for() {
             .filter(|damage| damage.cause == DamageCause::TooLarge);
         assert_eq!(large.map(|damage| damage.id).collect::<Vec<_>>(), [0, 4, 8]);
         assert_eq!(
-            decode(Dav1d::new(limited(area)), &units)
+            decode(Dav1d::new(limited(area), Environment::default()), &units)
                 .unwrap()
                 .pictures
                 .len(),
@@ -344,7 +350,9 @@ fn damage_at_random_never_reaches_a_whole_stream_behind_it() {
         let n_threads = THREADS[random.below(THREADS.len())];
 
         let (lane, outputs) = Lane::detached();
-        let mut session = Dav1d::new(threads(n_threads)).open(&lane).unwrap();
+        let mut session = Dav1d::new(threads(n_threads), Environment::default())
+            .open(&lane)
+            .unwrap();
         let numbered = (0..).zip(&broken).chain((BASE..).zip(units));
         let mut sent = Vec::new();
         for (id, unit) in numbered {
@@ -358,7 +366,6 @@ fn damage_at_random_never_reaches_a_whole_stream_behind_it() {
         let mut after = Vec::new();
         for output in outputs.try_iter() {
             let id = match output {
-                Decoded::Opened { .. } => continue,
                 Decoded::NoPicture { id } | Decoded::Damaged(Damage { id, .. }) => id,
                 Decoded::Picture(picture) => {
                     let id = picture.id;

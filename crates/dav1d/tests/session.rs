@@ -10,17 +10,23 @@
 
 mod common;
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use codecwatch_av1::{ChromaPosition, Color, ContentLight, MasteringDisplay};
 use codecwatch_dav1d::{
-    Allocation, Chunk, Dav1d, Dav1dSession, Decoded, FrameKind, PageAllocator, Picture,
-    PictureAllocator, PictureLayout, PictureMemory, PictureShape, Settings, T35, frame_delay,
+    Allocation, Chunk, Config, Dav1d, Dav1dSession, Decoded, Environment, Facts, FrameKind,
+    PageAllocator, Picture, PictureAllocator, PictureLayout, PictureMemory, PictureShape, T35,
+    frame_delay,
 };
-use codecwatch_supervisor::{Codec, CodecError, Drained, Flush, Lane, Session};
+use codecwatch_supervisor::{
+    Budgets, CloseResult, Codec, CodecError, Drained, Flush, Lane, Next, Options, Run, Session,
+};
 use common::{Encoder, decode, decode::decode_with, md5, skip, sources::Source, surgery};
 
 const SMALL: Source = Source::new(160, 96, 12);
@@ -32,11 +38,23 @@ fn encoded(source: &Source, arguments: &[&str]) -> Option<Vec<Vec<u8>>> {
     Encoder::Aomenc.encode("a session", source, arguments)
 }
 
-fn threads(n_threads: u32) -> Settings {
-    Settings {
+fn threads(n_threads: u32) -> Config {
+    Config {
         n_threads,
-        ..Settings::default()
+        ..Config::default()
     }
+}
+
+fn decoder(config: Config) -> Dav1d {
+    Dav1d::new(config, Environment::default())
+}
+
+fn decoding_into(config: Config, allocator: Arc<dyn PictureAllocator>) -> Dav1d {
+    let environment = Environment {
+        allocator,
+        ..Environment::default()
+    };
+    Dav1d::new(config, environment)
 }
 
 /// A session with its lane.
@@ -83,15 +101,32 @@ fn pictures(outputs: impl IntoIterator<Item = Decoded>) -> Vec<Picture> {
     decoded.pictures
 }
 
+/// The facts that a session publishes when it has been opened.
+fn facts(n_threads: u32) -> Facts {
+    let options = Options {
+        budgets: Budgets::default(),
+        max_abandoned: 0,
+        predecessor: None,
+    };
+    let run = Run::start(decoder(threads(n_threads)), options).unwrap();
+    let end = Instant::now() + Duration::from_secs(20);
+    let facts = loop {
+        match run.facts::<Facts>() {
+            Some(facts) => break *facts,
+            None => assert!(Instant::now() < end, "no facts"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert!(matches!(run.next(), Next::FactsChanged));
+    assert!(matches!(run.close(), CloseResult::Closed));
+    facts
+}
+
 #[test]
 fn a_session_says_first_how_many_frames_it_works_on() {
     for n_threads in [1, 2, 5, 16] {
-        let rig = Rig::open(Dav1d::new(threads(n_threads)));
         let expected = frame_delay(&threads(n_threads));
-        let first = rig.outputs.try_recv();
-        assert!(
-            matches!(first, Ok(Decoded::Opened { frame_delay, .. }) if frame_delay == expected)
-        );
+        assert_eq!(facts(n_threads).frame_delay, expected);
     }
 }
 
@@ -101,10 +136,8 @@ fn as_many_pictures_are_held_back_as_the_session_said() {
         return;
     };
     for n_threads in [1, 2, 5, 16] {
-        let mut rig = Rig::open(Dav1d::new(threads(n_threads)));
-        let Ok(Decoded::Opened { held_back, .. }) = rig.outputs.try_recv() else {
-            panic!("not opened")
-        };
+        let mut rig = Rig::open(decoder(threads(n_threads)));
+        let held_back = facts(n_threads).held_back;
         let counts: Vec<_> = units
             .iter()
             .map(|unit| pictures(rig.send(unit)).len())
@@ -128,15 +161,14 @@ fn every_input_is_settled_once_and_in_order() {
         .map(|obu| obu.bytes.to_vec())
         .collect();
     for n_threads in [1, 2, 5] {
-        let mut rig = Rig::open(Dav1d::new(threads(n_threads)));
+        let mut rig = Rig::open(decoder(threads(n_threads)));
         let mut outputs: Vec<_> = frames.iter().flat_map(|frame| rig.send(frame)).collect();
         outputs.extend(rig.drain());
         let settled: Vec<u64> = outputs
             .iter()
-            .filter_map(|output| match output {
-                Decoded::Opened { .. } => None,
-                Decoded::Picture(picture) => Some(picture.id),
-                Decoded::NoPicture { id } => Some(*id),
+            .map(|output| match output {
+                Decoded::Picture(picture) => picture.id,
+                Decoded::NoPicture { id } => *id,
                 Decoded::Damaged(damage) => panic!("{damage:?}"),
             })
             .collect();
@@ -157,10 +189,8 @@ fn a_unit_with_several_pictures_gives_them_all_at_once() {
     let expected = md5(&decode_with(&threads(1), 1, &units).pictures);
     let joined = units.concat();
     for n_threads in [1, 2, 5] {
-        let mut rig = Rig::open(Dav1d::new(threads(n_threads)));
-        let Ok(Decoded::Opened { held_back, .. }) = rig.outputs.try_recv() else {
-            panic!("not opened")
-        };
+        let mut rig = Rig::open(decoder(threads(n_threads)));
+        let held_back = facts(n_threads).held_back;
         let mut all = pictures(rig.send(&joined));
         assert_eq!(
             all.len(),
@@ -178,7 +208,7 @@ fn references_survive_a_drain() {
         return;
     };
     for n_threads in [1, 2, 5] {
-        let mut rig = Rig::open(Dav1d::new(threads(n_threads)));
+        let mut rig = Rig::open(decoder(threads(n_threads)));
         let mut all = Vec::new();
         for unit in &units {
             all.extend(pictures(rig.send(unit)));
@@ -205,7 +235,7 @@ fn nothing_from_before_a_flush_comes_out_after_it() {
     };
     let whole = decode_with(&threads(1), 1, &units);
     for n_threads in [1, 2, 5] {
-        let mut rig = Rig::open(Dav1d::new(threads(n_threads)));
+        let mut rig = Rig::open(decoder(threads(n_threads)));
         for _ in 0..20 {
             for unit in &units[..3] {
                 rig.send(unit);
@@ -237,11 +267,14 @@ fn headers_of_the_container_serve_a_stream_that_has_none() {
     };
     let (header, stripped) = surgery::strip_headers(&units);
     let whole = decode_with(&threads(1), 1, &units);
-    let codec = Dav1d::new(threads(2)).headers(header);
+    let codec = decoder(Config {
+        headers: header,
+        ..threads(2)
+    });
     let decoded = decode(codec, &stripped).unwrap();
     assert_eq!(decoded.damaged, []);
     assert_eq!(md5(&decoded.pictures), md5(&whole.pictures));
-    let without = decode(Dav1d::new(threads(2)), &stripped).unwrap();
+    let without = decode(decoder(threads(2)), &stripped).unwrap();
     assert!(without.pictures.is_empty());
     assert_eq!(without.damaged.len(), 12);
 }
@@ -361,7 +394,7 @@ fn pictures_come_in_the_allocators_memory_with_its_handle() {
         return;
     };
     let allocator = Arc::new(Counting::default());
-    let decoded = decode(Dav1d::new(threads(2)).allocator(allocator.clone()), &units).unwrap();
+    let decoded = decode(decoding_into(threads(2), allocator.clone()), &units).unwrap();
     let tickets: Vec<_> = decoded
         .pictures
         .iter()
@@ -377,7 +410,7 @@ fn memory_is_given_back_once_nobody_refers_to_it() {
     let Some(units) = encoded(&SMALL, LOW_DELAY) else {
         return;
     };
-    let mut rig = Rig::open(Dav1d::new(threads(1)));
+    let mut rig = Rig::open(decoder(threads(1)));
     let picture = Box::new(pictures(rig.send(&units[0])).remove(0));
     let picture = picture
         .into_memory()
@@ -393,7 +426,7 @@ fn a_picture_outlives_its_session() {
     let Some(units) = encoded(&SMALL, LOW_DELAY) else {
         return;
     };
-    let mut rig = Rig::open(Dav1d::new(threads(2)));
+    let mut rig = Rig::open(decoder(threads(2)));
     let mut all: Vec<_> = units.iter().flat_map(|unit| rig.send(unit)).collect();
     all.extend(rig.drain());
     // Without a close: as after a panic.
@@ -449,7 +482,7 @@ fn memory_that_is_not_to_be_had_ends_the_session_with_the_reason() {
     ];
     for (fails, reason) in cases {
         for n_threads in [1, 2] {
-            let codec = Dav1d::new(threads(n_threads)).allocator(Arc::new(Failing(fails)));
+            let codec = decoding_into(threads(n_threads), Arc::new(Failing(fails)));
             let error = decode(codec, &units).unwrap_err();
             assert!(
                 matches!(&error, CodecError::Resource(text) if text.contains(reason)),
@@ -474,7 +507,7 @@ fn memory_that_is_not_to_be_had_once_is_not_passed_over() {
     };
     for n_threads in [1, 2, 5] {
         let once = Arc::new(Once(AtomicUsize::new(0), PageAllocator::default()));
-        let ended = decode(Dav1d::new(threads(n_threads)).allocator(once), &units);
+        let ended = decode(decoding_into(threads(n_threads), once), &units);
         assert!(
             matches!(ended, Err(CodecError::Resource(_))),
             "{n_threads} threads"
@@ -484,7 +517,7 @@ fn memory_that_is_not_to_be_had_once_is_not_passed_over() {
 
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn dav1ds_log_goes_to_the_hook() {
+fn dav1ds_log_goes_to_the_sink() {
     let Some(mut units) = encoded(&SMALL, LOW_DELAY) else {
         return;
     };
@@ -493,8 +526,12 @@ fn dav1ds_log_goes_to_the_hook() {
     units[3] = [surgery::obu(2, None, &[]), cut].concat();
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = lines.clone();
-    let hook = Arc::new(move |line: &str| sink.lock().unwrap().push(line.to_owned()));
-    decode(Dav1d::new(threads(1)).log(hook), &units).unwrap();
+    let log = Arc::new(move |line: &str| sink.lock().unwrap().push(line.to_owned()));
+    let environment = Environment {
+        log: Some(log),
+        ..Environment::default()
+    };
+    decode(Dav1d::new(threads(1), environment), &units).unwrap();
     let lines = lines.lock().unwrap();
     // What it says of that damage differs from version to version.
     let says = |line: &String| line.contains("Error parsing OBU") || line.contains("Overrun");
@@ -503,7 +540,7 @@ fn dav1ds_log_goes_to_the_hook() {
 
 #[test]
 fn an_empty_input_is_settled_without_a_picture() {
-    let mut rig = Rig::open(Dav1d::new(threads(2)));
+    let mut rig = Rig::open(decoder(threads(2)));
     rig.send(&[]);
     assert!(matches!(rig.drain()[..], [Decoded::NoPicture { id: 0 }]));
 }

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use codecwatch_dav1d::{Chunk, Dav1d, LIBRARY, Settings};
+use codecwatch_dav1d::{Chunk, Config, Dav1d, Environment, LIBRARY};
 use codecwatch_supervisor::{Codec, Lane, Session};
 use common::{Encoder, skip, sources::Source};
 
@@ -61,10 +61,13 @@ fn no_thread_stays_behind_however_often_a_session_starts_afresh() {
     };
     units[1].truncate(9);
     let (lane, _outputs) = Lane::detached();
-    let mut session = Dav1d::new(Settings {
-        n_threads: 7,
-        ..Settings::default()
-    })
+    let mut session = Dav1d::new(
+        Config {
+            n_threads: 7,
+            ..Config::default()
+        },
+        Environment::default(),
+    )
     .open(&lane)
     .unwrap();
     settle_at(7);

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use codecwatch_dav1d::{Chunk, Dav1d, Decoded, LIBRARY, Settings};
+use codecwatch_dav1d::{Chunk, Config, Dav1d, Decoded, Environment, LIBRARY};
 use codecwatch_supervisor::{Budgets, CloseResult, Next, Options, Run, WaitResult};
 use common::{Encoder, skip, sources::Source};
 
@@ -47,10 +47,13 @@ fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 fn start() -> DecoderRun {
-    let codec = Dav1d::new(Settings {
-        n_threads: 2,
-        ..Settings::default()
-    });
+    let codec = Dav1d::new(
+        Config {
+            n_threads: 2,
+            ..Config::default()
+        },
+        Environment::default(),
+    );
     let options = Options {
         budgets: Budgets::default(),
         max_abandoned: 0,
@@ -65,12 +68,13 @@ fn sink(run: &DecoderRun) -> std::sync::Arc<std::sync::atomic::AtomicU64> {
     let (task, last) = (run.clone(), shown.clone());
     std::thread::spawn(move || {
         let mut is_damaged = false;
-        while let Next::Output(output) = task.next() {
-            match output {
-                Decoded::Damaged(_) => is_damaged = true,
-                Decoded::Picture(picture) if is_damaged => {
+        loop {
+            match task.next() {
+                Next::Output(Decoded::Damaged(_)) => is_damaged = true,
+                Next::Output(Decoded::Picture(picture)) if is_damaged => {
                     last.store(picture.id, std::sync::atomic::Ordering::Relaxed);
                 }
+                Next::Ended | Next::Cancelled => return,
                 _ => {}
             }
         }

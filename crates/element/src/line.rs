@@ -193,6 +193,11 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         failed.or(self.back()).or(self.latest.as_ref()).cloned()
     }
 
+    /// The run that gives output; where none is in line, the last that did.
+    pub(crate) fn giving(&self) -> Option<Run<I, O>> {
+        self.front().or(self.latest.as_ref()).cloned()
+    }
+
     /// A session takes its place at the end of the line.
     pub(crate) fn enter(&mut self, run: Run<I, O>) {
         self.sessions.push_back(InLine {

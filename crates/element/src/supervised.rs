@@ -65,6 +65,16 @@ pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Sen
     /// answered; `None` where nothing had to be pushed.
     fn deliver(&self, output: Self::Output) -> Option<Result<gst::FlowSuccess, gst::FlowError>>;
 
+    /// The session that gives output has published facts;
+    /// [`Supervision::facts`] has the latest. Called by the output task before more
+    /// output is delivered.
+    fn facts_changed(&self) {}
+
+    /// The session has told something beside its output, and `missed` things before it
+    /// that nobody hears any more. Called by the output task ahead of outputs that wait.
+    /// By default it is dropped: a session that tells nothing needs no more.
+    fn told(&self, _told: Self::Output, _missed: u64) {}
+
     /// A session has been given up, and another takes over with the next frame. For
     /// what upstream can do about it.
     fn restarted(&self) {}

@@ -6,7 +6,8 @@
 //! pad's task is started and paused under the line's lock, so that it cannot be
 //! paused just after somebody started it for a new session.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::any::Any;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use codecwatch_supervisor::guard::Length;
@@ -131,6 +132,13 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     /// be called: with the next output, or at the end.
     pub fn take_lost(&self) -> Vec<u32> {
         std::mem::take(&mut *self.lost.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The latest facts of the session that gives output, or of the last that did;
+    /// `None` where it has published none of this type. Never waits for the codec.
+    pub fn facts<F: Any + Send + Sync>(&self) -> Option<Arc<F>> {
+        let run = self.lock().giving();
+        run?.facts()
     }
 
     /// Installs the wait for room on the sink pad. To be called once, when the

@@ -126,12 +126,6 @@ pub trait SupervisedVideoDecoder: Supervised + VideoDecoderImpl {
         output: Self::Output,
     ) -> Option<Result<gst::FlowSuccess, gst::FlowError>>;
 
-    /// Whether an output belongs to no frame and is passed on at once, in reverse
-    /// playback, too.
-    fn is_at_once(_output: &Self::Output) -> bool {
-        false
-    }
-
     /// Whether the session depends on whether upstream is live: a change of that
     /// begins a new one.
     fn depends_on_live(&self) -> bool {

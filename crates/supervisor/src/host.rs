@@ -9,6 +9,7 @@ use crate::lane::{Discarded, Host, LaneFault};
 use crate::machine::{CallKind, Event};
 use crate::opening::Opening;
 use crate::state::Shared;
+use crate::telling::Facts;
 use crate::witness::Joined;
 use crate::{Amount, Change, CodecError, Name, Witness, ledger, retirement};
 
@@ -72,6 +73,22 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
 
     fn others_done(&self) {
         self.note(&mut self.lock(), Event::OthersDone);
+    }
+
+    fn tell(&self, told: O) {
+        let mut state = self.lock();
+        let oldest = state.telling.tell(told);
+        self.output.notify_all();
+        drop(state);
+        drop(oldest);
+    }
+
+    fn publish(&self, facts: Facts) {
+        let mut state = self.lock();
+        let replaced = state.telling.publish(facts);
+        self.output.notify_all();
+        drop(state);
+        drop(replaced);
     }
 
     fn set_delay(&self, delay: Option<usize>) {

@@ -9,6 +9,7 @@ use crate::kill_hook::KillHook;
 use crate::machine::CallKind;
 use crate::opening::Opening;
 use crate::sync::{Condvar, Mutex, thread};
+use crate::telling::Facts;
 use crate::{Amount, CodecError, Name, Witness};
 
 /// Outputs are no longer wanted: the session closes, flushes or was given up.
@@ -55,6 +56,8 @@ pub(crate) trait Host<O>: Send + Sync {
     fn call_began(&self, lane: usize, name: Name, kind: CallKind);
     fn call_ended(&self, lane: usize);
     fn emit(&self, output: O, amount: Amount) -> Result<(), Discarded>;
+    fn tell(&self, told: O);
+    fn publish(&self, facts: Facts);
     fn set_delay(&self, delay: Option<usize>);
     fn set_kill_hook(&self, hook: Option<KillHook>);
     fn discarding(&self) -> bool;
@@ -137,6 +140,26 @@ impl<O: Send + 'static> Lane<O> {
     /// drop what comes.
     pub fn emit(&self, output: O, settles: impl Into<Amount>) -> Result<(), Discarded> {
         self.host.emit(output, settles.into())
+    }
+
+    /// Says something beside the output, such as a warning: at once, ahead of outputs
+    /// that wait for downstream, though not of one that is being pushed. What has its
+    /// place among the outputs is one itself, and goes to [`emit`](Self::emit).
+    ///
+    /// Never blocks. Of what nobody fetches the newest sixteen are kept, and what is
+    /// told after the end of the run may never be fetched. It is no output: it settles
+    /// nothing and pays no debt.
+    pub fn tell(&self, told: O) {
+        self.host.tell(told);
+    }
+
+    /// Publishes facts about the session, in place of those before: whatever others
+    /// need to know of it without entering the codec. At any time and in order with
+    /// nothing; the output task is told before it gets more output. Never blocks.
+    ///
+    /// [`Run::facts`](crate::Run::facts) reads them, as this type.
+    pub fn publish<F: Any + Send + Sync>(&self, facts: F) {
+        self.host.publish(Arc::new(facts));
     }
 
     /// From now on the session may keep so many frames: what
@@ -314,6 +337,13 @@ impl<O: Send> Host<O> for Detached<O> {
     fn begin_opening(&self) -> Result<Opening, CodecError> {
         Ok(Opening::unsupervised())
     }
+
+    /// Among the outputs: nobody else listens.
+    fn tell(&self, told: O) {
+        let _ = self.emit(told, Amount::NONE);
+    }
+
+    fn publish(&self, _facts: Facts) {}
 
     fn set_delay(&self, _delay: Option<usize>) {}
 

@@ -9,6 +9,9 @@
 //!
 //! A codec implements [`Codec`] (a factory that travels to the worker) and
 //! [`Session`] (what the factory makes there and what never leaves).
+//!
+//! What others need to know of a session it publishes as facts ([`Run::facts`]);
+//! what only the codec knows it is asked on its worker, with a bound ([`Run::ask`]).
 #![forbid(unsafe_code)]
 
 mod account;
@@ -30,6 +33,7 @@ mod open_permit;
 mod opening;
 mod outcome;
 mod procfs;
+mod question;
 #[cfg(feature = "rehearse")]
 mod rehearse;
 mod retirement;
@@ -37,6 +41,7 @@ mod run;
 mod session;
 mod state;
 mod sync;
+mod telling;
 mod witness;
 mod worker;
 
@@ -49,6 +54,8 @@ pub use ledger::{Ledger, LedgerInUse, ledger, share_ledger};
 pub use machine::{Action, CallKind, Event, Machine, Reason, Snapshot, Verdict};
 pub use name::Name;
 pub use outcome::{Fault, FaultCause, Outcome};
-pub use run::{CloseResult, DrainResult, Next, Options, Run, Slow, StartError, Stats, WaitResult};
+pub use run::{
+    AskResult, CloseResult, DrainResult, Next, Options, Run, Slow, StartError, Stats, WaitResult,
+};
 pub use session::{Codec, CodecError, Drained, Flush, Library, Session};
 pub use witness::{AdoptedThreads, ChildProcess, Witness};

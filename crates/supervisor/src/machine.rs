@@ -7,9 +7,10 @@
 //! [`Machine::deadline`].
 //!
 //! A session *owes* progress while it opens, drains or closes, and while
-//! running in four cases: a native call that should return is in flight; input
+//! running in five cases: a native call that should return is in flight; input
 //! waits that it does not take; it holds more frames than its declared delay;
-//! it flushes.
+//! it flushes; it answers a question. A question that waits is no debt: what it
+//! waits behind is.
 //! It owes nothing while downstream has not taken its output, or while it waits
 //! for another session's open.
 
@@ -65,6 +66,8 @@ pub struct Machine {
     over_since: Option<Instant>,
     /// Since when the worker flushes.
     flushing_since: Option<Instant>,
+    /// Since when the worker answers a question.
+    answering_since: Option<Instant>,
     /// Lanes that wait for another session's open.
     awaiting_others: usize,
     judgement: Option<Judgement>,
@@ -102,6 +105,7 @@ impl Machine {
             waiting_since: now,
             over_since: None,
             flushing_since: None,
+            answering_since: None,
             awaiting_others: 0,
             judgement: None,
             looks: 0,
@@ -235,6 +239,8 @@ impl Machine {
                 self.flushing_since = None;
                 self.progress = now;
             }
+            Event::QuestionBegan => self.answering_since = Some(now),
+            Event::QuestionEnded => self.answering_since = None,
             Event::OthersAwaited => self.awaiting_others += 1,
             Event::OthersDone => {
                 self.awaiting_others = self.awaiting_others.saturating_sub(1);

@@ -3,13 +3,16 @@
 
 mod admission;
 mod answers;
+mod asking;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 pub use self::admission::Options;
 pub(crate) use self::admission::admit;
-pub use self::answers::{CloseResult, DrainResult, Next, Slow, StartError, Stats, WaitResult};
+pub use self::answers::{
+    AskResult, CloseResult, DrainResult, Next, Slow, StartError, Stats, WaitResult,
+};
 use crate::clock::now;
 use crate::driver::Obeyed;
 use crate::machine::Event;
@@ -166,6 +169,9 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
             }
             if state.cancelled {
                 return Next::Cancelled;
+            }
+            if let Some(next) = state.telling.next() {
+                return next;
             }
             if let Some((output, amount)) = state.outbox.pop_front() {
                 state.machine.handle(now(), Event::OutputTaken { amount });

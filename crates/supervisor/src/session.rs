@@ -59,7 +59,7 @@ pub trait Codec: Send + 'static {
 /// need not be `Send`. An error returned by any method but [`close`](Self::close)
 /// ends the run; the supervisor then calls `close`. The same holds after a
 /// panic, which must leave the session fit for `close`.
-pub trait Session {
+pub trait Session: 'static {
     /// What the codec takes.
     type Input: Send + 'static;
     /// What it gives.

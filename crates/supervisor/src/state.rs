@@ -12,7 +12,9 @@ use crate::clock::now;
 use crate::kill_hook::KillHook;
 use crate::machine::{Event, Machine};
 use crate::outcome::{Fault, FaultCause, Outcome};
+use crate::question::{Question, Questions};
 use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::telling::Telling;
 use crate::witness::NamedThreads;
 use crate::{Account, Amount, Budgets, Change, Library, Run, Witness, ledger};
 
@@ -40,6 +42,12 @@ impl<I> Command<I> {
     }
 }
 
+/// What the worker does next.
+pub(crate) enum Work<I, O> {
+    Command(Command<I>),
+    Question(Question<O>),
+}
+
 pub(crate) struct State<I, O> {
     pub(crate) machine: Machine,
     pub(crate) inbox: VecDeque<Command<I>>,
@@ -47,6 +55,10 @@ pub(crate) struct State<I, O> {
     queue: usize,
     /// Outputs, and how much of the input each settles.
     pub(crate) outbox: VecDeque<(O, Amount)>,
+    /// Questions to the session, beside the inbox: they need no room in it.
+    pub(crate) questions: Questions<O>,
+    /// What the session says beside its output.
+    pub(crate) telling: Telling<O>,
     /// What ends the codec from outside, when the session is abandoned.
     pub(crate) kill_hook: Option<KillHook>,
     /// The element's waits return at once.
@@ -205,6 +217,8 @@ impl<I, O> Shared<I, O> {
                 inbox: VecDeque::new(),
                 queue,
                 outbox: VecDeque::new(),
+                questions: Questions::new(),
+                telling: Telling::new(),
                 kill_hook: None,
                 cancelled: false,
                 closing: false,

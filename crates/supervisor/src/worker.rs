@@ -11,9 +11,10 @@ use crate::lane::{Host, Lane, LaneFault, guarded};
 use crate::machine::Event;
 use crate::opening::Opening;
 use crate::outcome::Outcome;
+use crate::question::Question;
 use crate::run::{Options, admit};
 use crate::session::{Codec, CodecError, Drained, Flush, Session};
-use crate::state::{Command, Shared};
+use crate::state::{Command, Shared, Work};
 use crate::{Change, ledger};
 
 type Input<C> = <<C as Codec>::Session as Session>::Input;
@@ -94,7 +95,16 @@ fn serve<S: Session>(
     shared: &Arc<Shared<S::Input, S::Output>>,
     lane: &Lane<S::Output>,
 ) -> Result<(), LaneFault> {
-    while let Some(command) = next_command(shared) {
+    let mut answered = false;
+    while let Some(work) = next_work(shared, answered) {
+        answered = matches!(work, Work::Question(_));
+        let command = match work {
+            Work::Command(command) => command,
+            Work::Question(question) => {
+                answer(session, shared, lane, question)?;
+                continue;
+            }
+        };
         match command {
             Command::Input(input, _) => guarded(|| session.send(lane, input))?,
             Command::Flush => {
@@ -137,11 +147,32 @@ fn serve<S: Session>(
     Ok(())
 }
 
-fn next_command<I: Send, O: Send>(shared: &Shared<I, O>) -> Option<Command<I>> {
+fn answer<S: Session>(
+    session: &mut S,
+    shared: &Shared<S::Input, S::Output>,
+    lane: &Lane<S::Output>,
+    question: Question<S::Output>,
+) -> Result<(), LaneFault> {
+    let answered = guarded(|| {
+        question.put_to(session, lane);
+        Ok::<_, CodecError>(())
+    });
+    shared.note(&mut shared.lock(), Event::QuestionEnded);
+    shared.element.notify_all();
+    answered
+}
+
+/// `answered`: the last was a question; another one does not keep a command waiting.
+fn next_work<I: Send, O: Send>(shared: &Shared<I, O>, answered: bool) -> Option<Work<I, O>> {
     let mut state = shared.lock();
     loop {
         if state.closing || state.spent {
             return None;
+        }
+        let is_commands_turn = answered && !state.inbox.is_empty();
+        if !is_commands_turn && let Some(question) = state.questions.pop() {
+            shared.note(&mut state, Event::QuestionBegan);
+            return Some(Work::Question(question));
         }
         if let Some(command) = state.inbox.pop_front() {
             shared.note(
@@ -153,7 +184,7 @@ fn next_command<I: Send, O: Send>(shared: &Shared<I, O>) -> Option<Command<I>> {
             if state.runs_low() {
                 shared.room.notify_all();
             }
-            return Some(command);
+            return Some(Work::Command(command));
         }
         state = shared.wait(&shared.command, state);
     }

@@ -152,6 +152,8 @@ pub(crate) const MAX_INTRA_PERIOD: i32 = i32::MAX - 1;
 /// The settings of one encoder. [`Config::check`] says whether the installed
 /// library takes them.
 ///
+/// Plain data: a copy opens the same session, also in another process.
+///
 /// `parameters` come after every other setting of coding and before those of
 /// the picture (size, frame rate, depth, colour), as in `svtav1enc`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! SVT-AV1 encoder sessions for the supervisor.
 //!
-//! [`Config`] is the settings in plain words. [`Config::check`] says what the
+//! [`Config`] is the settings in plain words: plain data, and all that opens a
+//! session. What this library needs of its environment, a place for its log, it
+//! knows for the whole process only: see [`set_log`]. [`Config::check`] says what the
 //! installed library takes, [`Config::latency_frames`] how long it keeps frames,
 //! [`Config::can_force_key`] and [`Config::can_change_bitrate`] what can be asked
 //! of a running session; none of them opens one. [`SvtAv1`] opens a

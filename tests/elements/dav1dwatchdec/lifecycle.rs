@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gst::prelude::*;
 use support::pictures::{Downstream, collect};
 
 use crate::streams::ivf;
-use crate::util::{CAPS, bus, clip, clip_start, decoder, element, error, pull_all, push};
+use crate::util::{CAPS, FRAME, bus, clip, clip_start, decoder, element, error, pull_all, push};
 
 /// Plays the clip. It comes as IVF: a demuxer's pads would have to be linked anew
 /// in each life.
@@ -59,6 +60,32 @@ fn it_works_again_after_ready() {
         wait_for_eos(&pipeline);
         pipeline.set_state(gst::State::Ready).unwrap();
         assert_eq!(samples.lock().unwrap().len(), life * 132);
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+}
+
+/// In each life, as the settings of that life are.
+#[test]
+fn the_latency_is_known_when_the_first_picture_comes_out() {
+    let (_file, pipeline) = pipeline("n-threads=4");
+    let _samples = collect(&pipeline, Downstream::TakesVideoMeta);
+    let codec = pipeline.by_name("codec").unwrap();
+    let seen = Arc::new(Mutex::new(None));
+    let first = seen.clone();
+    let source = codec.static_pad("src").unwrap();
+    source.add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
+        let mut query = gst::query::Latency::new();
+        assert!(pad.query(&mut query));
+        first.lock().unwrap().get_or_insert(query.result().1);
+        gst::PadProbeReturn::Ok
+    });
+    for held_back in [3_u32, 0, 2] {
+        codec.set_property("max-frame-delay", i64::from(held_back.max(1)));
+        pipeline.set_state(gst::State::Playing).unwrap();
+        wait_for_eos(&pipeline);
+        pipeline.set_state(gst::State::Ready).unwrap();
+        let latency = seen.lock().unwrap().take();
+        assert_eq!(latency, Some(FRAME * u64::from(held_back)));
     }
     pipeline.set_state(gst::State::Null).unwrap();
 }

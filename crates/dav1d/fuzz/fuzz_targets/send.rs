@@ -8,7 +8,7 @@
 #![no_main]
 
 use codecwatch_av1::{AnnexB, config_obus};
-use codecwatch_dav1d::{Chunk, Dav1d, Decoded, Settings};
+use codecwatch_dav1d::{Chunk, Config, Dav1d, Decoded, Environment};
 use codecwatch_supervisor::{Codec, Lane, Session};
 use libfuzzer_sys::fuzz_target;
 
@@ -17,17 +17,17 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = config_obus(rest);
     let _ = AnnexB::new().push(rest, drop);
 
-    let settings = Settings {
+    let config = Config {
         n_threads: u32::from(choice & 3) + 1,
         all_layers: choice & 4 != 0,
         strict_std: choice & 8 != 0,
         output_invisible: choice & 16 != 0,
         operating_point: choice >> 5,
         frame_size_limit: 1 << 18,
-        ..Settings::default()
+        ..Config::default()
     };
     let (lane, outputs) = Lane::detached();
-    let mut session = Dav1d::new(settings).open(&lane).expect("a decoder opens");
+    let mut session = Dav1d::new(config, Environment::default()).open(&lane).expect("a decoder opens");
     let mut id = 0;
     while let Some((len, after)) = rest.split_first_chunk() {
         let len = usize::from(u16::from_le_bytes(*len)).min(after.len());
@@ -42,7 +42,6 @@ fuzz_target!(|bytes: &[u8]| {
     let mut settled = 0;
     for output in outputs.try_iter() {
         match output {
-            Decoded::Opened { .. } => {}
             Decoded::NoPicture { .. } | Decoded::Damaged(_) => settled += 1,
             Decoded::Picture(picture) => {
                 for plane in (0..3).filter_map(|plane| picture.plane(plane)) {

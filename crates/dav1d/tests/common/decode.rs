@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use codecwatch_dav1d::{Chunk, Damage, Dav1d, Decoded as Output, Picture, Settings};
+use codecwatch_dav1d::{Chunk, Config, Damage, Dav1d, Decoded as Output, Environment, Picture};
 use codecwatch_supervisor::{Codec, CodecError, Lane, Session};
 use md5::{Digest, Md5};
 
@@ -21,7 +21,6 @@ impl Decoded {
     pub fn take(&mut self, outputs: impl Iterator<Item = Output>) {
         for output in outputs {
             match output {
-                Output::Opened { .. } => {}
                 Output::Picture(picture) => self.pictures.push(*picture),
                 Output::Damaged(damage) => self.damaged.push(damage),
                 Output::NoPicture { id } => self.without_picture.push(id),
@@ -46,12 +45,12 @@ pub fn decode(codec: Dav1d, units: &[Vec<u8>]) -> Result<Decoded, CodecError> {
 }
 
 /// Decodes with these settings and these numbers of threads.
-pub fn decode_with(settings: &Settings, n_threads: u32, units: &[Vec<u8>]) -> Decoded {
-    let settings = Settings {
+pub fn decode_with(config: &Config, n_threads: u32, units: &[Vec<u8>]) -> Decoded {
+    let config = Config {
         n_threads,
-        ..settings.clone()
+        ..config.clone()
     };
-    decode(Dav1d::new(settings), units).unwrap()
+    decode(Dav1d::new(config, Environment::default()), units).unwrap()
 }
 
 /// The MD5 of the samples of all pictures, as dav1d's md5 muxer computes it.

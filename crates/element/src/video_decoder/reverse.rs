@@ -23,19 +23,11 @@ pub fn deliver<T: SupervisedVideoDecoder>(
     imp: &T,
     output: T::Output,
 ) -> Option<Result<gst::FlowSuccess, gst::FlowError>> {
-    let at_once = T::is_at_once(&output);
-    let mut state = imp.stream().state();
-    match &mut state.reverse {
-        Some(put_by) if !at_once => {
-            put_by.push(output);
-            return None;
-        }
-        _ => {}
+    if let Some(put_by) = &mut imp.stream().state().reverse {
+        put_by.push(output);
+        return None;
     }
-    drop(state);
-    if !at_once {
-        losses::release_lost(imp);
-    }
+    losses::release_lost(imp);
     imp.finish_output(output)
 }
 

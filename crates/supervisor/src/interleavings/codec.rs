@@ -69,6 +69,11 @@ impl Plan {
         self.native.changed.notify_all();
     }
 
+    /// Something that hangs, noted as a flush.
+    pub(crate) fn hang(&self) {
+        let _ = self.call(Call::Flush);
+    }
+
     /// Opens and closes that succeeded.
     pub(crate) fn opened_and_closed(&self) -> (usize, usize) {
         let state = self.native.state.lock().unwrap();

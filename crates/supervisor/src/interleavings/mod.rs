@@ -7,10 +7,12 @@
 //! `shuttle::replay`. `CODECWATCH_EXPLORATIONS` sets how many are tried for each
 //! property.
 
+mod asking;
 mod codec;
 pub(crate) mod model;
 mod retiring;
 mod stage;
+mod telling;
 
 use std::sync::Arc;
 

@@ -87,7 +87,7 @@ pub(crate) fn sink(run: &Run<u32, u32>, taken: &Arc<Mutex<Vec<u32>>>) -> thread:
         loop {
             match run.next() {
                 Next::Output(frame) => taken.lock().unwrap().push(frame),
-                Next::Slow(_) => {}
+                Next::Slow(_) | Next::Told { .. } | Next::FactsChanged => {}
                 Next::Ended | Next::Cancelled => return,
             }
         }

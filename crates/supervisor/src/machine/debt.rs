@@ -21,6 +21,8 @@ pub enum Reason {
     Drain,
     /// It does not finish flushing.
     Flush,
+    /// It does not answer the question that it was asked.
+    Question,
     /// Its close has not returned.
     Close,
 }
@@ -35,6 +37,7 @@ impl Reason {
             Reason::Output => "gave no output",
             Reason::Drain => "did not drain",
             Reason::Flush => "did not flush",
+            Reason::Question => "did not answer a question",
             Reason::Close => "did not close",
         }
     }
@@ -86,10 +89,15 @@ impl Machine {
                     reason: Reason::Flush,
                     since,
                 });
+                let question = self.answering_since.map(|since| Debt {
+                    reason: Reason::Question,
+                    since,
+                });
                 owed_calls
                     .chain(input)
                     .chain(output)
                     .chain(flush)
+                    .chain(question)
                     .map(|debt| self.rearmed(debt))
                     .min_by_key(|debt| debt.since)
             }

@@ -82,6 +82,10 @@ pub enum Event {
     FlushBegan,
     /// The session forgot what was inside.
     Flushed,
+    /// The worker began to answer a question.
+    QuestionBegan,
+    /// It has answered it, or failed to.
+    QuestionEnded,
     /// A lane waits for another session of the library: for its open, or for its end.
     OthersAwaited,
     /// It waits no longer.

@@ -177,6 +177,19 @@ fn a_flush_that_hangs_outside_native_calls_is_a_debt_too() {
 }
 
 #[test]
+fn a_question_is_a_debt_from_when_the_session_is_asked_until_it_answers() {
+    let mut world = World::running(None);
+    world.tell(Event::QuestionBegan);
+    world.pass(500 * MS);
+    world.tell(Event::QuestionEnded);
+    world.pass(5000 * MS);
+    assert_eq!(world.abandoned, None);
+    world.tell(Event::QuestionBegan);
+    world.pass(5000 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Question, 6500 * MS)));
+}
+
+#[test]
 fn a_session_that_works_is_slow_and_not_wedged_until_the_limit() {
     let mut world = World::running(None);
     world.load = 50;

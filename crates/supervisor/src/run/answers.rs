@@ -32,6 +32,17 @@ pub enum StartError {
 pub enum Next<O> {
     /// Push this downstream; the next call of [`Run::next`](crate::Run::next) says that it is done.
     Output(O),
+    /// The session has told this beside its output ([`Lane::tell`](crate::Lane::tell)).
+    Told {
+        /// What it told.
+        told: O,
+        /// How many older ones were dropped since the last, because nobody fetched
+        /// them.
+        missed: u64,
+    },
+    /// The session has published facts ([`Lane::publish`](crate::Lane::publish)) since
+    /// this was said last: [`Run::facts`](crate::Run::facts) has the latest.
+    FactsChanged,
     /// The session is slow, not wedged: tell the application.
     Slow(Box<Slow>),
     /// Nothing more will come: the run has its outcome, or was flushed and needs a
@@ -75,6 +86,22 @@ pub enum DrainResult {
     Failed,
     /// The wait was cancelled, or the drain by a flush or a close.
     Cancelled,
+}
+
+/// What became of a question.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AskResult<R> {
+    /// The session has answered.
+    Answered(R),
+    /// The bound has passed. Nobody waits for the answer any more: a question that
+    /// was still queued is not asked, the answer to one in progress is dropped.
+    TimedOut,
+    /// The wait was cancelled by a flush or a stop.
+    Cancelled,
+    /// There is no such session to ask: it takes nothing any more, was told to close,
+    /// was given up, has failed over this question, or is of another type.
+    NoSession,
 }
 
 /// How a close ended.

@@ -2,6 +2,7 @@
 //! A codec that misbehaves as scripted. Frames are numbers; each comes out as
 //! it went in, once so many newer ones as the delay are in, or at a drain.
 
+pub(crate) mod mute;
 mod native;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -234,6 +235,12 @@ pub(crate) struct FakeSession {
 }
 
 impl FakeSession {
+    /// Inputs that were sent so far.
+    pub(crate) fn sent(&self) -> usize {
+        let calls = self.native.calls.lock().unwrap();
+        calls.iter().filter(|&&made| made == Call::Send).count()
+    }
+
     fn emit_ready(&self, lane: &Lane<u32>) -> Result<(), CodecError> {
         while let Some(frame) = lane.call("fake_get", || self.native.get(false))? {
             let _ = lane.emit(frame, weight(frame));

@@ -8,6 +8,7 @@
 #![cfg(test)]
 
 mod amounts;
+mod asking;
 mod closing;
 mod completion;
 mod counters;
@@ -20,5 +21,6 @@ mod retiring;
 mod stopping;
 mod succession;
 mod support;
+mod telling;
 mod wedges;
 mod witnesses;

@@ -36,7 +36,7 @@ pub(crate) const BOUND: Duration = Duration::from_secs(30);
 
 pub(crate) type FakeRun = Run<u32, u32>;
 
-pub(crate) fn options(budgets: Budgets) -> Options<u32, u32> {
+pub(crate) fn options<O>(budgets: Budgets) -> Options<u32, O> {
     Options {
         budgets,
         max_abandoned: 0,
@@ -158,6 +158,8 @@ pub(crate) struct Sink(Arc<Taken>);
 struct Taken {
     frames: Mutex<Vec<u32>>,
     slow: AtomicUsize,
+    told: Mutex<Vec<(u32, u64, usize)>>,
+    facts: Mutex<Vec<(Option<u32>, usize)>>,
     blocked: Option<(usize, Gate)>,
     returned: AtomicBool,
     task: Mutex<String>,
@@ -196,6 +198,25 @@ impl Sink {
     /// How often the run said that it is slow.
     pub(crate) fn slow(&self) -> usize {
         self.0.slow.load(Ordering::Relaxed)
+    }
+
+    /// What the session told, each with how many were missed before it.
+    pub(crate) fn told(&self) -> Vec<(u32, u64)> {
+        let told = self.0.told.lock().unwrap();
+        told.iter()
+            .map(|&(told, missed, _)| (told, missed))
+            .collect()
+    }
+
+    /// The frames taken by then, for each of them.
+    pub(crate) fn told_at(&self) -> Vec<usize> {
+        let told = self.0.told.lock().unwrap();
+        told.iter().map(|&(_, _, frames)| frames).collect()
+    }
+
+    /// The facts each time when they had changed, and the frames taken by then.
+    pub(crate) fn facts(&self) -> Vec<(Option<u32>, usize)> {
+        self.0.facts.lock().unwrap().clone()
     }
 
     /// Whether the output task was told that nothing more comes, or cancelled.
@@ -238,6 +259,15 @@ impl Taken {
                 }
                 Next::Slow(_) => {
                     self.slow.fetch_add(1, Ordering::Relaxed);
+                }
+                Next::Told { told, missed } => {
+                    let frames = self.frames.lock().unwrap().len();
+                    self.told.lock().unwrap().push((told, missed, frames));
+                }
+                Next::FactsChanged => {
+                    let facts = run.facts::<u32>().as_deref().copied();
+                    let frames = self.frames.lock().unwrap().len();
+                    self.facts.lock().unwrap().push((facts, frames));
                 }
                 Next::Ended | Next::Cancelled => return,
             }

@@ -40,8 +40,6 @@ const ASSUMED_FRAME_RATE: (u32, u32) = (30, 1);
 /// The stream, and what was made of it.
 #[derive(Default)]
 pub(super) struct State {
-    /// Pictures that the open session holds back.
-    pub(super) held_back: Option<usize>,
     /// The format of the last picture.
     pub(super) latest: Option<Latest>,
     /// Where pictures are decoded into. A call that was abandoned keeps its own.
@@ -64,10 +62,15 @@ impl Dav1dWatchDec {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Pictures that the session holds back which gives output.
+    fn held_back(&self) -> Option<usize> {
+        let facts = self.supervision.facts::<dav1d::Facts>()?;
+        Some(facts.held_back)
+    }
+
     /// Tells how long pictures are held back.
-    pub(super) fn announce_latency(&self) {
-        let held_back = self.state().held_back;
-        let (Some(held_back), Some(format)) = (held_back, self.stream.format()) else {
+    fn announce_latency(&self) {
+        let (Some(held_back), Some(format)) = (self.held_back(), self.stream.format()) else {
             return;
         };
         let held_back = held_back as u64;
@@ -134,16 +137,12 @@ impl SupervisedVideoDecoder for Dav1dWatchDec {
         self.finish(output)
     }
 
-    fn is_at_once(output: &dav1d::Decoded) -> bool {
-        matches!(output, dav1d::Decoded::Opened { .. })
-    }
-
     fn depends_on_live(&self) -> bool {
         self.settings.get().max_frame_delay < 0
     }
 
     fn holds_back(&self) -> bool {
-        self.state().held_back.is_some_and(|pictures| pictures > 0)
+        self.held_back().is_some_and(|pictures| pictures > 0)
     }
 
     fn format_changed(&self) {
@@ -207,19 +206,19 @@ impl Supervised for Dav1dWatchDec {
 
     fn codec(&self) -> Option<Self::Codec> {
         let format = self.stream.format()?;
-        let settings = self.settings.get().codec(self.stream.is_live());
-        let allocator = self.state().pictures.clone();
-        Some(
-            dav1d::Dav1d::new(settings)
-                .allocator(allocator)
-                .headers(format.bitstream.headers)
-                .log(Arc::new(|line| gst::debug!(CAT, "dav1d: {line}"))),
-        )
+        let config = dav1d::Config {
+            headers: format.bitstream.headers,
+            ..self.settings.get().codec(self.stream.is_live())
+        };
+        let environment = dav1d::Environment {
+            allocator: self.state().pictures.clone(),
+            log: Some(Arc::new(|line| gst::debug!(CAT, "dav1d: {line}"))),
+        };
+        Some(dav1d::Dav1d::new(config, environment))
     }
 
     fn frame_of(output: &Self::Output) -> Option<u32> {
         let id = match output {
-            dav1d::Decoded::Opened { .. } => return None,
             dav1d::Decoded::Picture(picture) => picture.id,
             dav1d::Decoded::NoPicture { id } => *id,
             dav1d::Decoded::Damaged(damage) => damage.id,
@@ -229,6 +228,10 @@ impl Supervised for Dav1dWatchDec {
 
     fn deliver(&self, output: Self::Output) -> Option<super::pictures::Flow> {
         video_decoder::deliver(self, output)
+    }
+
+    fn facts_changed(&self) {
+        self.announce_latency();
     }
 
     fn restarted(&self) {

@@ -18,11 +18,6 @@ impl Dav1dWatchDec {
     /// Passes one output on.
     pub(super) fn finish(&self, output: dav1d::Decoded) -> Option<Flow> {
         match output {
-            dav1d::Decoded::Opened { held_back, .. } => {
-                self.state().held_back = Some(held_back);
-                self.announce_latency();
-                None
-            }
             dav1d::Decoded::Picture(picture) => self.finish_picture(picture),
             dav1d::Decoded::NoPicture { id } => {
                 release(self, frame_number(id));

@@ -145,10 +145,11 @@ const TABLE: &[Property<Settings>] = &[
 ];
 
 impl Settings {
-    /// dav1d's settings for these. `live`: what -1 stands for in `max-frame-delay`.
-    pub(crate) fn codec(&self, live: bool) -> dav1d::Settings {
+    /// What opens a session with these, but for the container's headers. `live`: what
+    /// -1 stands for in `max-frame-delay`.
+    pub(crate) fn codec(&self, live: bool) -> dav1d::Config {
         let has = |filter| self.inloop_filters.contains(filter);
-        dav1d::Settings {
+        dav1d::Config {
             n_threads: self.n_threads,
             max_frame_delay: u32::try_from(self.max_frame_delay).unwrap_or(live.into()),
             apply_grain: self.apply_grain,
@@ -159,7 +160,7 @@ impl Settings {
             },
             operating_point: u8::try_from(self.operating_point).unwrap_or(u8::MAX),
             frame_size_limit: self.frame_size_limit,
-            ..dav1d::Settings::default()
+            ..dav1d::Config::default()
         }
     }
 }
@@ -170,7 +171,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_those_of_the_codec() {
-        assert_eq!(Settings::default().codec(false), dav1d::Settings::default());
+        assert_eq!(Settings::default().codec(false), dav1d::Config::default());
     }
 
     #[test]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a user can ask of dav1d, and the one place that tells dav1d.
+//! Everything that opens a session, as plain data, and the one place that tells dav1d.
 
 use codecwatch_supervisor::CodecError;
 
@@ -10,9 +10,10 @@ use crate::sys;
 pub const LARGEST_LEVEL_PICTURE: u32 = 35_651_584;
 
 /// How to decode. The default is what the stream says: every filter, film
-/// grain, the highest layer.
+/// grain, the highest layer. Plain data: a copy opens the same session, also in
+/// another process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct Config {
     /// Threads; 0 = one for each processor. More than dav1d takes (256) is
     /// brought down to that.
     pub n_threads: u32,
@@ -37,9 +38,12 @@ pub struct Settings {
     pub strict_std: bool,
     /// Whether frames that are not to be shown come out too, in coding order.
     pub output_invisible: bool,
+    /// OBUs that apply to the stream but may not be in it: the
+    /// [`config_obus`](codecwatch_av1::config_obus) of its container.
+    pub headers: Vec<u8>,
 }
 
-impl Default for Settings {
+impl Default for Config {
     fn default() -> Self {
         Self {
             n_threads: 0,
@@ -51,6 +55,7 @@ impl Default for Settings {
             frame_size_limit: LARGEST_LEVEL_PICTURE,
             strict_std: false,
             output_invisible: false,
+            headers: Vec::new(),
         }
     }
 }
@@ -91,7 +96,7 @@ impl InloopFilters {
     }
 }
 
-impl Settings {
+impl Config {
     /// dav1d's settings for these; the callbacks are left as dav1d's own.
     pub(crate) fn to_native(&self) -> Result<sys::Dav1dSettings, CodecError> {
         if self.operating_point > 31 {
@@ -123,10 +128,10 @@ fn native_defaults() -> sys::Dav1dSettings {
 
 /// How many frames a decoder with these settings works on at the same time:
 /// dav1d's own answer. A computation without a session, which cannot block; a
-/// running session reports the same number, and what follows from it, as
-/// [`Decoded::Opened`](crate::Decoded::Opened).
-pub fn frame_delay(settings: &Settings) -> usize {
-    settings
+/// running session publishes the same number, and what follows from it, as its
+/// [`Facts`](crate::Facts).
+pub fn frame_delay(config: &Config) -> usize {
+    config
         .to_native()
         .map_or(1, |native| native_frame_delay(&native))
 }
@@ -184,7 +189,7 @@ mod tests {
 
     #[test]
     fn defaults_are_conformant() {
-        let native = Settings::default().to_native().unwrap();
+        let native = Config::default().to_native().unwrap();
         assert_eq!(native.inloop_filters, sys::DAV1D_INLOOPFILTER_ALL);
         assert_eq!(native.apply_grain, 1);
         assert_eq!(native.all_layers, 0);
@@ -193,12 +198,12 @@ mod tests {
 
     #[test]
     fn too_many_threads_are_clamped_to_what_dav1d_takes() {
-        let settings = Settings {
+        let config = Config {
             n_threads: 9999,
             max_frame_delay: 9999,
-            ..Settings::default()
+            ..Config::default()
         };
-        let native = settings.to_native().unwrap();
+        let native = config.to_native().unwrap();
         assert_eq!((native.n_threads, native.max_frame_delay), (256, 256));
     }
 
@@ -214,20 +219,20 @@ mod tests {
 
     #[test]
     fn an_operating_point_out_of_range_is_the_users_to_mend() {
-        let settings = Settings {
+        let config = Config {
             operating_point: 32,
-            ..Settings::default()
+            ..Config::default()
         };
-        assert!(matches!(settings.to_native(), Err(CodecError::Settings(_))));
+        assert!(matches!(config.to_native(), Err(CodecError::Settings(_))));
     }
 
     #[test]
     fn frame_delay_is_the_root_of_the_threads_unless_asked_otherwise() {
         let delay = |n_threads, max_frame_delay| {
-            frame_delay(&Settings {
+            frame_delay(&Config {
                 n_threads,
                 max_frame_delay,
-                ..Settings::default()
+                ..Config::default()
             })
         };
         let expected = [

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A question to a session, on its way to the worker.
+
+use std::any::Any;
+use std::collections::VecDeque;
+
+use crate::{Lane, Session};
+
+type Ask<O> = Box<dyn FnOnce(&mut dyn Any, &Lane<O>) + Send>;
+
+/// A run knows inputs and outputs, but not its session's type, so that is erased here.
+/// A session of another type does not answer.
+pub(crate) struct Question<O> {
+    number: u64,
+    ask: Ask<O>,
+}
+
+impl<O> Question<O> {
+    /// Asks the session on its worker.
+    pub(crate) fn put_to<S: Session<Output = O>>(self, session: &mut S, lane: &Lane<O>) {
+        (self.ask)(session, lane);
+    }
+}
+
+/// Questions that wait for the worker. Whoever asks takes its question out again when
+/// it stops waiting: so there are never more than there are threads that wait, and
+/// none is left when a session ends.
+pub(crate) struct Questions<O> {
+    waiting: VecDeque<Question<O>>,
+    asked: u64,
+}
+
+impl<O> Questions<O> {
+    pub(crate) fn new() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            asked: 0,
+        }
+    }
+
+    /// Gives its number.
+    pub(crate) fn push<S: Session<Output = O>>(
+        &mut self,
+        ask: impl FnOnce(&mut S, &Lane<O>) + Send + 'static,
+    ) -> u64 {
+        self.asked += 1;
+        let ask = move |session: &mut dyn Any, lane: &Lane<O>| {
+            if let Some(session) = session.downcast_mut() {
+                ask(session, lane);
+            }
+        };
+        self.waiting.push_back(Question {
+            number: self.asked,
+            ask: Box::new(ask),
+        });
+        self.asked
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Question<O>> {
+        self.waiting.pop_front()
+    }
+
+    /// Takes this one out, if it is still there; for the caller to drop without the
+    /// lock.
+    pub(crate) fn withdraw(&mut self, number: u64) -> Option<Question<O>> {
+        let at = self
+            .waiting
+            .iter()
+            .position(|question| question.number == number)?;
+        self.waiting.remove(at)
+    }
+}
