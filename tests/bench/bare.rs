@@ -122,6 +122,7 @@ where
         budgets: Budgets::default(),
         max_abandoned: 0,
         predecessor: None,
+        trace: None,
     };
     let run = Run::start(codec, options)?;
     thread::scope(|scope| {

@@ -107,6 +107,7 @@ fn facts(n_threads: u32) -> Facts {
         budgets: Budgets::default(),
         max_abandoned: 0,
         predecessor: None,
+        trace: None,
     };
     let run = Run::start(decoder(threads(n_threads)), options).unwrap();
     let end = Instant::now() + Duration::from_secs(20);

@@ -58,6 +58,7 @@ fn start() -> DecoderRun {
         budgets: Budgets::default(),
         max_abandoned: 0,
         predecessor: None,
+        trace: None,
     };
     Run::start(codec, options).unwrap()
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The way of a frame to its session, and the beginning of a session.
 
-use codecwatch_supervisor::{Options, Run, WaitResult};
+use codecwatch_supervisor::{Options, Run, Trace, WaitResult};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -152,6 +152,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             budgets: settings.budgets,
             max_abandoned: settings.max_abandoned as usize,
             predecessor,
+            trace: Some(trace::<T>()),
         };
         let run = match Run::start(codec, options) {
             Ok(run) => run,
@@ -176,6 +177,22 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         run.set_budgets(self.settings().budgets);
         output_task::start(imp);
         Ok(())
+    }
+}
+
+/// Has the log tell what becomes of frames inside a session. Costs a comparison of
+/// levels for each where the log is off.
+fn trace<T: Supervised>() -> Trace<T::Input, T::Output> {
+    Trace {
+        taken: |session, input| {
+            let id = T::frame_in(input);
+            gst::trace!(CAT, "frame {id}: taken by session {session}");
+        },
+        emitted: |session, output| {
+            if let Some(id) = T::frame_of(output) {
+                gst::trace!(CAT, "frame {id}: emitted by session {session}");
+            }
+        },
     }
 }
 

@@ -58,6 +58,9 @@ pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Sen
     /// before there is a format.
     fn codec(&self) -> Option<Self::Codec>;
 
+    /// The frame that an input is: the id that it is submitted with.
+    fn frame_in(input: &Self::Input) -> u32;
+
     /// The frame that an output settles: the id that it was submitted with.
     fn frame_of(output: &Self::Output) -> Option<u32>;
 

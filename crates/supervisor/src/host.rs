@@ -30,6 +30,9 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
     }
 
     fn emit(&self, output: O, amount: Amount) -> Result<(), Discarded> {
+        if let Some(trace) = &self.trace {
+            (trace.emitted)(self.id, &output);
+        }
         let mut state = self.lock();
         while state.outbox.len() >= OUTBOX && !state.discarding() {
             state = self.wait(&self.outlet, state);

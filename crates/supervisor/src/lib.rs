@@ -55,7 +55,8 @@ pub use machine::{Action, CallKind, Event, Machine, Reason, Snapshot, Verdict};
 pub use name::Name;
 pub use outcome::{Fault, FaultCause, Outcome};
 pub use run::{
-    AskResult, CloseResult, DrainResult, Next, Options, Run, Slow, StartError, Stats, WaitResult,
+    AskResult, CloseResult, DrainResult, Next, Options, Run, Slow, StartError, Stats, Trace,
+    WaitResult,
 };
 pub use session::{Codec, CodecError, Drained, Flush, Library, Session};
 pub use witness::{AdoptedThreads, ChildProcess, Witness};

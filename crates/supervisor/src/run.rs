@@ -8,8 +8,8 @@ mod asking;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-pub use self::admission::Options;
 pub(crate) use self::admission::admit;
+pub use self::admission::{Options, Trace};
 pub use self::answers::{
     AskResult, CloseResult, DrainResult, Next, Slow, StartError, Stats, WaitResult,
 };
@@ -52,7 +52,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     ///
     /// # Errors
     /// [`StartError`], before anything was opened.
-    pub fn start<C>(codec: C, options: Options<I, O>) -> Result<Self, StartError>
+    pub fn start<C>(codec: C, mut options: Options<I, O>) -> Result<Self, StartError>
     where
         C: Codec,
         C::Session: Session<Input = I, Output = O>,
@@ -67,6 +67,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
             C::Session::QUEUE,
             C::Session::weigh,
             options.budgets,
+            options.trace.take(),
         ));
         shared.lock().predecessor = options.predecessor.clone();
         let run = Self {

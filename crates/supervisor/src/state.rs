@@ -16,7 +16,7 @@ use crate::question::{Question, Questions};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::telling::Telling;
 use crate::witness::NamedThreads;
-use crate::{Account, Amount, Budgets, Change, Library, Run, Witness, ledger};
+use crate::{Account, Amount, Budgets, Change, Library, Run, Trace, Witness, ledger};
 
 pub(crate) enum Command<I> {
     Input(I, Amount),
@@ -184,6 +184,7 @@ pub(crate) struct Shared<I, O> {
     pub(crate) output: Condvar,
     /// What an input weighs.
     pub(crate) weigh: fn(&I) -> Amount,
+    pub(crate) trace: Option<Trace<I, O>>,
     /// The streaming thread waits for room.
     pub(crate) room: Condvar,
     /// It waits for a drain, or whoever changes the state for the close.
@@ -197,6 +198,7 @@ impl<I, O> Shared<I, O> {
         queue: usize,
         weigh: fn(&I) -> Amount,
         budgets: Budgets,
+        trace: Option<Trace<I, O>>,
     ) -> Self {
         let name: String = library
             .name
@@ -212,6 +214,7 @@ impl<I, O> Shared<I, O> {
             name,
             told_to_close: AtomicBool::new(false),
             weigh,
+            trace,
             state: Mutex::new(State {
                 machine: Machine::new(now(), budgets),
                 inbox: VecDeque::new(),

@@ -106,7 +106,12 @@ fn serve<S: Session>(
             }
         };
         match command {
-            Command::Input(input, _) => guarded(|| session.send(lane, input))?,
+            Command::Input(input, _) => {
+                if let Some(trace) = &shared.trace {
+                    (trace.taken)(shared.id, &input);
+                }
+                guarded(|| session.send(lane, input))?;
+            }
             Command::Flush => {
                 {
                     let mut state = shared.lock();

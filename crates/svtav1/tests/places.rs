@@ -56,6 +56,7 @@ fn start() -> Run<Picture, Output> {
         budgets: Budgets::default(),
         max_abandoned: 0,
         predecessor: None,
+        trace: None,
     };
     Run::start(SvtAv1::new(slow()), options).unwrap()
 }

@@ -61,6 +61,7 @@ pub(crate) fn options() -> Options<u32, u32> {
         },
         max_abandoned: 0,
         predecessor: None,
+        trace: None,
     }
 }
 

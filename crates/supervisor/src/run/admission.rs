@@ -16,6 +16,29 @@ pub struct Options<I, O> {
     /// for the end of it before it opens: also when that takes longer than its
     /// close budget, as long as it demonstrably works.
     pub predecessor: Option<Run<I, O>>,
+    /// Who hears of each input and output.
+    pub trace: Option<Trace<I, O>>,
+}
+
+impl<I, O> Default for Options<I, O> {
+    fn default() -> Self {
+        Self {
+            budgets: Budgets::default(),
+            max_abandoned: 0,
+            predecessor: None,
+            trace: None,
+        }
+    }
+}
+
+/// What a log tells of inputs and outputs, with the number of their session. Called on
+/// the session's threads, under no lock; must not wait.
+#[derive(Debug)]
+pub struct Trace<I, O> {
+    /// The worker has taken an input and hands it to the codec.
+    pub taken: fn(u64, &I),
+    /// The codec has given an output.
+    pub emitted: fn(u64, &O),
 }
 
 pub(crate) fn admit(library: &Library, max: usize) -> Result<(), StartError> {

@@ -41,6 +41,7 @@ pub(crate) fn options<O>(budgets: Budgets) -> Options<u32, O> {
         budgets,
         max_abandoned: 0,
         predecessor: None,
+        trace: None,
     }
 }
 

@@ -67,6 +67,7 @@ fn scripted(name: &'static str, threads: &[&'static str], budgets: Budgets) -> S
             budgets,
             max_abandoned: 0,
             predecessor: None,
+            trace: None,
         },
     )
     .unwrap();

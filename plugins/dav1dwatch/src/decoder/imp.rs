@@ -217,6 +217,10 @@ impl Supervised for Dav1dWatchDec {
         Some(dav1d::Dav1d::new(config, environment))
     }
 
+    fn frame_in(chunk: &dav1d::Chunk) -> u32 {
+        chunk.id as u32
+    }
+
     fn frame_of(output: &Self::Output) -> Option<u32> {
         let id = match output {
             dav1d::Decoded::Picture(picture) => picture.id,

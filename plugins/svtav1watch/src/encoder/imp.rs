@@ -304,6 +304,10 @@ impl Supervised for SvtAv1WatchEnc {
         Some(svtav1::SvtAv1::new(config))
     }
 
+    fn frame_in(picture: &svtav1::Picture) -> u32 {
+        picture.id as u32
+    }
+
     fn frame_of(output: &Self::Output) -> Option<u32> {
         match output {
             svtav1::Output::Header(_) => None,
