@@ -10,7 +10,7 @@ use crate::machine::{CallKind, Event};
 use crate::opening::Opening;
 use crate::state::Shared;
 use crate::witness::Joined;
-use crate::{Account, Amount, CodecError, Name, Witness, retirement};
+use crate::{Account, Amount, CodecError, Name, Witness, open_permit, retirement};
 
 /// Outputs that wait for downstream before the codec's lanes are held up. A few,
 /// so that the codec works on while one is pushed; not many, since each may hold
@@ -101,6 +101,7 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
     fn lane_ended(&self, ended: Result<(), LaneFault>) {
         let mut state = self.lock();
         let mut unused = None;
+        let mut made_room = false;
         state.lanes -= 1;
         if let Err(fault) = ended {
             self.fail(&mut state, fault.into());
@@ -109,8 +110,10 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
             state.machine.handle(now(), Event::Closed);
             if state.abandoned && state.holds_codec() {
                 Account::reclaim(&self.library.name);
+                made_room = true;
             } else if std::mem::take(&mut state.retiring) {
                 Account::end_retirement(&self.library.name);
+                made_room = true;
             }
             self.wake_all();
             if state.in_retirement {
@@ -120,6 +123,10 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
         }
         drop(state);
         drop(unused);
+        if made_room {
+            // A session may wait for the number of those that hold something.
+            open_permit::wake();
+        }
     }
 }
 
