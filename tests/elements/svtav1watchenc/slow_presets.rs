@@ -99,6 +99,26 @@ fn after_a_flush_in_mid_stream_it_goes_on() {
     pipeline.set_state(gst::State::Null).unwrap();
 }
 
+/// Each finds the session of the one before still closing, or not open yet.
+#[test]
+fn many_flushes_in_a_row_end_in_one_session_that_goes_on() {
+    if !is_child("many_flushes_in_a_row_end_in_one_session_that_goes_on") {
+        return;
+    }
+    let pipeline = pipeline("max-abandoned=1");
+    let packets = packets(&pipeline);
+    pipeline.set_state(gst::State::Playing).unwrap();
+    flows(&pipeline, &packets, "the start");
+    for _ in 0..8 {
+        pipeline
+            .seek_simple(gst::SeekFlags::FLUSH, gst::ClockTime::ZERO)
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    flows(&pipeline, &packets, "the last seek");
+    pipeline.set_state(gst::State::Null).unwrap();
+}
+
 #[test]
 fn a_second_one_beside_it_is_refused_and_told_who_runs() {
     if !is_child("a_second_one_beside_it_is_refused_and_told_who_runs") {
