@@ -72,7 +72,7 @@ fn stopped_in_mid_stream_it_plays_again() {
     if !is_child("stopped_in_mid_stream_it_plays_again") {
         return;
     }
-    let pipeline = pipeline("close-timeout=300000000 max-abandoned=1");
+    let pipeline = pipeline("close-timeout=700000000 max-abandoned=1");
     let packets = packets(&pipeline);
     for life in 0..2 {
         pipeline.set_state(gst::State::Playing).unwrap();
