@@ -153,6 +153,10 @@ impl Session for SvtAv1Session {
     type Input = Picture;
     type Output = Output;
 
+    /// Raw pictures, each out of upstream's pool: one to be taken while the next is
+    /// made.
+    const QUEUE: usize = 2;
+
     fn delay(&self) -> Option<usize> {
         Some(self.delay)
     }
