@@ -27,7 +27,9 @@ pub(crate) enum DrainEnd {
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     /// Drains every session in line, and waits until downstream has taken
     /// everything. `last`: the sessions end with it, and the close of the last one
-    /// is waited for. The watchdog bounds the drain, `close-timeout` the close.
+    /// is waited for. The watchdog bounds the drain, `close-timeout` the close; a
+    /// flush or a stop ends the wait for either, and the close goes on in the
+    /// background.
     pub(crate) fn drain<T>(&self, imp: &T, last: bool) -> DrainEnd
     where
         T: Supervised<Input = I, Output = O>,
@@ -47,8 +49,11 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                 DrainResult::Complete if last => {
                     self.lock().leave(&run);
                     self.line_changed();
-                    self.close(imp, &run);
+                    self.after_close(imp, &run, run.wait_closed_until_cancelled());
                     self.report_stuck_closes(imp);
+                    if self.lock().is_held() {
+                        return DrainEnd::Cancelled;
+                    }
                 }
                 DrainResult::Complete => break,
                 DrainResult::Cancelled => {
@@ -94,14 +99,21 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         });
     }
 
-    /// Waits for the close of a session, for `close-timeout` at most. One that
-    /// demonstrably works goes on in the background; of one that does not, the bus
-    /// is told.
+    /// Waits for the close of a session, for `close-timeout` at most.
     pub(crate) fn close<T>(&self, imp: &T, run: &Run<I, O>)
     where
         T: Supervised<Input = I, Output = O>,
     {
-        match run.wait_closed() {
+        self.after_close(imp, run, run.wait_closed());
+    }
+
+    /// The wait for a close has ended. A session that still closes goes on in the
+    /// background; of one that does not, the bus is told.
+    fn after_close<T>(&self, imp: &T, run: &Run<I, O>, closed: CloseResult)
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
+        match closed {
             CloseResult::Closed | CloseResult::Abandoned(None) => {}
             CloseResult::Retiring => self.retire(imp, run),
             CloseResult::Abandoned(Some(fault)) => {

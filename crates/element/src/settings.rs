@@ -20,7 +20,8 @@ pub struct Settings {
     pub restart_limit: u32,
     /// `restart-window`.
     pub restart_window: Duration,
-    /// `max-abandoned`: abandoned workers at which no session is opened any more.
+    /// `max-abandoned`: workers, abandoned or closing in the background, at which no
+    /// session is opened.
     pub max_abandoned: u32,
     /// `eos-after-failure`: EOS follows the error.
     pub eos_after_failure: bool,
@@ -154,8 +155,9 @@ const TABLE: &[Property<Settings>] = &[
             count(
                 name,
                 "Maximum abandoned",
-                "Abandoned workers of the codec library at which new sessions are refused \
-                 (0 = no limit)",
+                "Workers of the codec library, abandoned or still closing in the background, at \
+                 which no session is opened: it waits for one that closes, and is refused where \
+                 as many are abandoned (0 = no limit)",
                 d.max_abandoned,
             )
         },

@@ -18,15 +18,19 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             gst::StateChange::PlayingToPaused => self.pending_report.post(),
             gst::StateChange::PausedToReady => {
                 self.pending_report.post();
-                let runs = {
+                let (runs, leaving) = {
                     let mut line = self.lock();
                     line.stopping = true;
-                    line.runs()
+                    (line.runs(), line.leaving().to_vec())
                 };
                 self.line_changed();
                 for run in runs {
                     run.cancel();
                     run.request_close();
+                }
+                // One may be waited for at the end of the stream.
+                for run in leaving {
+                    run.cancel();
                 }
             }
             _ => {}
@@ -36,13 +40,14 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     /// Makes every wait return until [`flush`](Self::flush): to be called before
     /// FLUSH_START is chained up.
     pub(crate) fn prepare_flush(&self) {
-        let runs = {
+        let (runs, leaving) = {
             let mut line = self.lock();
             line.flushing = true;
-            line.runs()
+            (line.runs(), line.leaving().to_vec())
         };
         self.line_changed();
-        for run in runs {
+        // One that leaves may be waited for at the end of the stream.
+        for run in runs.iter().chain(&leaving) {
             run.cancel();
         }
     }

@@ -81,13 +81,21 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
 
     /// Waits until the session's threads have ended or it was abandoned. Once it
     /// closes the wait is bounded by the close budget, counted from the beginning
-    /// of the close; a session that is neither then is retiring. Until it closes
-    /// it is for the output task to drive it there.
-    pub(crate) fn wait_closed(&self) -> MutexGuard<'_, State<I, O>> {
+    /// of the close; a session that is neither then is retiring, and so is one whose
+    /// wait ends because `give_up` says so. Until it closes it is for the output task
+    /// to drive it there.
+    pub(crate) fn wait_closed(
+        &self,
+        give_up: impl Fn(&State<I, O>) -> bool,
+    ) -> MutexGuard<'_, State<I, O>> {
         let mut state = self.lock();
         loop {
             state = self.drive_close(state);
             if state.over() {
+                return state;
+            }
+            if give_up(&state) {
+                self.count_as_retiring(&mut state);
                 return state;
             }
             let deadline = state.machine.deadline().map(|(at, _)| at);

@@ -11,7 +11,7 @@ use crate::opening::Opening;
 use crate::state::Shared;
 use crate::telling::Facts;
 use crate::witness::Joined;
-use crate::{Amount, Change, CodecError, Name, Witness, ledger, retirement};
+use crate::{Amount, Change, CodecError, Name, Witness, ledger, open_permit, retirement};
 
 /// Outputs that wait for downstream before the codec's lanes are held up. A few,
 /// so that the codec works on while one is pushed; not many, since each may hold
@@ -121,6 +121,7 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
     fn lane_ended(&self, ended: Result<(), LaneFault>) {
         let mut state = self.lock();
         let mut unused = None;
+        let mut made_room = false;
         state.lanes -= 1;
         if let Err(fault) = ended {
             self.fail(&mut state, fault.into());
@@ -129,8 +130,10 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
             state.machine.handle(now(), Event::Closed);
             if state.abandoned && state.holds_codec() {
                 ledger().change(&self.library.name, Change::Reclaimed);
+                made_room = true;
             } else if std::mem::take(&mut state.retiring) {
                 ledger().change(&self.library.name, Change::RetirementEnded);
+                made_room = true;
             }
             self.wake_all();
             if state.in_retirement {
@@ -140,6 +143,10 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
         }
         drop(state);
         drop(unused);
+        if made_room {
+            // A session may wait for the number of those that hold something.
+            open_permit::wake();
+        }
     }
 }
 

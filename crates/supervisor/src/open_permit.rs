@@ -25,6 +25,16 @@ static PERMITS: LazyLock<Permits> = LazyLock::new(Permits::default);
 #[cfg(test)]
 shuttle::lazy_static! { static ref PERMITS: Permits = Permits::default(); }
 
+/// Whether a worker wants the permit, apart from whoever has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Now,
+    /// Not yet.
+    Later,
+    /// It need not wait any longer.
+    Never,
+}
+
 /// The permit of one worker; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct OpenPermit {
@@ -50,21 +60,22 @@ impl OpenPermit {
         Some(Self::of(library, worker))
     }
 
-    /// Waits for the library's permit, for `bound` at most, or until `give_up`
-    /// says so (looked at whenever a permit ends and when [`wake`] is called).
+    /// Waits for the library's permit, for `bound` at most, and for the worker's
+    /// `turn` (asked whenever a permit ends and when [`wake`] is called).
     pub(crate) fn take(
         library: &Name,
         worker: u64,
         bound: Duration,
-        give_up: impl Fn() -> bool,
+        turn: impl Fn() -> Turn,
     ) -> Option<Self> {
         let deadline = now() + bound;
         let mut holders = holders();
         loop {
-            if give_up() {
+            let turn = turn();
+            if turn == Turn::Never {
                 return None;
             }
-            if !holders.contains_key(library) {
+            if turn == Turn::Now && !holders.contains_key(library) {
                 holders.insert(library.clone(), worker);
                 return Some(Self::of(library, worker));
             }
@@ -125,24 +136,26 @@ mod tests {
     #[test]
     fn a_second_open_waits_for_the_first_and_not_for_ever() {
         once(Time::Flies, || {
-            let first = OpenPermit::take(&LIBRARY, 1, Duration::from_secs(1), || false);
+            let first = OpenPermit::take(&LIBRARY, 1, Duration::from_secs(1), || Turn::Now);
             assert!(first.is_some());
-            assert!(OpenPermit::take(&LIBRARY, 2, Duration::from_millis(20), || false).is_none());
-            assert!(OpenPermit::take(&ANOTHER, 3, Duration::ZERO, || false).is_some());
+            assert!(
+                OpenPermit::take(&LIBRARY, 2, Duration::from_millis(20), || Turn::Now).is_none()
+            );
+            assert!(OpenPermit::take(&ANOTHER, 3, Duration::ZERO, || Turn::Now).is_some());
             drop(first);
-            assert!(OpenPermit::take(&LIBRARY, 2, Duration::ZERO, || false).is_some());
+            assert!(OpenPermit::take(&LIBRARY, 2, Duration::ZERO, || Turn::Now).is_some());
         });
     }
 
     #[test]
     fn a_wedged_open_loses_its_turn_and_cannot_end_the_next_one() {
         once(Time::Flies, || {
-            let wedged = OpenPermit::take(&LIBRARY, 1, Duration::ZERO, || false);
+            let wedged = OpenPermit::take(&LIBRARY, 1, Duration::ZERO, || Turn::Now);
             revoke(&LIBRARY, 1);
-            let next = OpenPermit::take(&LIBRARY, 2, Duration::ZERO, || false);
+            let next = OpenPermit::take(&LIBRARY, 2, Duration::ZERO, || Turn::Now);
             assert!(next.is_some());
             drop(wedged);
-            assert!(OpenPermit::take(&LIBRARY, 3, Duration::ZERO, || false).is_none());
+            assert!(OpenPermit::take(&LIBRARY, 3, Duration::ZERO, || Turn::Now).is_none());
             drop(next);
         });
     }

@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 
 use crate::CodecError;
 use crate::machine::Event;
-use crate::open_permit::{self, OpenPermit};
+use crate::open_permit::{self, OpenPermit, Turn};
+use crate::run::Admission;
 use crate::state::Shared;
 use crate::witness::NamedThreads;
 
@@ -20,9 +21,13 @@ pub(crate) struct Opening {
 
 impl Opening {
     /// The first open of a session, which owes nothing while it waits for its
-    /// permit. `None`: it was told to close before.
-    pub(crate) fn first<I, O>(shared: &Shared<I, O>) -> Result<Option<OpenPermit>, CodecError> {
-        wait_for_permit(shared)
+    /// permit, and for others to end where too many retire. `None`: it was told to
+    /// close before.
+    pub(crate) fn first<I, O>(
+        shared: &Shared<I, O>,
+        max_abandoned: usize,
+    ) -> Result<Option<OpenPermit>, CodecError> {
+        wait_for_permit(shared, || Admission::of(&shared.library, max_abandoned))
     }
 
     /// Another open of a session that runs.
@@ -36,7 +41,8 @@ impl Opening {
         } else {
             // The session cannot help it: it owes nothing as long as it waits.
             shared.note(&mut shared.lock(), Event::OthersAwaited);
-            let permit = wait_for_permit(shared);
+            // It has been admitted long ago.
+            let permit = wait_for_permit(shared, || Admission::Granted);
             shared.note(&mut shared.lock(), Event::OthersDone);
             let told_to_close =
                 || CodecError::Resource(format!("{name} was told to close, and not opened again"));
@@ -71,18 +77,33 @@ impl Drop for Opening {
 }
 
 /// `None`: the session was told to close.
-fn wait_for_permit<I, O>(shared: &Shared<I, O>) -> Result<Option<OpenPermit>, CodecError> {
+fn wait_for_permit<I, O>(
+    shared: &Shared<I, O>,
+    admission: impl Fn() -> Admission,
+) -> Result<Option<OpenPermit>, CodecError> {
     let budgets = *shared.lock().machine.budgets();
     // Whoever is opening has a budget of its own and loses its permit when it is
     // wedged; until then it is slow at most.
     let bound = budgets.open.max(budgets.slow_limit);
     let name = &shared.library.name;
     let told_to_close = || shared.told_to_close.load(Ordering::Acquire);
-    let permit = OpenPermit::take(name, shared.id, bound, told_to_close);
-    if permit.is_none() && !told_to_close() {
-        return Err(CodecError::Resource(format!(
-            "another session of {name} has been opening for more than {bound:.1?}"
-        )));
+    let permit = OpenPermit::take(name, shared.id, bound, || {
+        if told_to_close() {
+            return Turn::Never;
+        }
+        match admission() {
+            Admission::Granted => Turn::Now,
+            Admission::Later(_) => Turn::Later,
+            Admission::Refused(_) => Turn::Never,
+        }
+    });
+    if permit.is_some() || told_to_close() {
+        return Ok(permit);
     }
-    Ok(permit)
+    Err(CodecError::Resource(match admission() {
+        Admission::Granted => {
+            format!("another session of {name} has been opening for more than {bound:.1?}")
+        }
+        Admission::Later(refusal) | Admission::Refused(refusal) => refusal.to_string(),
+    }))
 }

@@ -8,7 +8,7 @@ mod asking;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-pub(crate) use self::admission::admit;
+pub(crate) use self::admission::Admission;
 pub use self::admission::{Options, Trace};
 pub use self::answers::{
     AskResult, CloseResult, DrainResult, Next, Slow, StartError, Stats, WaitResult,
@@ -19,8 +19,8 @@ use crate::machine::Event;
 use crate::outcome::{Fault, Outcome};
 use crate::session::{Codec, Session};
 use crate::state::{Command, Shared, State};
-use crate::sync::thread;
-use crate::{Account, Budgets, Witness, ledger, open_permit, retirement, worker};
+use crate::sync::{MutexGuard, thread};
+use crate::{Account, Budgets, Phase, Witness, ledger, open_permit, retirement, worker};
 
 /// One session from its first input to its outcome. Clones share it.
 ///
@@ -60,7 +60,9 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         // Otherwise no input would ever find room.
         const { assert!(C::Session::QUEUE > 0) };
         let library = codec.library();
-        admit(&library, options.max_abandoned)?;
+        if let Admission::Refused(refusal) = Admission::of(&library, options.max_abandoned) {
+            return Err(refusal);
+        }
         let shared = Arc::new(Shared::new(
             library,
             ledger().next_session(),
@@ -238,12 +240,13 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
 
     /// Drops what is queued, inside, and not yet fetched by the output task. Does
     /// not wait: the next [`wait_for_room`](Self::wait_for_room) does, and says
-    /// whether the session goes on or is [`WaitResult::Spent`].
+    /// whether the session goes on or is [`WaitResult::Spent`]. One that still waits
+    /// for its turn to open goes on: it is as good as new.
     pub fn flush(&self) {
         let mut state = self.shared.lock();
         state.drains_void = state.drains_asked;
         let left = state.take_queues(now());
-        if !state.spent {
+        if !state.spent && state.machine.phase() != Phase::Waiting {
             state.flushing = true;
             self.push(&mut state, Command::Flush);
         }
@@ -314,7 +317,16 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     /// over to [`retire`](Self::retire); any other is abandoned. Until it closes
     /// it is for the output task to drive it there.
     pub fn wait_closed(&self) -> CloseResult {
-        let mut state = self.shared.wait_closed();
+        self.closed_as(self.shared.wait_closed(|_| false))
+    }
+
+    /// The same, for a wait that [`cancel`](Self::cancel) ends: a session that still
+    /// closes then is [`CloseResult::Retiring`], too.
+    pub fn wait_closed_until_cancelled(&self) -> CloseResult {
+        self.closed_as(self.shared.wait_closed(|state| state.cancelled))
+    }
+
+    fn closed_as(&self, mut state: MutexGuard<'_, State<I, O>>) -> CloseResult {
         match state.stuck_close.take() {
             Some(fault) => CloseResult::Abandoned(Some(fault)),
             None if state.closed() => CloseResult::Closed,
@@ -359,7 +371,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     /// returned.
     pub fn has_opened(&self) -> bool {
         let phase = self.shared.lock().machine.phase();
-        !matches!(phase, crate::Phase::Waiting | crate::Phase::Opening)
+        !matches!(phase, Phase::Waiting | Phase::Opening)
     }
 
     /// Whether the session is closed and its threads have ended.

@@ -42,6 +42,23 @@ pub trait Codec: Send + 'static {
     /// The library that the session will call.
     fn library(&self) -> Library;
 
+    /// Waits until the codec can be opened beside those that there are: on the
+    /// worker, before it asks for the permit to open, so that others of the library
+    /// open meanwhile. Nothing native is called. The session owes nothing; the wait
+    /// has to have a bound of its own, and to end soon once outputs are
+    /// [not wanted](Lane::discarding). What was taken is given back where the codec
+    /// is dropped and not opened.
+    ///
+    /// # Errors
+    /// [`CodecError::Settings`] when the user has to change something,
+    /// [`CodecError::Resource`] otherwise.
+    fn wait_for_turn(
+        &mut self,
+        _lane: &Lane<<Self::Session as Session>::Output>,
+    ) -> Result<(), CodecError> {
+        Ok(())
+    }
+
     /// Opens the native codec. Runs on the worker and may block; every native
     /// call goes through `lane`.
     ///

@@ -12,7 +12,7 @@ use crate::machine::Event;
 use crate::opening::Opening;
 use crate::outcome::Outcome;
 use crate::question::Question;
-use crate::run::{Options, admit};
+use crate::run::Options;
 use crate::session::{Codec, CodecError, Drained, Flush, Session};
 use crate::state::{Command, Shared, Work};
 use crate::{Change, ledger};
@@ -50,6 +50,8 @@ fn live<C: Codec>(
         let same = shared.lock().predecessor.take();
         drop((predecessor, same));
     }
+    let mut codec = codec;
+    guarded(|| codec.wait_for_turn(lane))?;
     let Some(mut session) = open(codec, shared, lane, options.max_abandoned)? else {
         return Ok(());
     };
@@ -66,12 +68,9 @@ fn open<C: Codec>(
     lane: &Lane<Output<C>>,
     max_abandoned: usize,
 ) -> Result<Option<C::Session>, LaneFault> {
-    let Some(permit) = Opening::first(shared)? else {
+    let Some(permit) = Opening::first(shared, max_abandoned)? else {
         return Ok(None);
     };
-    // Others may have been abandoned since the run was started.
-    admit(&shared.library, max_abandoned)
-        .map_err(|refused| CodecError::Resource(refused.to_string()))?;
     let opening = Opening::under(Some(permit), &shared.threads);
     {
         let mut state = shared.lock();

@@ -20,9 +20,10 @@ use codecwatch_supervisor::{
 use crate::bitrate::BitrateChange;
 use crate::config::Config;
 use crate::effective::{Effective, Mode, Structure};
-use crate::encoder::{Encoder, Received};
+use crate::encoder::{self, Encoder, Received};
 use crate::packet::{Output, Packet};
 use crate::picture::{Format, Picture, Plane, Readable, Scratch};
+use crate::preset_slot::{PresetSlot, Reservation};
 use crate::sys;
 use crate::version::Version;
 
@@ -63,13 +64,17 @@ impl Config {
 #[derive(Debug)]
 pub struct SvtAv1 {
     config: Config,
+    place: Option<Reservation>,
 }
 
 impl SvtAv1 {
     /// A session with these settings. They are checked when it is opened; see
     /// [`Config::check`] for earlier.
     pub fn new(config: Config) -> Self {
-        Self { config }
+        Self {
+            config,
+            place: None,
+        }
     }
 }
 
@@ -80,11 +85,21 @@ impl Codec for SvtAv1 {
         LIBRARY
     }
 
-    fn open(self, lane: &Lane<Output>) -> Result<SvtAv1Session, CodecError> {
+    fn wait_for_turn(&mut self, lane: &Lane<Output>) -> Result<(), CodecError> {
         self.config.check()?;
-        let encoder = Encoder::open(lane, &self.config)?;
+        if self.place.is_none() {
+            self.place = PresetSlot::reserve(lane, &self.config)?;
+        }
+        Ok(())
+    }
+
+    fn open(mut self, lane: &Lane<Output>) -> Result<SvtAv1Session, CodecError> {
+        // Who opens without a supervisor has not waited.
+        self.wait_for_turn(lane)?;
+        let place = self.place.take().ok_or_else(encoder::told_to_close)?;
+        let encoder = Encoder::open(lane, &self.config, place.occupy())?;
         Ok(SvtAv1Session {
-            encoder: encoder.map(Arc::new),
+            encoder: Arc::new(encoder),
             pending: Arc::default(),
             receiver: None,
             discarder: Arc::default(),
@@ -114,9 +129,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// receive lane may be inside the library.
 #[derive(Debug)]
 pub struct SvtAv1Session {
-    /// None where the session was told to close or to flush before it could be
-    /// opened: nothing else will be asked of it.
-    encoder: Option<Arc<Encoder>>,
+    encoder: Arc<Encoder>,
     pending: Arc<Pending>,
     /// Started with the first picture: without one, some libraries would never
     /// let it go again.
@@ -139,6 +152,10 @@ pub struct SvtAv1Session {
 impl Session for SvtAv1Session {
     type Input = Picture;
     type Output = Output;
+
+    /// Raw pictures, each out of upstream's pool: one to be taken while the next is
+    /// made.
+    const QUEUE: usize = 2;
 
     fn delay(&self) -> Option<usize> {
         Some(self.delay)
@@ -183,15 +200,10 @@ impl Session for SvtAv1Session {
     }
 
     fn close(mut self, lane: &Lane<Output>) -> Result<(), CodecError> {
-        if let Some(encoder) = &self.encoder {
-            encoder.closing();
-        }
+        self.encoder.closing();
         let ended = self.end(lane);
-        let Some(encoder) = self.encoder else {
-            return ended;
-        };
         // The receive lane has ended and given up its share.
-        let Some(encoder) = Arc::into_inner(encoder) else {
+        let Some(encoder) = Arc::into_inner(self.encoder) else {
             return Err(CodecError::Resource(
                 "the receive lane still holds the encoder".to_owned(),
             ));
@@ -201,14 +213,8 @@ impl Session for SvtAv1Session {
 }
 
 impl SvtAv1Session {
-    fn encoder(&self) -> Result<&Arc<Encoder>, CodecError> {
-        self.encoder.as_ref().ok_or_else(|| {
-            CodecError::Resource("the session was told to close before it was open".to_owned())
-        })
-    }
-
     fn receive(&self, lane: &Lane<Output>) -> Result<Sibling, CodecError> {
-        let encoder = self.encoder()?.clone();
+        let encoder = self.encoder.clone();
         let pending = self.pending.clone();
         let discarder = self.discarder.clone();
         lane.spawn("receive", move |lane| {
@@ -241,7 +247,6 @@ impl SvtAv1Session {
             cr_stride: red.1,
             ..Default::default()
         };
-        let encoder = self.encoder()?;
         let mut change = BitrateChange::to(bitrate);
         let key = self.can_force_key && (force_key || change.needs_key());
         let bytes = self.format.bytes() as u32;
@@ -261,7 +266,7 @@ impl SvtAv1Session {
         };
         // SAFETY: the planes were checked against the session's format and live
         // until `send` returns; the node of the change lives until here.
-        unsafe { encoder.send_picture(lane, &mut buffer) }
+        unsafe { self.encoder.send_picture(lane, &mut buffer) }
     }
 
     /// Sends the end of the stream, once, and waits until everything is out.
@@ -269,11 +274,11 @@ impl SvtAv1Session {
         if !self.ended {
             // Without it the receive lane never ends: a failure is told at once, and the
             // close tries again.
-            match &self.encoder {
-                None => Ok(()),
-                Some(encoder) if self.begun => encoder.send_end(lane),
-                Some(_) => self.end_unused(lane),
-            }?;
+            if self.begun {
+                self.encoder.send_end(lane)?;
+            } else {
+                self.end_unused(lane)?;
+            }
             self.ended = true;
         }
         self.wait_for_receiver();
@@ -297,7 +302,7 @@ impl SvtAv1Session {
     fn end_unused(&mut self, lane: &Lane<Output>) -> Result<(), CodecError> {
         if Version::installed().at_least(2, 0) {
             return match self.receiver {
-                Some(_) => self.encoder()?.send_end(lane),
+                Some(_) => self.encoder.send_end(lane),
                 None => Ok(()),
             };
         }
@@ -309,7 +314,7 @@ impl SvtAv1Session {
         let readable = self.format.readable(&planes, &mut self.scratch)?;
         self.encode(lane, readable, 0, false, None)?;
         // The receive lane takes it out again, or `svt_av1_enc_deinit`.
-        self.encoder()?.send_end(lane)
+        self.encoder.send_end(lane)
     }
 }
 

@@ -38,6 +38,11 @@ pub(crate) fn check(call: &'static str, code: sys::EbErrorType) -> Result<(), Co
     })
 }
 
+/// Why a session that was told to close is not opened.
+pub(crate) fn told_to_close() -> CodecError {
+    CodecError::Resource("the session was told to close before it was open".to_owned())
+}
+
 /// What the library gives back.
 #[derive(Debug)]
 pub(crate) enum Received {
@@ -74,20 +79,18 @@ unsafe impl Send for Encoder {}
 unsafe impl Sync for Encoder {}
 
 impl Encoder {
-    /// Opens an encoder. `None`: its session was told to close while another had
-    /// the [place](PresetSlot) that it needs.
+    /// Opens an encoder in its place.
     ///
     /// # Errors
     /// What the library answered; [`CodecError::Settings`] where it is the
-    /// settings that it does not take.
+    /// settings that it does not take; [`CodecError::Resource`] where its session was
+    /// told to close before.
     pub(crate) fn open<O: Send + 'static>(
         lane: &Lane<O>,
         config: &Config,
-    ) -> Result<Option<Self>, CodecError> {
-        let Some(place) = PresetSlot::take(lane, config)? else {
-            return Ok(None);
-        };
-        let (mut encoder, opening) = match Self::configured(lane, config) {
+        place: PresetSlot,
+    ) -> Result<Self, CodecError> {
+        let (mut encoder, opening) = match Self::configured(lane, config, place.number()) {
             Ok(configured) => configured,
             Err(error) => {
                 place.leave();
@@ -107,7 +110,7 @@ impl Encoder {
         }
         place.running();
         encoder.place = Some(place);
-        Ok(Some(encoder))
+        Ok(encoder)
     }
 
     /// The session was told to close. To be called before the first call that may
@@ -118,18 +121,22 @@ impl Encoder {
         }
     }
 
-    /// An encoder that has its settings and runs no thread yet.
+    /// An encoder that has its settings and runs no thread yet. `number`: that of its
+    /// place.
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub(crate) fn configured<O: Send + 'static>(
         lane: &Lane<O>,
         config: &Config,
+        number: Option<u64>,
     ) -> Result<(Self, Opening), CodecError> {
         log::route();
         // What an earlier session complained of is not about this one.
         let _ = log::last_complaint();
-        let opening = lane.wait_for_others(Opening::begin);
+        let opening = lane
+            .wait_for_others(|| Opening::begin(number, || lane.discarding()))
+            .ok_or_else(told_to_close)?;
         let mut settings = Box::<sys::EbSvtAv1EncConfiguration>::default();
         let encoder = Self::init_handle(lane, &mut settings)?;
         let configured = native::configure(lane, config, &mut settings)
@@ -293,10 +300,12 @@ impl Encoder {
             unsafe { sys::svt_av1_enc_deinit(self.handle.as_ptr()) }
         });
         let stopped = check(call, code);
-        if let Some(place) = self.place.take() {
+        let place = self.place.take();
+        let number = place.as_ref().and_then(PresetSlot::number);
+        if let Some(place) = place {
             place.leave();
         }
-        let freed = teardown_gate::free(self, lane);
+        let freed = teardown_gate::free(self, number, lane);
         stopped.and(freed)
     }
 

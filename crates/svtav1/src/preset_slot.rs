@@ -20,6 +20,7 @@ use codecwatch_supervisor::{CodecError, Lane};
 
 use crate::config::Config;
 use crate::effective::Effective;
+use crate::teardown_gate;
 use crate::version::Version;
 
 /// How long the place of a session that closes is waited for: the default of
@@ -72,6 +73,11 @@ pub(crate) struct PresetSlot {
     number: Option<u64>,
 }
 
+/// A place that was taken for an encoder that has not begun to open: given up when
+/// dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation(Option<PresetSlot>);
+
 /// How a wait for a place ended.
 #[derive(Debug, PartialEq, Eq)]
 enum Wait {
@@ -91,11 +97,20 @@ struct Bounds {
 static PLACES: LazyLock<Places> = LazyLock::new(Places::default);
 
 impl PresetSlot {
-    /// Waits while a session that closes holds the place, for ten minutes at most. `None`: the session of this lane has been told to close meanwhile.
+    /// Waits while a session that closes holds the place, for ten minutes at most.
+    /// `None`: the session of this lane has been told to close meanwhile.
     ///
     /// # Errors
     /// [`CodecError::Settings`] naming who holds the place.
-    pub(crate) fn take<O: Send + 'static>(
+    pub(crate) fn reserve<O: Send + 'static>(
+        lane: &Lane<O>,
+        config: &Config,
+    ) -> Result<Option<Reservation>, CodecError> {
+        let slot = Self::take(lane, config)?;
+        Ok(slot.map(|slot| Reservation(Some(slot))))
+    }
+
+    fn take<O: Send + 'static>(
         lane: &Lane<O>,
         config: &Config,
     ) -> Result<Option<Self>, CodecError> {
@@ -109,10 +124,12 @@ impl PresetSlot {
             running: GRACE,
         };
         let slow = preset < least;
-        let wait = || PLACES.take(preset, slow, &bounds, || lane.discarding());
-        match lane.wait_for_others(wait) {
+        match PLACES.take(preset, slow, &bounds, || lane.discarding()) {
             Wait::Place(number) => {
-                lane.set_kill_hook(move || PLACES.enter(number, Stage::Abandoned));
+                lane.set_kill_hook(move || {
+                    PLACES.enter(number, Stage::Abandoned);
+                    teardown_gate::give_up(number);
+                });
                 Ok(Some(Self {
                     number: Some(number),
                 }))
@@ -124,6 +141,11 @@ impl PresetSlot {
                  on for all, or a process for each, or SVT-AV1 4.1",
             ))),
         }
+    }
+
+    /// The number that the place's encoder goes by, where there is need for one.
+    pub(crate) fn number(&self) -> Option<u64> {
+        self.number
     }
 
     /// The encoder is open.
@@ -146,6 +168,21 @@ impl PresetSlot {
     pub(crate) fn leave(self) {
         if let Some(number) = self.number {
             PLACES.leave(number);
+        }
+    }
+}
+
+impl Reservation {
+    /// The native open begins: from now on the place has to be left.
+    pub(crate) fn occupy(mut self) -> PresetSlot {
+        self.0.take().unwrap_or(PresetSlot { number: None })
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if let Some(slot) = self.0.take() {
+            slot.leave();
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn turn() -> MutexGuard<'static, ()> {
 
 fn library(config: &Config) -> Result<(), CodecError> {
     let (lane, _outputs) = Lane::<Output>::detached();
-    let (encoder, opening) = Encoder::configured(&lane, config)?;
+    let (encoder, opening) = Encoder::configured(&lane, config, None)?;
     drop(opening);
     encoder.destroy(&lane)
 }

@@ -34,11 +34,11 @@ fn goes_together(test: &str) -> bool {
 }
 
 /// A session with so much inside that its close takes a while.
-fn full() -> Open {
-    let mut open = open(&slow()).unwrap();
+fn full(config: &Config) -> Open {
+    let mut open = open(config).unwrap();
     for number in 0..40 {
         open.session
-            .send(&open.lane, picture(&slow(), number))
+            .send(&open.lane, picture(config, number))
             .unwrap();
     }
     open
@@ -51,14 +51,14 @@ fn close_in_background(open: Open) -> thread::JoinHandle<Instant> {
     })
 }
 
-fn start() -> Run<Picture, Output> {
+fn start(config: &Config) -> Run<Picture, Output> {
     let options = Options {
         budgets: Budgets::default(),
         max_abandoned: 0,
         predecessor: None,
         trace: None,
     };
-    Run::start(SvtAv1::new(slow()), options).unwrap()
+    Run::start(SvtAv1::new(config.clone()), options).unwrap()
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_slow_encoder_opens_when_the_one_that_closes_is_gone() {
     }
     let _turn = one_at_a_time();
     within(Duration::from_secs(60), || {
-        let closing = close_in_background(full());
+        let closing = close_in_background(full(&slow()));
         let next = open(&slow()).unwrap();
         let opened = Instant::now();
         assert!(closing.join().unwrap() <= opened);
@@ -83,14 +83,14 @@ fn a_refusal_names_the_session_that_has_the_place() {
     }
     let _turn = one_at_a_time();
     within(Duration::from_secs(60), || {
-        let holder = start();
+        let holder = start(&slow());
         assert!(holder.submit(picture(&slow(), 0)).is_ok());
         let taken = (0..1000).any(|_| {
             thread::sleep(Duration::from_millis(10));
             holder.stats().session.queued == 0
         });
         assert!(taken);
-        let refused = start();
+        let refused = start(&slow());
         assert!(matches!(refused.next(), Next::Ended));
         let outcome = refused.outcome().unwrap();
         assert!(matches!(outcome, Outcome::CodecFailed(_)), "{outcome:?}");
@@ -103,27 +103,57 @@ fn a_refusal_names_the_session_that_has_the_place() {
 }
 
 #[test]
-fn a_session_that_waits_for_its_place_can_be_closed_and_flushed_at_once() {
-    if goes_together("a_session_that_waits_for_its_place_can_be_closed_and_flushed_at_once") {
+fn a_session_that_waits_for_its_place_can_be_closed_at_once_and_outlives_a_flush() {
+    if goes_together(
+        "a_session_that_waits_for_its_place_can_be_closed_at_once_and_outlives_a_flush",
+    ) {
         return;
     }
     let _turn = one_at_a_time();
     within(Duration::from_secs(60), || {
-        let closing = close_in_background(full());
-        let waiting = start();
+        let closing = close_in_background(full(&slow()));
+        let waiting = start(&slow());
         thread::sleep(Duration::from_millis(50));
+        assert!(waiting.submit(picture(&slow(), 0)).is_ok());
         waiting.flush();
-        // It was not opened, and another has to be.
-        assert_eq!(waiting.wait_for_room(), WaitResult::Spent);
-        assert!(waiting.outcome().is_none());
+        assert_eq!(waiting.wait_for_room(), WaitResult::Ready);
+        assert_eq!(waiting.stats().session.queued, 0);
         let _ = waiting.close();
+        assert!(waiting.is_closed() && waiting.outcome().is_none());
         assert!(!closing.is_finished(), "the close was too short to show it");
 
-        let waiting = start();
+        let waiting = start(&slow());
         thread::sleep(Duration::from_millis(50));
         let _ = waiting.close();
         assert!(waiting.is_closed() && waiting.outcome().is_none());
         assert!(!closing.is_finished(), "the close was too short to show it");
+        closing.join().unwrap();
+    });
+}
+
+#[test]
+fn while_a_slow_encoder_waits_for_its_place_a_fast_one_opens() {
+    if goes_together("while_a_slow_encoder_waits_for_its_place_a_fast_one_opens") {
+        return;
+    }
+    let _turn = one_at_a_time();
+    within(Duration::from_secs(60), || {
+        // Fast encoders go with each other, and a slow one with none of them.
+        let fast = |width, height| Config {
+            preset: 8,
+            ..Config::new(width, height, RATE)
+        };
+        let closing = close_in_background(full(&fast(960, 540)));
+        let waiting = start(&slow());
+        thread::sleep(Duration::from_millis(50));
+        let other = start(&fast(64, 64));
+        let opens = (0..5000).any(|_| {
+            thread::sleep(Duration::from_millis(1));
+            other.has_opened()
+        });
+        assert!(opens && !waiting.has_opened());
+        assert!(!closing.is_finished(), "the close was too short to show it");
+        let _ = (waiting.close(), other.close());
         closing.join().unwrap();
     });
 }

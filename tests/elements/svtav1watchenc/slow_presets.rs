@@ -65,13 +65,14 @@ fn flows(pipeline: &gst::Pipeline, packets: &AtomicUsize, what: &str) {
     }
 }
 
-/// The session before is still closing when the next one is to open.
+/// The session before is still closing when the next one is to open, which is no reason
+/// to refuse it.
 #[test]
 fn stopped_in_mid_stream_it_plays_again() {
     if !is_child("stopped_in_mid_stream_it_plays_again") {
         return;
     }
-    let pipeline = pipeline("close-timeout=300000000");
+    let pipeline = pipeline("close-timeout=700000000 max-abandoned=1");
     let packets = packets(&pipeline);
     for life in 0..2 {
         pipeline.set_state(gst::State::Playing).unwrap();
@@ -94,6 +95,26 @@ fn after_a_flush_in_mid_stream_it_goes_on() {
         pipeline
             .seek_simple(gst::SeekFlags::FLUSH, gst::ClockTime::ZERO)
             .unwrap();
+    }
+    flows(&pipeline, &packets, "the last seek");
+    pipeline.set_state(gst::State::Null).unwrap();
+}
+
+/// Each finds the session of the one before still closing, or not open yet.
+#[test]
+fn many_flushes_in_a_row_end_in_one_session_that_goes_on() {
+    if !is_child("many_flushes_in_a_row_end_in_one_session_that_goes_on") {
+        return;
+    }
+    let pipeline = pipeline("max-abandoned=1");
+    let packets = packets(&pipeline);
+    pipeline.set_state(gst::State::Playing).unwrap();
+    flows(&pipeline, &packets, "the start");
+    for _ in 0..8 {
+        pipeline
+            .seek_simple(gst::SeekFlags::FLUSH, gst::ClockTime::ZERO)
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(150));
     }
     flows(&pipeline, &packets, "the last seek");
     pipeline.set_state(gst::State::Null).unwrap();

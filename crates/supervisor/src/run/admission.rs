@@ -9,8 +9,11 @@ use crate::{Account, Budgets, Library};
 pub struct Options<I, O> {
     /// The budgets.
     pub budgets: Budgets,
-    /// Abandoned workers of the library at which no new session is opened;
-    /// 0 = no limit.
+    /// Workers of the library that hold something although nobody waits for them,
+    /// at which no new session is opened; 0 = no limit. Where those that retire are
+    /// too many together with those that were abandoned, the new session waits for
+    /// one of them to end: for `slow-limit` or the open budget, whichever is longer.
+    /// Where those that were abandoned are too many by themselves it is refused.
     pub max_abandoned: usize,
     /// The run before this one, which drains or closes. The new worker waits
     /// for the end of it before it opens: also when that takes longer than its
@@ -41,14 +44,30 @@ pub struct Trace<I, O> {
     pub emitted: fn(u64, &O),
 }
 
-pub(crate) fn admit(library: &Library, max: usize) -> Result<(), StartError> {
-    let outstanding = Account::of(&library.name).outstanding();
-    if max > 0 && outstanding >= max {
-        return Err(StartError::LeakBudget {
+/// Whether another session of a library may be opened.
+pub(crate) enum Admission {
+    Granted,
+    /// When one of those that retire has ended. The refusal, should none end in time.
+    Later(StartError),
+    /// Those that were abandoned are too many, and may never come back.
+    Refused(StartError),
+}
+
+impl Admission {
+    pub(crate) fn of(library: &Library, max: usize) -> Self {
+        let account = Account::of(&library.name);
+        if max == 0 || account.outstanding() < max {
+            return Self::Granted;
+        }
+        let refusal = StartError::LeakBudget {
             library: library.name.clone(),
-            outstanding,
+            outstanding: account.outstanding(),
             max,
-        });
+        };
+        if account.unreclaimed() < max {
+            Self::Later(refusal)
+        } else {
+            Self::Refused(refusal)
+        }
     }
-    Ok(())
 }

@@ -8,8 +8,8 @@ use codecwatch_supervisor::{Account, Budgets, CloseResult, DrainResult, Next, Ph
 
 use crate::fake::{Call, Fake, Fault};
 use crate::support::{
-    AMPLE, BOUND, FakeRun, MS, Sink, account, bounded, close, eventually, feed, given_up, outcome,
-    settled, start, threads_named,
+    AMPLE, BOUND, FakeRun, MS, Sink, account, bounded, close, eventually, feed, given_up, open,
+    outcome, settled, start, threads_named,
 };
 
 /// Only the close may run out.
@@ -24,7 +24,10 @@ fn run_into(call: Call, fake: &Fake) -> (FakeRun, Sink) {
     let sink = Sink::of(&run);
     assert_eq!(feed(&run, 0..3), WaitResult::Ready);
     match call {
-        Call::Flush | Call::AroundFlush => run.flush(),
+        Call::Flush | Call::AroundFlush => {
+            open(&run);
+            run.flush();
+        }
         Call::Drain => drop(run.request_drain(true)),
         _ => {}
     }
@@ -123,6 +126,7 @@ fn a_close_ends_every_other_wait() {
     let run = start(&fake, AMPLE);
     let sink = Sink::of(&run);
     assert_eq!(feed(&run, 0..3), WaitResult::Ready);
+    open(&run);
     run.flush();
     fake.strikes();
     let ticket = run.request_drain(true);

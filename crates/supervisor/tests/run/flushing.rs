@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A flush drops what is queued, inside and pending, and nothing that comes later.
 
-use codecwatch_supervisor::{CloseResult, DrainResult, WaitResult};
+use codecwatch_supervisor::{CloseResult, DrainResult, Phase, WaitResult};
 
 use crate::fake::{Call, Fake, Fault, Gate};
-use crate::support::{AMPLE, MS, Sink, close, drain, eventually, feed, outcome, settled, start};
+use crate::support::{
+    AMPLE, MS, Sink, close, drain, eventually, feed, open, outcome, settled, start, start_after,
+};
 
 #[test]
 fn a_flushed_session_goes_on_with_the_next_input() {
@@ -71,9 +73,7 @@ fn nothing_is_queued_in_a_session_that_has_ended() {
         let _ = run.submit(2);
         run.request_drain(true);
         if call == Call::Drain {
-            eventually("it drains", || {
-                run.stats().session.phase == codecwatch_supervisor::Phase::Draining
-            });
+            eventually("it drains", || run.stats().session.phase == Phase::Draining);
             run.flush();
         }
         eventually("its threads have ended", || run.is_closed());
@@ -90,9 +90,7 @@ fn a_flush_cuts_a_drain_which_then_is_not_complete() {
         let _sink = Sink::of(&run);
         assert_eq!(feed(&run, 0..3), WaitResult::Ready);
         let ticket = run.request_drain(!reusable);
-        eventually("it drains", || {
-            run.stats().session.phase == codecwatch_supervisor::Phase::Draining
-        });
+        eventually("it drains", || run.stats().session.phase == Phase::Draining);
         run.flush();
         assert_eq!(settled(&run, ticket), DrainResult::Cancelled);
         let then = if reusable {
@@ -116,6 +114,7 @@ fn a_drain_that_a_flush_dropped_from_the_queue_is_not_waited_for() {
     let sink = Sink::of(&run);
     assert_eq!(feed(&run, 0..1), WaitResult::Ready);
     let ticket = run.request_drain(false);
+    open(&run);
     run.flush();
     assert_eq!(settled(&run, ticket), DrainResult::Cancelled);
     assert_eq!(feed(&run, 100..101), WaitResult::Ready);
@@ -147,6 +146,7 @@ fn room_after_two_flushes_means_that_both_are_done() {
     let run = start(&fake, AMPLE);
     let _sink = Sink::of(&run);
     assert_eq!(feed(&run, 0..1), WaitResult::Ready);
+    open(&run);
     run.flush();
     fake.strikes();
     assert!(run.is_full());
@@ -162,6 +162,7 @@ fn a_flush_while_opening_waits_for_the_open() {
     let run = start(&fake, AMPLE);
     let sink = Sink::of(&run);
     assert_eq!(feed(&run, 0..3), WaitResult::Ready);
+    eventually("it opens", || run.stats().session.phase == Phase::Opening);
     run.flush();
     assert_eq!(feed(&run, 100..103), WaitResult::Ready);
     assert_eq!(drain(&run, true), DrainResult::Complete);
@@ -186,4 +187,26 @@ fn a_flush_ends_the_wait_for_a_drain_that_hangs() {
     assert_eq!(drained.join().unwrap(), DrainResult::Cancelled);
     fake.gate.open();
     let _ = close(&run);
+}
+
+#[test]
+fn a_session_that_waits_for_its_turn_outlives_flushes_whatever_it_could_do_with_one() {
+    let busy = Fake::new("flush-turn").with(Call::Close, 1, Fault::Slow(300 * MS));
+    let first = start(&busy, AMPLE);
+    eventually("it is open", || busy.count(Call::Open) == 1);
+    first.request_close();
+    let fake = Fake::new("flush-turn").unflushable();
+    let second = start_after(&fake, AMPLE, &first);
+    let sink = Sink::of(&second);
+    for flush in 0..3 {
+        assert_eq!(feed(&second, 0..2), WaitResult::Ready, "{flush}");
+        second.request_drain(true);
+        second.flush();
+    }
+    assert_eq!(busy.count(Call::Close), 0, "the close was too short");
+    assert_eq!(feed(&second, 100..102), WaitResult::Ready);
+    assert_eq!(drain(&second, true), DrainResult::Complete);
+    assert_eq!(sink.frames(), [100, 101]);
+    let _ = close(&second);
+    assert_eq!(fake.journal(), [Call::Open, Call::Close]);
 }

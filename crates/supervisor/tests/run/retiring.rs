@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use codecwatch_supervisor::{
-    Account, Budgets, CloseResult, FaultCause, Phase, Reason, StartError, WaitResult,
+    Account, Budgets, CloseResult, CodecError, DrainResult, FaultCause, Phase, Reason, StartError,
+    WaitResult,
 };
 
 use crate::fake::{Call, Fake, Fault};
 use crate::support::{
-    AMPLE, BOUND, FakeRun, MS, Sink, account, bounded, close, eventually, feed, options, outcome,
-    start, start_after, threads_named, try_start,
+    AMPLE, BOUND, FakeRun, MS, Sink, account, bounded, close, drain, eventually, feed, options,
+    outcome, start, start_after, threads_named, try_start,
 };
 
 const CLOSE: Budgets = Budgets {
@@ -177,31 +178,88 @@ fn a_telling_that_panics_does_not_end_the_retirement_of_others() {
     eventually("reclaimed", || account("r-panic") == (2, 2));
 }
 
-#[test]
-fn sessions_that_retire_use_up_the_leak_budget_until_they_end() {
-    let fake = Fake::new("r-leak").with(Call::Close, 1, Fault::Spin);
-    let (run, _sink) = opened(
-        &fake,
-        Budgets {
-            slow_limit: BOUND,
-            ..CLOSE
-        },
-    );
-    let told = retire(&run);
-    let limited = || codecwatch_supervisor::Options {
-        max_abandoned: 1,
-        ..options(AMPLE)
+/// A session that retires and works until the gate of `fake` opens.
+fn retiring(fake: &Fake) -> (FakeRun, Arc<AtomicUsize>) {
+    let budgets = Budgets {
+        slow_limit: BOUND,
+        ..CLOSE
     };
-    match try_start(&Fake::new("r-leak"), limited()) {
+    let (run, _sink) = opened(fake, budgets);
+    let told = retire(&run);
+    (run, told)
+}
+
+/// One at a time may hold something although nobody waits for it.
+fn limited(budgets: Budgets) -> codecwatch_supervisor::Options<u32, u32> {
+    codecwatch_supervisor::Options {
+        max_abandoned: 1,
+        ..options(budgets)
+    }
+}
+
+#[test]
+fn a_session_waits_where_too_many_retire_and_opens_when_one_has_ended() {
+    let fake = Fake::new("r-room").with(Call::Close, 1, Fault::Spin);
+    let (_run, told) = retiring(&fake);
+    let healthy = Fake::new("r-room");
+    let next = try_start(&healthy, limited(AMPLE)).unwrap();
+    let sink = Sink::of(&next);
+    assert_eq!(feed(&next, 0..2), WaitResult::Ready);
+    std::thread::sleep(100 * MS);
+    assert_eq!(next.stats().session.phase, Phase::Waiting);
+    fake.gate.open();
+    assert_eq!(settled(&told), 0);
+    assert_eq!(drain(&next, true), DrainResult::Complete);
+    assert_eq!(sink.frames(), [0, 1]);
+    let _ = close(&next);
+}
+
+#[test]
+fn the_wait_for_sessions_that_retire_is_bounded_and_ends_in_a_refusal() {
+    let fake = Fake::new("r-bound").with(Call::Close, 1, Fault::Spin);
+    let (_run, told) = retiring(&fake);
+    let budgets = Budgets {
+        open: 100 * MS,
+        slow_limit: 200 * MS,
+        ..AMPLE
+    };
+    let healthy = Fake::new("r-bound");
+    let next = try_start(&healthy, limited(budgets)).unwrap();
+    assert_eq!(feed(&next, 0..9), WaitResult::Failed);
+    let outcome = next.outcome().unwrap();
+    let fault = outcome.fault().unwrap();
+    assert!(matches!(
+        fault.cause,
+        FaultCause::Failed(CodecError::Resource(_))
+    ));
+    assert!(fault.to_string().contains("max-abandoned"), "{fault}");
+    assert_eq!(healthy.journal(), []);
+    fake.gate.open();
+    assert_eq!(settled(&told), 0);
+}
+
+#[test]
+fn a_session_waits_no_longer_where_those_that_retired_are_abandoned_or_it_is_closed() {
+    // One that hangs at its close, so that it is given up in its retirement.
+    let fake = Fake::new("r-given").with(Call::Close, 1, Fault::Hang);
+    let (run, _sink) = opened(&fake, CLOSE);
+    let told = retire(&run);
+    let next = try_start(&Fake::new("r-given"), limited(AMPLE)).unwrap();
+    assert_eq!(feed(&next, 0..9), WaitResult::Failed);
+    assert_eq!(settled(&told), 1);
+    match try_start(&Fake::new("r-given"), limited(AMPLE)) {
         Err(StartError::LeakBudget { outstanding, .. }) => assert_eq!(outstanding, 1),
         other => panic!("{other:?}"),
     }
     fake.gate.open();
+
+    let fake = Fake::new("r-unwanted").with(Call::Close, 1, Fault::Spin);
+    let (_run, told) = retiring(&fake);
+    let next = try_start(&Fake::new("r-unwanted"), limited(AMPLE)).unwrap();
+    let (closed, _) = close(&next);
+    assert!(matches!(closed, CloseResult::Closed), "{closed:?}");
+    fake.gate.open();
     assert_eq!(settled(&told), 0);
-    let healthy = Fake::new("r-leak");
-    let next = try_start(&healthy, limited()).unwrap();
-    assert_eq!(feed(&next, 0..1), WaitResult::Ready);
-    let _ = close(&next);
 }
 
 #[test]
@@ -256,4 +314,29 @@ fn the_wait_for_a_close_is_bounded_from_the_request_whatever_the_session_was_doi
         fake.gate.open();
         assert_eq!(settled(&told), 0);
     }
+}
+
+#[test]
+fn a_cancelled_wait_for_a_close_leaves_it_to_the_retirement() {
+    let fake = Fake::new("r-cancel").with(Call::Close, 1, Fault::Spin);
+    let budgets = Budgets {
+        close: BOUND,
+        slow_limit: BOUND,
+        ..AMPLE
+    };
+    let (run, _sink) = opened(&fake, budgets);
+    assert_eq!(drain(&run, true), DrainResult::Complete);
+    let waiting = run.clone();
+    let waiter = std::thread::spawn(move || waiting.wait_closed_until_cancelled());
+    fake.strikes();
+    std::thread::sleep(50 * MS);
+    assert!(!waiter.is_finished());
+    run.cancel();
+    let closed = bounded(move || waiter.join().unwrap());
+    assert!(matches!(closed, CloseResult::Retiring), "{closed:?}");
+    assert_eq!(Account::of("r-cancel").retiring, 1);
+    let told = retire(&run);
+    fake.gate.open();
+    assert_eq!(settled(&told), 0);
+    assert!(matches!(run.wait_closed(), CloseResult::Closed));
 }

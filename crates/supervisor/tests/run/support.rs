@@ -98,6 +98,12 @@ pub(crate) fn feed(run: &FakeRun, frames: std::ops::Range<u32>) -> WaitResult {
     })
 }
 
+/// Waits until a session is open: until then there is nothing to flush.
+#[track_caller]
+pub(crate) fn open(run: &FakeRun) {
+    eventually("it is open", || run.has_opened());
+}
+
 pub(crate) fn drain(run: &FakeRun, last: bool) -> DrainResult {
     let ticket = run.request_drain(last);
     settled(run, ticket)

@@ -11,8 +11,8 @@ use codecwatch_supervisor::{
 
 use crate::fake::{Call, Fake, FakeSession, Fault};
 use crate::support::{
-    AMPLE, BOUND, FakeRun, SHORT, Sink, account, close, drain, eventually, feed, given_up, options,
-    outcome, start, threads_named, try_start,
+    AMPLE, BOUND, FakeRun, SHORT, Sink, account, close, drain, eventually, feed, given_up, open,
+    options, outcome, start, threads_named, try_start,
 };
 
 fn wedge(run: &FakeRun) -> (Reason, Details) {
@@ -149,6 +149,7 @@ fn a_wedged_flush_is_given_up_whether_or_not_it_is_in_a_native_call() {
         let run = start(&fake, SHORT);
         let sink = Sink::of(&run);
         assert_eq!(feed(&run, 0..2), WaitResult::Ready);
+        open(&run);
         run.flush();
         assert_eq!(feed(&run, 0..1), WaitResult::Failed);
         assert_eq!(outcome(&run), Some("WatchdogAbandoned"));

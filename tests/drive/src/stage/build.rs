@@ -47,6 +47,7 @@ impl<'a> Stage<'a> {
             position,
             due: None,
             other_caps: false,
+            held: Vec::new(),
             ended: false,
         }
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 
+use super::held::Item;
 use super::{Stage, UNDER_WAY, wait};
 use crate::material::FRAME;
 use crate::scenario::Source;
@@ -29,11 +30,9 @@ impl Stage<'_> {
                 buffer.set_pts(time);
                 buffer.set_duration(FRAME);
             }
-            if self.source.push_buffer(buffer).is_err() {
-                // The element has failed, and the bus says why.
-                return self.has_ended();
+            if !self.give(Item::Buffer(buffer)) {
+                return false;
             }
-            self.watch.seen().life.given += 1;
         }
         true
     }
@@ -72,6 +71,7 @@ impl Stage<'_> {
         wait(UNDER_WAY, || !self.is_changing());
         let begun = self.source.send_event(gst::event::FlushStart::new());
         let ended = self.source.send_event(gst::event::FlushStop::new(true));
+        self.flush_held();
         self.go_on_with_a_key();
         // Where nothing is linked, nobody downstream has taken it.
         begun && ended || !self.codec.static_pad("src").unwrap().is_linked()
@@ -84,16 +84,16 @@ impl Stage<'_> {
             Source::NonLive => FRAME * (self.position.number() / 2),
         };
         let sought = self.pipeline.seek_simple(gst::SeekFlags::FLUSH, to);
+        self.flush_held();
         self.go_on_with_a_key();
         sought.is_ok() || self.has_ended()
     }
 
     pub(super) fn change_caps(&mut self) -> bool {
         self.other_caps = !self.other_caps;
-        self.source
-            .set_caps(Some(&self.material.caps(self.other_caps)));
+        let caps = self.material.caps(self.other_caps);
         self.go_on_with_a_key();
-        true
+        self.give(Item::Caps(caps))
     }
 
     pub(super) fn gap(&mut self) -> bool {
@@ -119,6 +119,6 @@ impl Stage<'_> {
 
     pub(super) fn end(&mut self) -> bool {
         self.ended = true;
-        self.source.end_of_stream().is_ok() || self.has_ended()
+        self.give(Item::End)
     }
 }

@@ -5,6 +5,7 @@
 
 mod build;
 mod complaint;
+mod held;
 mod input;
 mod links;
 mod position;
@@ -73,6 +74,8 @@ struct Stage<'a> {
     /// When the next frame of a live source is due.
     due: Option<Instant>,
     other_caps: bool,
+    /// For a live source, in PAUSED.
+    held: Vec<held::Item>,
     /// The source was told that the stream ends.
     ended: bool,
 }
@@ -179,7 +182,10 @@ impl Stage<'_> {
             self.watch.begin_stream();
         }
         // An element that has failed says so on the bus.
-        self.pipeline.set_state(state).is_ok() || self.has_ended()
+        if self.pipeline.set_state(state).is_err() {
+            return self.has_ended();
+        }
+        state != gst::State::Playing || self.give_held()
     }
 
     /// READY or NULL: the change of state that has to have an end.
@@ -197,6 +203,7 @@ impl Stage<'_> {
         // What comes next is another stream.
         self.stopped = true;
         self.ended = false;
+        self.held.clear();
         self.position.begin(0);
         // appsrc forgets caps that it had not sent yet.
         self.source.set_caps(None);
