@@ -115,8 +115,9 @@ pub struct Evidence {
 
 impl Evidence {
     /// What the threads did between `before` and `after`, which lie `observed`
-    /// apart. A thread that is new in `after` counts from zero; one that is
-    /// gone does not count.
+    /// apart. A thread that is new in `after` counts from zero. One that is gone has
+    /// taken its times with it, and they may have been all that there was: a codec
+    /// that ends its threads is busy.
     pub fn between(before: &Sample, after: &Sample, observed: Duration) -> Self {
         let mut cpu = Duration::ZERO;
         let mut run_delay = Duration::ZERO;
@@ -139,6 +140,9 @@ impl Evidence {
             // it is in the figures yet.
             runnable |= earlier.runnable && thread.runnable;
         }
+        let is_gone =
+            |thread: &ThreadTimes| after.threads.iter().all(|other| other.tid != thread.tid);
+        let ended = before.threads.iter().any(is_gone);
         let enough = observed / WORKING_SHARE;
         let unreadable = [before, after]
             .iter()
@@ -147,7 +151,7 @@ impl Evidence {
             Activity::Unreadable
         } else if after.source == Source::Unavailable || after.threads.is_empty() {
             Activity::Unknown
-        } else if cpu >= enough && !cpu.is_zero() {
+        } else if ended || (cpu >= enough && !cpu.is_zero()) {
             Activity::Busy
         } else if runnable || (cpu + run_delay >= enough && !run_delay.is_zero()) {
             Activity::Starved
@@ -222,6 +226,16 @@ mod tests {
             SECOND,
         );
         assert_eq!(never_ran.activity, Activity::Starved);
+    }
+
+    #[test]
+    fn a_codec_that_ends_its_threads_is_busy_whatever_the_rest_does() {
+        let evidence = Evidence::between(
+            &sample(&[(1, 100, 0, false), (2, 90_000, 0, true)]),
+            &sample(&[(1, 101, 0, false)]),
+            SECOND,
+        );
+        assert_eq!(evidence.activity, Activity::Busy);
     }
 
     #[test]
