@@ -24,8 +24,8 @@ enum Command {
     Act { scenario: String },
     /// Runs one scenario and shows what is seen of it.
     Replay { scenario: String },
-    /// Shows the fault matrix, or those of its cells whose names have all these
-    /// words.
+    /// Shows the fault matrix of the elements that users get, or the cells of any
+    /// element whose names have all these words.
     Matrix {
         /// Such as `dav1dwatchdec seek playing hang`.
         words: Vec<String>,
@@ -111,6 +111,17 @@ fn replay(scenario: &Scenario) -> ExitCode {
     ExitCode::from(u8::from(report.facts.is_none()))
 }
 
+/// Whether all of these words are in a cell's name. Without any, what users get is
+/// asked for.
+fn is_asked_for(cell: &Cell, words: &[String]) -> bool {
+    if words.is_empty() {
+        return cell.element.is_shipped;
+    }
+    let name = cell.to_string();
+    let mut words = words.iter();
+    words.all(|word| name.split(' ').any(|part| part == word))
+}
+
 fn matrix(
     words: &[String],
     docs: Option<PathBuf>,
@@ -129,11 +140,7 @@ fn matrix(
     };
     let cells: Vec<_> = Cell::all()
         .into_iter()
-        .filter(|cell| {
-            let name = cell.to_string();
-            let mut named = words.iter();
-            named.all(|word| name.split(' ').any(|part| part == word))
-        })
+        .filter(|cell| is_asked_for(cell, words))
         .collect();
     let shown = matrix::show(&runner(), &cells, &how);
     if let Some(folder) = docs {

@@ -5,35 +5,53 @@ use gst::subclass::prelude::*;
 use gst_video::VideoCodecFrameFlags;
 use gst_video::prelude::*;
 
-use super::{InputState, SupervisedVideoEncoder, encoder};
+use super::{SupervisedVideoEncoder, encoder};
 use crate::CAT;
 
-/// Negotiates the caps of what comes out. `input`: the format that it was made of.
+/// Negotiates the caps of what comes out. Has to come before the first packet of a
+/// format, and may come again.
 ///
 /// # Errors
 /// [`NotNegotiated`](gst::FlowError::NotNegotiated) where downstream does not take them.
 pub fn negotiate<T: SupervisedVideoEncoder>(
     imp: &T,
     caps: gst::Caps,
-    input: &InputState,
 ) -> Result<(), gst::FlowError> {
     let element = encoder(imp);
     element
-        .set_output_state(caps, Some(input))
+        .set_output_state(caps, imp.stream().format().as_ref())
         .and_then(|state| element.negotiate(state))
         .map_err(|_| gst::FlowError::NotNegotiated)?;
+    imp.stream().state().negotiated = true;
     release_lost(imp);
     Ok(())
 }
 
+fn negotiate_by_format<T: SupervisedVideoEncoder>(imp: &T) -> Result<(), gst::FlowError> {
+    match imp.src_caps() {
+        Some(caps) => negotiate(imp, caps),
+        None => {
+            gst::error!(CAT, imp = imp, "a packet comes before its caps");
+            Err(gst::FlowError::NotNegotiated)
+        }
+    }
+}
+
 /// Finishes frame `id` with its packet. Packets come in the order of presentation.
-/// Returns what downstream answered; `None` where a flush was faster.
+/// Returns what downstream answered; `None` where a flush was faster. Negotiates
+/// first, where the format alone [says the caps](SupervisedVideoEncoder::src_caps);
+/// where it does not, [`negotiate`] must have come before, or the packet goes nowhere:
+/// it would have the caps of the format before.
 pub fn finish_packet<T: SupervisedVideoEncoder>(
     imp: &T,
     id: u32,
     mut packet: gst::Buffer,
     is_key: bool,
 ) -> Option<Result<gst::FlowSuccess, gst::FlowError>> {
+    let negotiated = imp.stream().state().negotiated;
+    if !negotiated && let Err(flow) = negotiate_by_format(imp) {
+        return Some(Err(flow));
+    }
     let element = encoder(imp);
     // The base class takes an `int` for its 32 bits.
     let Some(mut frame) = element.frame(id.cast_signed()) else {
