@@ -133,6 +133,12 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         std::mem::take(&mut *self.lost.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// How many frames there are that [`take_lost`](Self::take_lost) would give.
+    pub(crate) fn lost(&self) -> usize {
+        let lost = self.lost.lock();
+        lost.unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Installs the wait for room on the sink pad. To be called once, when the
     /// element is constructed.
     pub(crate) fn install_backpressure_probe<T>(imp: &T)

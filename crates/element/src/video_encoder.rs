@@ -43,8 +43,8 @@ pub struct EncoderStream {
 struct State {
     /// The format that was taken over last.
     format: Option<InputState>,
-    /// The caps of what comes out of it are known downstream.
-    negotiated: bool,
+    /// The base class knows the caps of what comes out of it.
+    has_src_caps: bool,
     /// The times of the frames so far.
     times: Timestamps,
     /// A new stream begins with the next frame, and has to be decodable from there.

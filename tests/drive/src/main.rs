@@ -38,6 +38,10 @@ enum Command {
         /// Does not run again what is in such a file and went well.
         #[arg(long)]
         earlier: Option<PathBuf>,
+        /// What may take so many seconds longer, on a machine that does something else
+        /// as well: then the figures say nothing.
+        #[arg(long, default_value_t = 0)]
+        patience: u64,
     },
     /// Runs random scenarios for a time.
     Soak {
@@ -75,7 +79,11 @@ fn main() -> ExitCode {
             docs,
             facts,
             earlier,
-        } => matrix(&words, docs, facts, earlier),
+            patience,
+        } => {
+            let patience = Duration::from_secs(patience);
+            matrix(&words, docs, facts, earlier, patience)
+        }
         Command::Soak {
             seconds,
             seed,
@@ -127,10 +135,11 @@ fn matrix(
     docs: Option<PathBuf>,
     facts: Option<PathBuf>,
     earlier: Option<PathBuf>,
+    patience: Duration,
 ) -> ExitCode {
     let earlier = earlier.map(|path| std::fs::read_to_string(path).unwrap());
     let how = How {
-        patience: Duration::ZERO,
+        patience,
         earlier: earlier
             .iter()
             .flat_map(|lines| lines.lines())

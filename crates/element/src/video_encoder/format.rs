@@ -36,7 +36,7 @@ pub fn set_format<T: SupervisedVideoEncoder>(
     imp.accept(format)?;
     let old = {
         let mut state = imp.stream().state();
-        state.negotiated = false;
+        state.has_src_caps = false;
         state.format.replace(format.clone())
     };
     drop(old);

@@ -18,11 +18,14 @@ pub fn negotiate<T: SupervisedVideoEncoder>(
     caps: gst::Caps,
 ) -> Result<(), gst::FlowError> {
     let element = encoder(imp);
-    element
+    let state = element
         .set_output_state(caps, imp.stream().format().as_ref())
-        .and_then(|state| element.negotiate(state))
         .map_err(|_| gst::FlowError::NotNegotiated)?;
-    imp.stream().state().negotiated = true;
+    // Whatever downstream says now: when it changes, the base class asks it again.
+    imp.stream().state().has_src_caps = true;
+    element
+        .negotiate(state)
+        .map_err(|_| gst::FlowError::NotNegotiated)?;
     release_lost(imp);
     Ok(())
 }
@@ -48,8 +51,8 @@ pub fn finish_packet<T: SupervisedVideoEncoder>(
     mut packet: gst::Buffer,
     is_key: bool,
 ) -> Option<Result<gst::FlowSuccess, gst::FlowError>> {
-    let negotiated = imp.stream().state().negotiated;
-    if !negotiated && let Err(flow) = negotiate_by_format(imp) {
+    let has_src_caps = imp.stream().state().has_src_caps;
+    if !has_src_caps && let Err(flow) = negotiate_by_format(imp) {
         return Some(Err(flow));
     }
     let element = encoder(imp);
@@ -77,6 +80,14 @@ pub fn finish_packet<T: SupervisedVideoEncoder>(
     }
     frame.set_output_buffer(packet);
     Some(element.finish_frame(frame))
+}
+
+/// Whether each frame has come out or is known to be lost, now that every session has
+/// given what it had. Where not, the element has not [finished](finish_packet) one. (An
+/// output that is still on its way is one of a session that was given up.)
+pub(super) fn is_complete<T: SupervisedVideoEncoder>(imp: &T) -> bool {
+    let supervision = imp.supervision();
+    supervision.lock().is_delivering() || encoder(imp).frames().len() <= supervision.lost()
 }
 
 /// Lets go of the frames that were lost, with the events that ride with them. The
