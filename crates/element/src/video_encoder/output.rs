@@ -34,8 +34,8 @@ fn negotiate_by_format<T: SupervisedVideoEncoder>(imp: &T) -> Result<(), gst::Fl
     match imp.src_caps() {
         Some(caps) => negotiate(imp, caps),
         None => {
-            gst::error!(CAT, imp = imp, "a packet comes before its caps");
-            Err(gst::FlowError::NotNegotiated)
+            let text = "a packet has come before the element has said its caps";
+            Err(imp.supervision().fail(imp, text))
         }
     }
 }
@@ -43,8 +43,8 @@ fn negotiate_by_format<T: SupervisedVideoEncoder>(imp: &T) -> Result<(), gst::Fl
 /// Finishes frame `id` with its packet. Packets come in the order of presentation.
 /// Returns what downstream answered; `None` where a flush was faster. Negotiates
 /// first, where the format alone [says the caps](SupervisedVideoEncoder::src_caps);
-/// where it does not, [`negotiate`] must have come before, or the packet goes nowhere:
-/// it would have the caps of the format before.
+/// where it does not, [`negotiate`] must have come before, or the stream ends with an
+/// error: the packet would have the caps of the format before.
 pub fn finish_packet<T: SupervisedVideoEncoder>(
     imp: &T,
     id: u32,
