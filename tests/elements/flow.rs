@@ -42,6 +42,14 @@ const DECODER: Subject = Subject {
     },
 };
 
+/// Without a delay, so that every frame comes out before the next goes in.
+const IN_MEMORY: Subject = Subject {
+    description: "memorywatchenc delay=0",
+    ..ENCODER
+};
+
+const SUBJECTS: [&Subject; 3] = [&ENCODER, &IN_MEMORY, &DECODER];
+
 /// What came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Out {
@@ -237,7 +245,7 @@ fn in_time(what: &str, work: impl FnOnce() + Send + 'static) {
 
 #[test]
 fn after_a_late_link_every_frame_comes_out_and_the_end_too() {
-    for subject in [&ENCODER, &DECODER] {
+    for subject in SUBJECTS {
         let mut rig = Rig::new(subject);
         // Upstream is told with a later frame, as by a queue.
         rig.push_until(Err(gst::FlowError::NotLinked));
@@ -263,7 +271,7 @@ fn after_a_late_link_every_frame_comes_out_and_the_end_too() {
 
 #[test]
 fn a_frame_that_follows_others_which_got_nowhere_is_marked() {
-    for subject in [&ENCODER, &DECODER] {
+    for subject in SUBJECTS {
         let mut rig = Rig::linked(subject);
         for _ in 0..4 {
             rig.push().unwrap();
@@ -288,7 +296,7 @@ fn a_frame_that_follows_others_which_got_nowhere_is_marked() {
 
 #[test]
 fn eos_without_anything_linked_is_no_error() {
-    for subject in [&ENCODER, &DECODER] {
+    for subject in SUBJECTS {
         let mut rig = Rig::new(subject);
         for _ in 0..4 {
             let _ = rig.push();
@@ -300,7 +308,7 @@ fn eos_without_anything_linked_is_no_error() {
 
 #[test]
 fn no_answer_of_downstream_is_for_ever() {
-    for subject in [&ENCODER, &DECODER] {
+    for subject in SUBJECTS {
         for flow in [
             gst::FlowError::Eos,
             gst::FlowError::NotLinked,
@@ -337,7 +345,7 @@ fn a_new_segment_or_stream_makes_an_answer_void() {
         gst::event::Segment::new(&segment),
         gst::event::StreamStart::new("another"),
     ];
-    for subject in [&ENCODER, &DECODER] {
+    for subject in SUBJECTS {
         for event in &events {
             let mut rig = Rig::linked(subject);
             for _ in 0..4 {
@@ -354,7 +362,7 @@ fn a_new_segment_or_stream_makes_an_answer_void() {
 
 #[test]
 fn reconfigure_makes_an_answer_void() {
-    for subject in [&ENCODER, &DECODER] {
+    for subject in SUBJECTS {
         let mut rig = Rig::linked(subject);
         rig.push().unwrap();
         rig.answer(Err(gst::FlowError::NotLinked));
@@ -376,7 +384,7 @@ fn events_leave_between_the_frames_that_they_came_between() {
     let gap = gst::event::Gap::builder(FRAME * 10).duration(FRAME).build();
     let group = gst::event::StreamGroupDone::new(gst::GroupId::next());
     let custom = gst::event::CustomDownstream::new(gst::Structure::new_empty("custom"));
-    for subject in [&ENCODER, &DECODER] {
+    for subject in SUBJECTS {
         for event in [&gap, &group, &custom] {
             let mut rig = Rig::linked(subject);
             let kind = event.type_();
@@ -447,7 +455,7 @@ fn a_new_stream_begins_with_a_key_frame_and_can_be_decoded_from_there() {
 
 #[test]
 fn a_flush_stop_without_its_start_is_bounded_and_the_stream_goes_on() {
-    for subject in [&ENCODER, &DECODER] {
+    for subject in SUBJECTS {
         let mut rig = Rig::linked(subject);
         for _ in 0..4 {
             rig.push().unwrap();

@@ -61,6 +61,13 @@ fn an_encoder_without_input_wakes_nobody() {
 }
 
 #[test]
+fn an_encoder_in_memory_without_input_wakes_nobody() {
+    let this = "an_encoder_in_memory_without_input_wakes_nobody";
+    let encoder = ENCODER.replace("svtav1watchenc preset=12", "memorywatchenc");
+    nobody_wakes(this, &encoder, Standing::WithoutInput);
+}
+
+#[test]
 fn a_paused_encoder_wakes_nobody() {
     let this = "a_paused_encoder_wakes_nobody";
     nobody_wakes(this, ENCODER, Standing::Paused);

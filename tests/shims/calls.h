@@ -36,3 +36,11 @@ CALL(DAV1D, dav1d_get_event_flags, STATUS)
 CALL(DAV1D, dav1d_get_decode_error_data_props, STATUS)
 CALL(DAV1D, dav1d_flush, NOTHING)
 CALL(DAV1D, dav1d_close, NOTHING)
+
+// The codec in tests/memory.
+CALL(MEMORY, memory_open, STATUS)
+CALL(MEMORY, memory_send, STATUS)
+CALL(MEMORY, memory_receive, STATUS)
+CALL(MEMORY, memory_drain, STATUS)
+CALL(MEMORY, memory_flush, STATUS)
+CALL(MEMORY, memory_close, STATUS)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //
-// A library to preload that makes calls of SVT-AV1 and dav1d misbehave as CODECWATCH_REHEARSE says
-// (README.md beside this file). Every entry point is interposed and passed on to the library that is loaded,
+// A library to preload that makes calls of SVT-AV1, dav1d and the codec in tests/memory misbehave as
+// CODECWATCH_REHEARSE says (README.md beside this file). Every entry point is interposed and passed on to the library that is loaded,
 // whichever version that is.
 
 #define _GNU_SOURCE // dl_iterate_phdr, RTLD_NOLOAD
@@ -117,7 +117,8 @@ static int match_library(struct dl_phdr_info *info, size_t size, void *data)
 // by the part of its file name that no new version changes.
 static function real(enum call_id call)
 {
-    static const char *const prefixes[LIBRARIES] = {[SVT_AV1] = "libSvtAv1Enc.so", [DAV1D] = "libdav1d.so"};
+    static const char *const prefixes[LIBRARIES] = {[SVT_AV1] = "libSvtAv1Enc.so", [DAV1D] = "libdav1d.so",
+                                                     [MEMORY] = "libcodecwatchmemory.so"};
 
     function found = atomic_load(&real_functions[call]);
     if (found)
@@ -173,6 +174,11 @@ static void follow(enum call_id call, const struct arguments *with)
     }
     if (call == ID_dav1d_get_picture && atomic_exchange(&dav1d_was_asked, true))
         set_draining(DAV1D, true);
+
+    if (call == ID_memory_open || call == ID_memory_send || call == ID_memory_flush)
+        set_draining(MEMORY, false);
+    if (call == ID_memory_drain)
+        set_draining(MEMORY, true);
 }
 
 static struct occurrence count(struct counter counters[CALLS], enum call_id call)
@@ -215,6 +221,8 @@ static void corrupt(enum call_id call, const struct arguments *with)
     if (call == ID_svt_av1_enc_get_packet) {
         EbBufferHeaderType *packet = *(EbBufferHeaderType **)with->at[1];
         flip(packet->p_buffer, packet->n_filled_len);
+    } else if (call == ID_memory_receive) {
+        flip(*(uint8_t **)with->at[1], *(size_t *)with->at[2]);
     } else {
         const Dav1dPicture *picture = (const Dav1dPicture *)with->at[1];
         size_t row = (size_t)picture->p.w * (picture->p.bpc > 8 ? 2 : 1);
@@ -257,7 +265,7 @@ static bool gave_out(enum call_id call, intptr_t result, const struct arguments 
 {
     if ((int32_t)result != 0)
         return false;
-    return call == ID_dav1d_get_picture ||
+    return call == ID_dav1d_get_picture || call == ID_memory_receive ||
            (call == ID_svt_av1_enc_get_packet && *(EbBufferHeaderType **)with->at[1] != NULL);
 }
 

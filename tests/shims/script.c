@@ -191,8 +191,11 @@ static bool check_fit(const struct rule *rule)
         return mistake("'%s' returns nothing: it cannot fail", call);
     if (rule->fault == FAIL && calls[rule->call].result == POINTER && rule->argument[0])
         return mistake("'%s' returns a pointer: it fails with NULL, without a code", call);
-    if (rule->fault == CORRUPT && rule->call != ID_svt_av1_enc_get_packet && rule->call != ID_dav1d_get_picture)
-        return mistake("'%s' gives out nothing to corrupt; svt_av1_enc_get_packet and dav1d_get_picture do", call);
+    if (rule->fault == CORRUPT && rule->call != ID_svt_av1_enc_get_packet && rule->call != ID_dav1d_get_picture &&
+        rule->call != ID_memory_receive)
+        return mistake("'%s' gives out nothing to corrupt; svt_av1_enc_get_packet, dav1d_get_picture and "
+                       "memory_receive do",
+                       call);
     return true;
 }
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum library { SVT_AV1, DAV1D, LIBRARIES };
+enum library { SVT_AV1, DAV1D, MEMORY, LIBRARIES };
 
 enum result { STATUS, POINTER, NOTHING };
 

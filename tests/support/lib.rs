@@ -23,6 +23,7 @@ pub fn init() {
         gst::glib::log_set_always_fatal(gst::glib::LogLevels::LEVEL_CRITICAL);
         gst::init().unwrap();
         gstdav1dwatch::plugin_register_static().unwrap();
+        gstmemorywatch::plugin_register_static().unwrap();
         gstsvtav1watch::plugin_register_static().unwrap();
     });
 }

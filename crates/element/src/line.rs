@@ -310,6 +310,11 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
 
     // ---- downstream's answers
 
+    /// Whether an output is being delivered.
+    pub(crate) fn is_delivering(&self) -> bool {
+        self.delivering.is_some()
+    }
+
     /// An output has been delivered. `flow`: what downstream answered to frame `id`, if
     /// something was pushed.
     pub(crate) fn note_delivery(&mut self, id: Option<u32>, flow: Option<Flow>) {

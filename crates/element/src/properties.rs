@@ -2,6 +2,7 @@
 //! Properties as a table: what a property is, and how it is stored and read, stand
 //! in one row, so that none can be declared and then stored nowhere.
 
+use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gst::glib;
@@ -49,6 +50,39 @@ macro_rules! stored {
             |values| $crate::gst::prelude::ToValue::to_value(&values.$field$(.$rest)*),
         )
     };
+}
+
+/// A property that is a number without a sign, kept in a field of type `u32` and read
+/// when a session is opened: its name, the field, the least and the greatest value, and
+/// what it is.
+#[macro_export]
+macro_rules! number_property {
+    ($name:literal, $field:ident $(. $rest:ident)*, $range:expr, $blurb:literal) => {
+        $crate::Property::new(
+            $name,
+            |name, defaults| {
+                $crate::properties::number(name, $blurb, $range, defaults.$field$(.$rest)*)
+            },
+            $crate::stored!($field$(.$rest)*),
+        )
+    };
+}
+
+/// The spec of a [`number_property!`](crate::number_property!).
+#[doc(hidden)]
+pub fn number(
+    name: &str,
+    blurb: &str,
+    range: RangeInclusive<u32>,
+    default: u32,
+) -> glib::ParamSpec {
+    glib::ParamSpecUInt::builder(name)
+        .blurb(blurb)
+        .minimum(*range.start())
+        .maximum(*range.end())
+        .default_value(default)
+        .mutable_ready()
+        .build()
 }
 
 /// Stores a value. GLib has checked its type against the spec; one that does not fit

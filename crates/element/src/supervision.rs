@@ -141,6 +141,12 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         run?.facts()
     }
 
+    /// How many frames there are that [`take_lost`](Self::take_lost) would give.
+    pub(crate) fn lost(&self) -> usize {
+        let lost = self.lost.lock();
+        lost.unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Installs the wait for room on the sink pad. To be called once, when the
     /// element is constructed.
     pub(crate) fn install_backpressure_probe<T>(imp: &T)

@@ -8,15 +8,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use codecwatch_supervisor::{Codec, Session};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use gst_video::VideoCodecFrameFlags;
 use gst_video::prelude::*;
 use gst_video::subclass::prelude::*;
+use gst_video::{VideoCodecFrameFlags, VideoInfo};
 
 use crate::{CAT, Frame, SubmitError, Supervised, Supervision};
 
 mod caps_change;
 mod events;
+mod format;
 mod output;
+mod packed;
 mod pixels;
 mod timestamps;
 mod wiring;
@@ -27,6 +29,9 @@ use timestamps::Timestamps;
 /// A format as the base class keeps it.
 pub type InputState = gst_video::VideoCodecState<'static, gst_video::video_codec_state::Readable>;
 
+/// A picture, mapped. Its buffer goes back to upstream when this is dropped.
+pub type MappedFrame = gst_video::VideoFrame<gst_video::video_frame::Readable>;
+
 /// What an encoder element holds beside its supervision.
 #[derive(Debug, Default)]
 pub struct EncoderStream {
@@ -36,8 +41,10 @@ pub struct EncoderStream {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The caps of the format that was taken over last.
-    caps: Option<gst::Caps>,
+    /// The format that was taken over last.
+    format: Option<InputState>,
+    /// The base class knows the caps of what comes out of it.
+    has_src_caps: bool,
     /// The times of the frames so far.
     times: Timestamps,
     /// A new stream begins with the next frame, and has to be decodable from there.
@@ -68,26 +75,47 @@ pub trait SupervisedVideoEncoder: Supervised + VideoEncoderImpl {
     /// What the wiring keeps, a field of the implementation struct.
     fn stream(&self) -> &EncoderStream;
 
+    /// Memory in bytes that a session of this format takes at the very least. Where
+    /// there is less, the guard refuses the format.
+    fn least_memory(info: &VideoInfo) -> u64;
+
     /// Takes a format over for the frames that follow. The sessions of the one before
-    /// have ended.
+    /// have ended; [`EncoderStream::format`] is still the old one.
     ///
     /// # Errors
     /// The format cannot be encoded. The element has said why on the bus
     /// ([`Supervision::refuse_with`]).
-    fn accept(&self, format: &InputState) -> Result<(), gst::LoggableError>;
+    fn accept(&self, _format: &InputState) -> Result<(), gst::LoggableError> {
+        Ok(())
+    }
 
-    /// How long a frame is shown whose buffer does not say it.
-    fn nominal_duration(&self) -> Option<gst::ClockTime>;
+    /// Frames that the codec keeps with the format and the settings of this moment.
+    /// Announced as latency when a format has been accepted; where it changes later,
+    /// [`announce_latency`] has to be called.
+    fn latency_frames(&self) -> u32;
 
-    /// What the codec takes for a frame. The buffer goes back to upstream when this is
-    /// dropped, which the codec does as soon as it has copied the picture.
+    /// How many frames there are in a second: what says how long a frame is shown whose
+    /// buffer does not, and how long those are that the codec keeps. `None` where
+    /// nobody knows.
+    fn frame_rate(&self) -> Option<gst::Fraction> {
+        self.stream().frame_rate()
+    }
+
+    /// The caps of what comes out, where they follow from the format. `None` where the
+    /// codec says them with its first output: then [`negotiate`] has to be called.
+    fn src_caps(&self) -> Option<gst::Caps> {
+        None
+    }
+
+    /// What the codec takes for a frame. Drops the picture as soon as the codec has
+    /// copied it.
     ///
     /// # Errors
     /// What the frame is answered with. The element has said why on the bus.
     fn picture(
         &self,
         frame: FrameRequest,
-        buffer: gst::Buffer,
+        picture: MappedFrame,
     ) -> Result<Self::Input, gst::FlowError>;
 
     /// Whether a session can make a key frame of any frame. Where it cannot, a frame
@@ -97,7 +125,7 @@ pub trait SupervisedVideoEncoder: Supervised + VideoEncoderImpl {
     }
 
     /// The element has stopped: the next stream knows nothing of this one.
-    fn stopped(&self);
+    fn stopped(&self) {}
 }
 
 /// Installs what looks at buffers before the base class takes its lock.
@@ -115,20 +143,6 @@ pub fn stop<T: SupervisedVideoEncoder>(imp: &T) {
     let old = std::mem::take(&mut *imp.stream().state());
     drop(old);
     imp.stopped();
-}
-
-#[doc(hidden)]
-pub fn set_format<T: SupervisedVideoEncoder>(
-    imp: &T,
-    format: &InputState,
-) -> Result<(), gst::LoggableError> {
-    if imp.stream().state().priming {
-        return Ok(());
-    }
-    imp.accept(format)?;
-    let old = std::mem::replace(&mut imp.stream().state().caps, format.caps_owned());
-    drop(old);
-    Ok(())
 }
 
 #[doc(hidden)]
@@ -164,8 +178,8 @@ fn submit<T: SupervisedVideoEncoder>(
     buffer: gst::Buffer,
 ) -> Result<gst::FlowSuccess, SubmitError> {
     let id = request.id;
-    let picture = imp
-        .picture(request, buffer)
+    let picture = format::map(imp, buffer)
+        .and_then(|picture| imp.picture(request, picture))
         .map_err(SubmitError::NotTaken)?;
     if request.force_key && !imp.can_force_key() {
         gst::debug!(
@@ -198,7 +212,11 @@ pub fn propose_allocation<T: SupervisedVideoEncoder>(
 
 #[doc(hidden)]
 pub use events::{sink_event, src_event};
+pub use format::announce_latency;
+#[doc(hidden)]
+pub use format::set_format;
 pub use output::{finish_packet, negotiate};
+pub use packed::{packed, packed_size};
 
 /// The element as the base class that it is.
 fn encoder<T: SupervisedVideoEncoder>(imp: &T) -> gst_video::VideoEncoder {

@@ -53,6 +53,17 @@ pub enum Failure {
     StuckClose,
 }
 
+/// Which outputs of an element are looked at: one that is corrupt is an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checked {
+    /// None: other bytes nobody can tell from the right ones.
+    Never,
+    /// The first of a session, which begins the stream.
+    First,
+    /// Every one.
+    Always,
+}
+
 /// A function of the library that can go wrong.
 #[derive(Debug, Clone, Copy)]
 pub struct Call {
@@ -75,6 +86,8 @@ pub struct Call {
 pub struct Row {
     /// The name of the factory.
     pub name: &'static str,
+    /// Users get it: the whole matrix has it by itself, not only where it is named.
+    pub is_shipped: bool,
     /// Encoder or decoder.
     pub role: Role,
     /// The library's name in the ledger.
@@ -94,8 +107,8 @@ pub struct Row {
     pub drains_at_gaps: bool,
     /// Frames that are inside come out at a drain in mid-stream.
     pub drains_what_it_holds: bool,
-    /// A first output that is corrupt is no stream, and an error.
-    pub checks_first_output: bool,
+    /// Which outputs are looked at.
+    pub checked: Checked,
     /// Whether a request for a key frame, with the `quick` properties, makes
     /// another session take over while the one before drains.
     pub takes_over: fn() -> bool,
@@ -140,6 +153,7 @@ const fn closes(call: Call) -> Call {
 const TABLE: &[Row] = &[
     Row {
         name: "svtav1watchenc",
+        is_shipped: true,
         role: Role::Encoder,
         library: "SVT-AV1",
         threads: &["SVT-AV1#", "svt-"],
@@ -180,7 +194,7 @@ const TABLE: &[Row] = &[
         // A gap rides with the frames.
         drains_at_gaps: false,
         drains_what_it_holds: true,
-        checks_first_output: true,
+        checked: Checked::First,
         // From 1.8 on the library makes key frames in every mode.
         takes_over: || support::svtav1_version() < (1, 8),
         varied: &[
@@ -192,6 +206,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         name: "dav1dwatchdec",
+        is_shipped: true,
         role: Role::Decoder,
         library: "dav1d",
         threads: &["dav1d#", "dav1d-"],
@@ -221,11 +236,42 @@ const TABLE: &[Row] = &[
         drains_at_gaps: true,
         // One that holds pictures back is not.
         drains_what_it_holds: false,
-        checks_first_output: false,
+        checked: Checked::Never,
         takes_over: || false,
         varied: &[
             ("n-threads", &["1", "2", "3", "4"]),
             ("max-frame-delay", &["-1", "0", "1", "3"]),
+        ],
+    },
+    Row {
+        name: "memorywatchenc",
+        is_shipped: false,
+        role: Role::Encoder,
+        library: "memory",
+        threads: &["memory#", "memory-"],
+        input: Input::Raw,
+        calls: &[
+            call("memory_open", &[Where::Open], Failure::Fatal),
+            call("memory_send", &[Where::Send], Failure::Fatal),
+            gives(call("memory_receive", &[Where::Get], Failure::Fatal)),
+            call("memory_drain", &[Where::Drain, Where::Caps], Failure::Fatal),
+            call(
+                "memory_flush",
+                &[Where::Flush, Where::FlushStop, Where::Seek],
+                Failure::Fatal,
+            ),
+            closes(call("memory_close", &[Where::Close], Failure::Ignored)),
+        ],
+        quick: &[("delay", "0")],
+        holding: &[("delay", "4")],
+        drains_at_gaps: false,
+        drains_what_it_holds: true,
+        checked: Checked::Always,
+        takes_over: || false,
+        varied: &[
+            ("delay", &["0", "1", "4", "20"]),
+            ("key-every", &["1", "7", "30"]),
+            ("effort", &["0", "1000", "20000"]),
         ],
     },
 ];

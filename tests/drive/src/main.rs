@@ -24,8 +24,8 @@ enum Command {
     Act { scenario: String },
     /// Runs one scenario and shows what is seen of it.
     Replay { scenario: String },
-    /// Shows the fault matrix, or those of its cells whose names have all these
-    /// words.
+    /// Shows the fault matrix of the elements that users get, or the cells of any
+    /// element whose names have all these words.
     Matrix {
         /// Such as `dav1dwatchdec seek playing hang`.
         words: Vec<String>,
@@ -38,6 +38,10 @@ enum Command {
         /// Does not run again what is in such a file and went well.
         #[arg(long)]
         earlier: Option<PathBuf>,
+        /// What may take so many seconds longer, on a machine that does something else
+        /// as well: then the figures say nothing.
+        #[arg(long, default_value_t = 0)]
+        patience: u64,
     },
     /// Runs random scenarios for a time.
     Soak {
@@ -75,7 +79,11 @@ fn main() -> ExitCode {
             docs,
             facts,
             earlier,
-        } => matrix(&words, docs, facts, earlier),
+            patience,
+        } => {
+            let patience = Duration::from_secs(patience);
+            matrix(&words, docs, facts, earlier, patience)
+        }
         Command::Soak {
             seconds,
             seed,
@@ -111,15 +119,27 @@ fn replay(scenario: &Scenario) -> ExitCode {
     ExitCode::from(u8::from(report.facts.is_none()))
 }
 
+/// Whether all of these words are in a cell's name. Without any, what users get is
+/// asked for.
+fn is_asked_for(cell: &Cell, words: &[String]) -> bool {
+    if words.is_empty() {
+        return cell.element.is_shipped;
+    }
+    let name = cell.to_string();
+    let mut words = words.iter();
+    words.all(|word| name.split(' ').any(|part| part == word))
+}
+
 fn matrix(
     words: &[String],
     docs: Option<PathBuf>,
     facts: Option<PathBuf>,
     earlier: Option<PathBuf>,
+    patience: Duration,
 ) -> ExitCode {
     let earlier = earlier.map(|path| std::fs::read_to_string(path).unwrap());
     let how = How {
-        patience: Duration::ZERO,
+        patience,
         earlier: earlier
             .iter()
             .flat_map(|lines| lines.lines())
@@ -129,11 +149,7 @@ fn matrix(
     };
     let cells: Vec<_> = Cell::all()
         .into_iter()
-        .filter(|cell| {
-            let name = cell.to_string();
-            let mut named = words.iter();
-            named.all(|word| name.split(' ').any(|part| part == word))
-        })
+        .filter(|cell| is_asked_for(cell, words))
         .collect();
     let shown = matrix::show(&runner(), &cells, &how);
     if let Some(folder) = docs {

@@ -63,6 +63,21 @@ const CELLS: &[&str] = &[
     "dav1dwatchdec flush-stop paused live delay",
     "dav1dwatchdec flush-stop full queue non-live delay",
     "dav1dwatchdec close EOS non-live busy",
+    // Of the codec in memory one of each call and of each kind of outcome; the whole of
+    // it is shown where it is named.
+    "memorywatchenc open playing non-live hang",
+    "memorywatchenc send playing live panic",
+    "memorywatchenc send EOS live hang restart",
+    "memorywatchenc get EOS non-live hang",
+    "memorywatchenc get playing live corrupt",
+    "memorywatchenc get caps wait non-live fail restart",
+    "memorywatchenc drain EOS non-live late return",
+    "memorywatchenc caps change playing live busy",
+    "memorywatchenc flush paused live hang",
+    "memorywatchenc seek playing non-live fail",
+    "memorywatchenc flush-stop full queue non-live delay",
+    "memorywatchenc close EOS live hang",
+    "memorywatchenc close NULL non-live late return",
 ];
 
 /// What a noisy machine may add: a bound that is missed is a matter for the

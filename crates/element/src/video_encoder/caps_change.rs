@@ -15,7 +15,8 @@ pub(super) fn new_caps<T: SupervisedVideoEncoder>(
     if imp.supervision().check_announced_duration(imp).is_err() {
         return false;
     }
-    let old = imp.stream().state().caps.clone();
+    let old = imp.stream().format();
+    let old = old.and_then(|format| format.caps_owned());
     let Some(old) = old.filter(|old| !old.is_strictly_equal(caps)) else {
         return imp.parent_sink_event(event);
     };

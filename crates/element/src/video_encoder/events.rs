@@ -37,7 +37,14 @@ fn forward<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool {
             let caps = caps.caps_owned();
             return caps_change::new_caps(imp, event, &caps);
         }
-        gst::EventView::Eos(_) => output::release_lost(imp),
+        gst::EventView::Eos(_) => {
+            output::release_lost(imp);
+            if !output::is_complete(imp) {
+                let text = "frames have come out of the codec and not of the element";
+                let _ = imp.supervision().fail(imp, text);
+                return true;
+            }
+        }
         // The base class would keep it until a frame comes, and none does.
         gst::EventView::SegmentDone(_) => {
             return super::encoder(imp).src_pad().push_event(event);

@@ -5,35 +5,56 @@ use gst::subclass::prelude::*;
 use gst_video::VideoCodecFrameFlags;
 use gst_video::prelude::*;
 
-use super::{InputState, SupervisedVideoEncoder, encoder};
+use super::{SupervisedVideoEncoder, encoder};
 use crate::CAT;
 
-/// Negotiates the caps of what comes out. `input`: the format that it was made of.
+/// Negotiates the caps of what comes out. Has to come before the first packet of a
+/// format, and may come again.
 ///
 /// # Errors
 /// [`NotNegotiated`](gst::FlowError::NotNegotiated) where downstream does not take them.
 pub fn negotiate<T: SupervisedVideoEncoder>(
     imp: &T,
     caps: gst::Caps,
-    input: &InputState,
 ) -> Result<(), gst::FlowError> {
     let element = encoder(imp);
+    let state = element
+        .set_output_state(caps, imp.stream().format().as_ref())
+        .map_err(|_| gst::FlowError::NotNegotiated)?;
+    // Whatever downstream says now: when it changes, the base class asks it again.
+    imp.stream().state().has_src_caps = true;
     element
-        .set_output_state(caps, Some(input))
-        .and_then(|state| element.negotiate(state))
+        .negotiate(state)
         .map_err(|_| gst::FlowError::NotNegotiated)?;
     release_lost(imp);
     Ok(())
 }
 
+fn negotiate_by_format<T: SupervisedVideoEncoder>(imp: &T) -> Result<(), gst::FlowError> {
+    match imp.src_caps() {
+        Some(caps) => negotiate(imp, caps),
+        None => {
+            let text = "a packet has come before the element has said its caps";
+            Err(imp.supervision().fail(imp, text))
+        }
+    }
+}
+
 /// Finishes frame `id` with its packet. Packets come in the order of presentation.
-/// Returns what downstream answered; `None` where a flush was faster.
+/// Returns what downstream answered; `None` where a flush was faster. Negotiates
+/// first, where the format alone [says the caps](SupervisedVideoEncoder::src_caps);
+/// where it does not, [`negotiate`] must have come before, or the stream ends with an
+/// error: the packet would have the caps of the format before.
 pub fn finish_packet<T: SupervisedVideoEncoder>(
     imp: &T,
     id: u32,
     mut packet: gst::Buffer,
     is_key: bool,
 ) -> Option<Result<gst::FlowSuccess, gst::FlowError>> {
+    let has_src_caps = imp.stream().state().has_src_caps;
+    if !has_src_caps && let Err(flow) = negotiate_by_format(imp) {
+        return Some(Err(flow));
+    }
     let element = encoder(imp);
     // The base class takes an `int` for its 32 bits.
     let Some(mut frame) = element.frame(id.cast_signed()) else {
@@ -59,6 +80,14 @@ pub fn finish_packet<T: SupervisedVideoEncoder>(
     }
     frame.set_output_buffer(packet);
     Some(element.finish_frame(frame))
+}
+
+/// Whether each frame has come out or is known to be lost, now that every session has
+/// given what it had. Where not, the element has not [finished](finish_packet) one. (An
+/// output that is still on its way is one of a session that was given up.)
+pub(super) fn is_complete<T: SupervisedVideoEncoder>(imp: &T) -> bool {
+    let supervision = imp.supervision();
+    supervision.lock().is_delivering() || encoder(imp).frames().len() <= supervision.lost()
 }
 
 /// Lets go of the frames that were lost, with the events that ride with them. The

@@ -12,6 +12,7 @@ use gst::subclass::prelude::*;
 use gst_video::prelude::*;
 
 use super::SupervisedVideoEncoder;
+use super::format::nominal_duration;
 use crate::CAT;
 
 /// The times of the frames so far.
@@ -61,7 +62,7 @@ pub(super) fn settle<T: SupervisedVideoEncoder>(imp: &T, shell: &mut gst::Buffer
     let Ok(segment) = segment.downcast::<gst::ClockTime>() else {
         return;
     };
-    let duration = shell.duration().or_else(|| imp.nominal_duration());
+    let duration = shell.duration().or_else(|| nominal_duration(imp));
     let place = imp
         .stream()
         .state()

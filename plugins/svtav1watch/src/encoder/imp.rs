@@ -7,18 +7,17 @@
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use codecwatch_element::video_encoder::{
-    EncoderStream, FrameRequest, InputState, SupervisedVideoEncoder,
+    self, EncoderStream, FrameRequest, InputState, MappedFrame, SupervisedVideoEncoder,
 };
 use codecwatch_element::{PadCaps, Role, Stored, Supervised, Supervision};
-use codecwatch_supervisor::{CodecError, guard};
+use codecwatch_supervisor::CodecError;
 use codecwatch_svtav1 as svtav1;
 use gst::glib;
 use gst::subclass::prelude::*;
-use gst_video::prelude::*;
 use gst_video::{VideoInfo, VideoInterlaceMode};
 
 use super::format;
-use super::frame::MappedFrame;
+use super::frame::Frame;
 use super::settings::{BITRATES, Settings};
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -43,12 +42,9 @@ pub(super) struct State {
     pub(super) bitrate_was_set: bool,
 }
 
-/// An accepted input format.
+/// What was made of an accepted format.
 #[derive(Clone)]
 pub(super) struct Format {
-    pub(super) input: InputState,
-    caps: gst::Caps,
-    info: VideoInfo,
     /// The codec's settings; rebuilt on the first frame if the frame rate is variable.
     pub(super) config: svtav1::Config,
     /// The frame rate is variable, and no frame has come yet.
@@ -80,80 +76,46 @@ impl SvtAv1WatchEnc {
         Ok(config)
     }
 
+    /// The codec's settings for a format; `duration` is that of its first frame.
+    ///
+    /// # Errors
+    /// The library does not take them, which is on the bus.
+    fn config(
+        &self,
+        input: &InputState,
+        duration: Option<gst::ClockTime>,
+    ) -> Result<svtav1::Config, gst::LoggableError> {
+        let caps = input.caps_owned().unwrap_or_else(gst::Caps::new_empty);
+        let config = self.settings.get().config(&caps, input.info(), duration);
+        config
+            .and_then(|config| self.checked(config))
+            .map_err(|error| self.refuse(gst::LibraryError::Settings, &error.to_string()))
+    }
+
     fn refuse(
         &self,
         code: impl gst::MessageErrorDomain + Send + 'static,
-        text: String,
+        text: &str,
     ) -> gst::LoggableError {
-        let _ = self.supervision.refuse_with(self, code, &text);
+        let _ = self.supervision.refuse_with(self, code, text);
         gst::loggable_error!(CAT, "{text}")
-    }
-
-    fn refuse_as(&self, refusal: &guard::Refusal) -> gst::LoggableError {
-        let _ = self.supervision.refuse(self, refusal);
-        gst::loggable_error!(CAT, "{refusal}")
-    }
-
-    fn refuse_settings(&self, error: &CodecError) -> gst::LoggableError {
-        self.refuse(gst::LibraryError::Settings, error.to_string())
-    }
-
-    /// The lag in frames that the library has with these settings, as time.
-    fn announce_latency(&self, config: &svtav1::Config, info: &VideoInfo) {
-        // The library is told no rate below one per second; frames come slower all the same.
-        let fps = info.fps();
-        let (numerator, denominator) = match (fps.numer(), fps.denom()) {
-            (n, d) if 0 < n && n < d => (n.unsigned_abs(), d.unsigned_abs()),
-            _ => (config.frame_rate.numerator, config.frame_rate.denominator),
-        };
-        let frames = u64::from(config.latency_frames());
-        let latency = gst::ClockTime::SECOND
-            .mul_div_floor(frames * u64::from(denominator), u64::from(numerator.max(1)));
-        self.obj().set_latency(latency.unwrap_or_default(), None);
     }
 
     /// If the frame rate is variable, the first frame of the format says how fast it is.
     fn settle_variable_rate(&self, duration: Option<gst::ClockTime>) -> Result<(), gst::FlowError> {
-        let format = match &self.state().format {
-            Some(format) if format.rate_is_open => format.clone(),
-            _ => return Ok(()),
-        };
-        let settings = self.settings.get();
-        let config = settings
-            .config(&format.caps, &format.info, duration)
-            .and_then(|config| self.checked(config))
-            .map_err(|error| {
-                self.refuse_settings(&error);
-                gst::FlowError::Error
-            })?;
-        self.announce_latency(&config, &format.info);
-        let settled = Format {
-            config,
-            rate_is_open: false,
-            ..format
-        };
-        let old = self.state().format.replace(settled);
-        drop(old);
+        let is_open = |format: &Format| format.rate_is_open;
+        if !self.state().format.as_ref().is_some_and(is_open) {
+            return Ok(());
+        }
+        let input = self.stream.format().ok_or(gst::FlowError::NotNegotiated)?;
+        let config = self.config(&input, duration);
+        let config = config.map_err(|_| gst::FlowError::Error)?;
+        if let Some(format) = &mut self.state().format {
+            format.config = config;
+            format.rate_is_open = false;
+        }
+        video_encoder::announce_latency(self);
         Ok(())
-    }
-
-    fn map(&self, buffer: gst::Buffer, info: &VideoInfo) -> Result<MappedFrame, gst::FlowError> {
-        let size = buffer.size();
-        gst_video::VideoFrame::from_buffer_readable(buffer, info)
-            .map(MappedFrame)
-            .map_err(|_| {
-                self.refuse(
-                    gst::StreamError::Format,
-                    format!(
-                        "a buffer of {size} bytes is no {}x{} {} picture, which has {} bytes",
-                        info.width(),
-                        info.height(),
-                        info.format(),
-                        info.size()
-                    ),
-                );
-                gst::FlowError::Error
-            })
     }
 }
 
@@ -171,65 +133,54 @@ impl SupervisedVideoEncoder for SvtAv1WatchEnc {
         &self.stream
     }
 
+    fn least_memory(info: &VideoInfo) -> u64 {
+        u64::from(info.width()) * u64::from(info.height()) * LEAST_BYTES_PER_PIXEL
+    }
+
     fn accept(&self, input: &InputState) -> Result<(), gst::LoggableError> {
-        let info = input.info().clone();
-        let caps = input.caps_owned().unwrap_or_else(gst::Caps::new_empty);
-        if info.interlace_mode() != VideoInterlaceMode::Progressive {
+        if input.info().interlace_mode() != VideoInterlaceMode::Progressive {
             return Err(self.refuse(
                 gst::StreamError::Format,
-                "interlaced video cannot be encoded as AV1: deinterlace it first".to_owned(),
+                "interlaced video cannot be encoded as AV1: deinterlace it first",
             ));
         }
-        let fps = info.fps();
-        if let Err(refusal) = guard::check_frame_rate(fps.numer(), fps.denom()) {
-            return Err(self.refuse_as(&refusal));
-        }
-        let pixels = u64::from(info.width()) * u64::from(info.height());
-        let what = format!("encoding {}x{}", info.width(), info.height());
-        let needed = pixels * LEAST_BYTES_PER_PIXEL;
-        if let Err(refusal) = guard::check_memory(needed, guard::available_memory(), &what) {
-            return Err(self.refuse_as(&refusal));
-        }
-        let settings = self.settings.get();
-        let config = settings
-            .config(&caps, &info, None)
-            .and_then(|config| self.checked(config))
-            .map_err(|error| self.refuse_settings(&error))?;
-        self.announce_latency(&config, &info);
         let format = Format {
-            input: input.clone(),
-            caps,
-            info,
-            config,
+            config: self.config(input, None)?,
             next_rate_control: None,
-            rate_is_open: fps.numer() == 0,
+            rate_is_open: input.info().fps().numer() == 0,
         };
-        let old = self.state().format.replace(format);
-        drop(old);
+        self.state().format = Some(format);
         Ok(())
     }
 
-    fn nominal_duration(&self) -> Option<gst::ClockTime> {
-        let rate = self.state().format.as_ref()?.config.frame_rate;
-        gst::ClockTime::SECOND.mul_div_floor(u64::from(rate.denominator), u64::from(rate.numerator))
+    fn latency_frames(&self) -> u32 {
+        let state = self.state();
+        let format = state.format.as_ref();
+        format.map_or(0, |format| format.config.latency_frames())
+    }
+
+    fn frame_rate(&self) -> Option<gst::Fraction> {
+        // The library is told no rate below one per second; frames come slower all the
+        // same.
+        self.stream.frame_rate().or_else(|| {
+            let rate = self.state().format.as_ref()?.config.frame_rate;
+            let number = |value: u32| i32::try_from(value).ok();
+            let (numerator, denominator) = (number(rate.numerator)?, number(rate.denominator)?);
+            (denominator > 0).then(|| gst::Fraction::new(numerator, denominator))
+        })
     }
 
     fn picture(
         &self,
         frame: FrameRequest,
-        buffer: gst::Buffer,
+        picture: MappedFrame,
     ) -> Result<svtav1::Picture, gst::FlowError> {
         self.settle_variable_rate(frame.duration)?;
-        let bitrate = self.new_bitrate();
-        let info = match &self.state().format {
-            Some(format) => format.info.clone(),
-            None => return Err(gst::FlowError::NotNegotiated),
-        };
         Ok(svtav1::Picture {
-            planes: Box::new(self.map(buffer, &info)?),
+            planes: Box::new(Frame(picture)),
             id: u64::from(frame.id),
             force_key: frame.force_key,
-            bitrate,
+            bitrate: self.new_bitrate(),
         })
     }
 
@@ -291,15 +242,15 @@ impl Supervised for SvtAv1WatchEnc {
     }
 
     fn codec(&self) -> Option<Self::Codec> {
-        let (config, info, changed) = {
+        let (config, changed) = {
             let mut state = self.state();
             let format = state.format.as_mut()?;
             let next = format.next_rate_control.take();
             format.config.rate_control = next.unwrap_or(format.config.rate_control);
-            (format.config.clone(), format.info.clone(), next.is_some())
+            (format.config.clone(), next.is_some())
         };
         if changed {
-            self.announce_latency(&config, &info);
+            video_encoder::announce_latency(self);
         }
         Some(svtav1::SvtAv1::new(config))
     }

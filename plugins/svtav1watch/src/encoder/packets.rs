@@ -15,12 +15,8 @@ impl SvtAv1WatchEnc {
         match output {
             // The sequence header comes first: it says what the caps have to say.
             svtav1::Output::Header(header) => {
-                let input = match &self.state().format {
-                    Some(format) => format.input.clone(),
-                    None => return Some(Err(gst::FlowError::NotNegotiated)),
-                };
                 let caps = format::src_caps(&header);
-                video_encoder::negotiate(self, caps, &input).err().map(Err)
+                video_encoder::negotiate(self, caps).err().map(Err)
             }
             svtav1::Output::Packet(packet) => {
                 // A forward key frame is none: it was sent earlier, and decoding cannot

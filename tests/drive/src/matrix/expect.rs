@@ -2,7 +2,7 @@
 //! What the contract says about a combination.
 
 use super::axes::{Cell, Fault, State, Where};
-use crate::elements::Failure;
+use crate::elements::{Checked, Failure};
 
 /// What has to come of a combination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,14 +71,18 @@ fn fatal(cell: &Cell, outcome: &'static str) -> Expected {
     }
 }
 
-/// Where the first output begins the stream, it is looked at; other bytes nobody
-/// can tell from the right ones.
+/// What is not looked at is as whole as any other.
 fn corrupt(cell: &Cell) -> Expected {
     let held = matches!(cell.at, Where::Drain | Where::Caps) && cell.element.drains_what_it_holds;
     let first = cell.state == State::Preroll
         || (cell.state == State::Paused && cell.at != Where::Get)
         || held;
-    if cell.element.checks_first_output && first {
+    let noticed = match cell.element.checked {
+        Checked::Never => false,
+        Checked::First => first,
+        Checked::Always => true,
+    };
+    if noticed {
         Expected::Error("CodecFailed")
     } else {
         Expected::Whole(Close::Done)

@@ -24,6 +24,7 @@ pub use picture::picture;
 pub use plan::plan;
 pub use table::document;
 
+use crate::elements::Element;
 use crate::progress::Progress;
 use crate::{Report, Runner};
 
@@ -48,6 +49,11 @@ pub struct Shown {
     pub result: Result<Report, Impossible>,
     /// What is not as the contract says.
     pub complaints: Vec<String>,
+}
+
+/// The elements of these cells, in the order of their table.
+fn elements(shown: &[Shown]) -> impl Iterator<Item = Element> {
+    Element::all().filter(|element| shown.iter().any(|one| one.cell.element == *element))
 }
 
 /// Scenarios at a time: those whose times are measured, the others, and those

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::outcome::Kind;
-use super::{Fault, Shown};
+use super::{Fault, Shown, elements};
 use crate::elements::Element;
 
 const SQUARE: usize = 13;
@@ -27,7 +27,7 @@ fn rows(shown: &[Shown], element: Element) -> Vec<Vec<&Shown>> {
 
 /// An SVG.
 pub fn picture(shown: &[Shown]) -> String {
-    let panels: Vec<_> = Element::all()
+    let panels: Vec<_> = elements(shown)
         .map(|element| (element, rows(shown, element)))
         .collect();
     let longest = panels.iter().map(|(_, rows)| rows.len()).max();

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::outcome::Kind;
 use super::plan::{BUDGET, CLOSE, SLOW_LIMIT};
-use super::{Fault, Impossible, Shown, summary};
+use super::{Fault, Impossible, Shown, elements, summary};
 use crate::elements::Element;
 
 /// The page. `machine`: what it was made on.
@@ -52,7 +52,7 @@ pub fn document(shown: &[Shown], machine: &str) -> String {
     page += "\nOf every cell: at most one error of the element, no EOS after it, an exit code of 0 without a crash, \
              NULL within its bound, a ledger that says what was abandoned and, of a late return, reclaimed; and no thread of the codec where nothing is outstanding \
              (a close that panics or answers an error without its work leaves its session open).\n";
-    for element in Element::all() {
+    for element in elements(shown) {
         let _ = write!(page, "\n## {}\n\n{}", element.name, table(shown, element));
     }
     page

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MPL-2.0
+//! An encoder element that leaves out what the compiler cannot ask for: its stream ends
+//! in an error, and not like a complete one.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use codecwatch_memory::{Config, Memory, Packet, Picture};
+use gst::glib;
+use gst::prelude::*;
+use support::pictures::{Downstream, Played, pipeline, play_pipeline};
+
+mod imp {
+    use codecwatch_element::video_encoder::{
+        self, EncoderStream, FrameRequest, MappedFrame, SupervisedVideoEncoder, packed, packed_size,
+    };
+    use codecwatch_element::{
+        ElementSettings, PadCaps, Property, Role, Stored, Supervised, Supervision, number_property,
+    };
+    use gst::subclass::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Clone, Default)]
+    pub struct Settings {
+        /// One frame in so many is left out.
+        forget_frame: u32,
+        /// Whether the caps are.
+        forget_caps: u32,
+    }
+
+    impl ElementSettings for Settings {
+        fn properties() -> &'static [Property<Self>] {
+            const TABLE: &[Property<Settings>] = &[
+                number_property!("forget-frame", forget_frame, 0..=100, "One in so many"),
+                number_property!("forget-caps", forget_caps, 0..=1, "Whether"),
+            ];
+            TABLE
+        }
+    }
+
+    #[derive(Default)]
+    pub struct Forgetful {
+        settings: Stored<Settings>,
+        stream: EncoderStream,
+        supervision: Supervision<Picture, Packet>,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Forgetful {
+        const NAME: &'static str = "CodecwatchTestForgetful";
+        type Type = super::Forgetful;
+        type ParentType = gst_video::VideoEncoder;
+    }
+
+    codecwatch_element::video_encoder!(Forgetful);
+
+    impl SupervisedVideoEncoder for Forgetful {
+        fn stream(&self) -> &EncoderStream {
+            &self.stream
+        }
+
+        fn least_memory(_info: &gst_video::VideoInfo) -> u64 {
+            0
+        }
+
+        fn latency_frames(&self) -> u32 {
+            Config::default().delay
+        }
+
+        fn src_caps(&self) -> Option<gst::Caps> {
+            (self.settings.get().forget_caps == 0).then(|| Self::pad_caps().src)
+        }
+
+        fn picture(
+            &self,
+            frame: FrameRequest,
+            picture: MappedFrame,
+        ) -> Result<Picture, gst::FlowError> {
+            Ok(Picture {
+                bytes: packed(&picture),
+                id: frame.id,
+                force_key: frame.force_key,
+            })
+        }
+    }
+
+    impl Supervised for Forgetful {
+        type Input = Picture;
+        type Output = Packet;
+        type Codec = Memory;
+        type Settings = Settings;
+
+        const ROLE: Role = Role::Encoder;
+
+        fn describe() -> gst::subclass::ElementMetadata {
+            gst::subclass::ElementMetadata::new(
+                "Forgetful",
+                "Codec/Encoder/Video",
+                "Forgets",
+                "nobody",
+            )
+        }
+
+        fn pad_caps() -> PadCaps {
+            PadCaps {
+                sink: gst_video::VideoCapsBuilder::new().build(),
+                src: gst::Caps::new_empty_simple("video/x-memory"),
+            }
+        }
+
+        fn supervision(&self) -> &Supervision<Picture, Packet> {
+            &self.supervision
+        }
+
+        fn settings(&self) -> &Stored<Settings> {
+            &self.settings
+        }
+
+        fn codec(&self) -> Option<Memory> {
+            Some(Memory(Config {
+                size: packed_size(self.stream.format()?.info()),
+                ..Config::default()
+            }))
+        }
+
+        fn frame_of(packet: &Packet) -> Option<u32> {
+            Some(packet.id)
+        }
+
+        fn deliver(&self, packet: Packet) -> Option<Result<gst::FlowSuccess, gst::FlowError>> {
+            if packet.id.checked_rem(self.settings.get().forget_frame) == Some(1) {
+                return None;
+            }
+            let data = gst::Buffer::from_mut_slice(packet.bytes);
+            video_encoder::finish_packet(self, packet.id, data, packet.is_key)
+        }
+    }
+}
+
+glib::wrapper! {
+    pub struct Forgetful(ObjectSubclass<imp::Forgetful>)
+        @extends gst_video::VideoEncoder, gst::Element, gst::Object,
+        @implements gst::Preset;
+}
+
+/// Plays ten frames through the element.
+fn play(properties: &str) -> Played {
+    support::init();
+    let class = Forgetful::static_type();
+    gst::Element::register(None, "forgetful", gst::Rank::NONE, class).unwrap();
+    let source = "videotestsrc num-buffers=10 ! video/x-raw,format=I420,width=64,height=48";
+    let pipeline = pipeline(&format!("{source} ! forgetful name=codec {properties}"));
+    play_pipeline(&pipeline, Downstream::TakesPlain)
+}
+
+/// The text of the error that ended it.
+fn error(played: &Played) -> String {
+    assert!(!played.complete, "a stream that lacks frames is complete");
+    match played.complaints.last().unwrap().view() {
+        gst::MessageView::Error(error) => error.error().to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_element_that_forgets_nothing_ends_its_stream_with_eos() {
+    let played = play("");
+    assert!(played.complete, "{:?}", played.complaints);
+    assert_eq!(played.samples.len(), 10);
+}
+
+#[test]
+fn an_element_that_does_not_finish_every_frame_ends_its_stream_with_an_error() {
+    let played = play("forget-frame=5");
+    assert!(error(&played).contains("not of the element"));
+    assert_eq!(played.samples.len(), 8);
+}
+
+#[test]
+fn an_element_that_does_not_say_its_caps_ends_its_stream_with_an_error() {
+    let played = play("forget-caps=1");
+    assert!(error(&played).contains("before the element has said its caps"));
+    assert_eq!(played.samples.len(), 0);
+}
