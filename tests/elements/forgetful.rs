@@ -171,7 +171,7 @@ fn an_element_that_forgets_nothing_ends_its_stream_with_eos() {
 #[test]
 fn an_element_that_does_not_finish_every_frame_ends_its_stream_with_an_error() {
     let played = play("forget-frame=5");
-    assert!(error(&played).contains("not of the element"));
+    assert!(error(&played).contains("have not come out"));
     assert_eq!(played.samples.len(), 8);
 }
 

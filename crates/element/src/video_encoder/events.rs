@@ -40,7 +40,7 @@ fn forward<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool {
         gst::EventView::Eos(_) => {
             output::release_lost(imp);
             if !output::is_complete(imp) {
-                let text = "frames have come out of the codec and not of the element";
+                let text = "the stream has ended with frames that have not come out";
                 let _ = imp.supervision().fail(imp, text);
                 return true;
             }
