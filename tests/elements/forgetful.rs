@@ -122,6 +122,10 @@ mod imp {
             }))
         }
 
+        fn frame_in(picture: &Picture) -> u32 {
+            picture.id
+        }
+
         fn frame_of(packet: &Packet) -> Option<u32> {
             Some(packet.id)
         }

@@ -6,11 +6,10 @@ use codecwatch_element::video_encoder::{SupervisedVideoEncoder, packed, packed_s
 use codecwatch_element::{ElementSettings, PadCaps, Property, Role, Stored, number_property};
 use codecwatch_element::{Supervised, Supervision};
 use codecwatch_memory::{Config, Memory, Packet, Picture};
-use gst::subclass::prelude::*;
+use gst::subclass::{ElementMetadata, prelude::*};
 use gst::{FlowError, glib};
 use gst_video::{VideoCapsBuilder, VideoFormat, VideoInfo};
 
-/// Values of the element's own properties.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     config: Config,
@@ -77,10 +76,9 @@ impl Supervised for MemoryWatchEnc {
 
     const ROLE: Role = Role::Encoder;
 
-    fn describe() -> gst::subclass::ElementMetadata {
+    fn describe() -> ElementMetadata {
         let (name, what) = ("Encoder in memory", "For tests: what no element decodes");
-        let author = env!("CARGO_PKG_AUTHORS");
-        gst::subclass::ElementMetadata::new(name, "Codec/Encoder/Video", what, author)
+        ElementMetadata::new(name, "Codec/Encoder/Video", what, env!("CARGO_PKG_AUTHORS"))
     }
 
     fn pad_caps() -> PadCaps {

@@ -2,7 +2,6 @@
 //! `memorywatchenc`: the codec in memory under supervision; test material, and the
 //! example of what the element of a new encoder has to have.
 #![forbid(unsafe_code)]
-// What `plugin_define!` makes has no docs.
 #![allow(missing_docs)]
 
 use gst::glib;
@@ -13,8 +12,7 @@ mod imp;
 glib::wrapper! {
     /// Video encoder in memory under supervision.
     pub struct MemoryWatchEnc(ObjectSubclass<imp::MemoryWatchEnc>)
-        @extends gst_video::VideoEncoder, gst::Element, gst::Object,
-        @implements gst::Preset;
+        @extends gst_video::VideoEncoder, gst::Element, gst::Object;
 }
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
