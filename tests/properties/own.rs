@@ -136,18 +136,21 @@ fn expected(changes: &[(&str, i64)]) -> Handed {
 }
 
 fn reach_the_library(element: Element) {
-    for case in element.cases() {
-        let (from, before) = case.versions;
-        let version = element.library_version();
-        if version < from || version >= before {
-            continue;
-        }
-        let without = handed::with(element, case.with);
-        let set = format!("{} {}={}", case.with, case.property, case.value);
-        let with = handed::with(element, &set);
-        let changed = handed::changed(&without, &with);
-        assert_eq!(changed, expected(case.changes), "{set}");
-    }
+    let version = element.library_version();
+    let cases = element.cases().iter();
+    let cases = cases.filter(|case| version >= case.versions.0 && version < case.versions.1);
+    let wrong: Vec<_> = cases
+        .filter_map(|case| {
+            let without = handed::with(element, case.with);
+            let set = format!("{} {}={}", case.with, case.property, case.value);
+            let changed = handed::changed(&without, &handed::with(element, &set));
+            (changed != expected(case.changes)).then(|| (set, changed, case.changes))
+        })
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "what was set, changed, expected: {wrong:#?}"
+    );
 }
 
 #[test]
