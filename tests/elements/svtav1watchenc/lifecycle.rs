@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use gst::prelude::*;
 
-use crate::util::{CAPS, frame};
+use crate::util::{CAPS, element, encoder, frame, push};
 
 fn pipeline(frames: u32) -> gst::Pipeline {
     support::init();
@@ -60,4 +60,17 @@ fn a_stop_that_meets_the_first_frame_does_not_wait_for_its_session() {
     support::init();
     let codec = gst::ElementFactory::make("svtav1watchenc").build().unwrap();
     support::stopping::first_buffer_while_stopping(&codec, CAPS, frame(CAPS, 0));
+}
+
+#[test]
+fn in_null_it_keeps_nothing_of_the_stream() {
+    let mut harness = encoder("");
+    let caps: gst::Caps = CAPS.parse().unwrap();
+    let element = element(&harness);
+    harness.set_src_caps(caps.clone());
+    push(&mut harness, 0, 3);
+    assert!(!caps.is_writable());
+    drop(harness);
+    assert_eq!(element.current_state(), gst::State::Null);
+    assert!(caps.is_writable(), "somebody keeps the caps");
 }
