@@ -113,7 +113,7 @@ mutants_unexplained() {
 }
 
 run_mutants() {
-    local again=no argument package unexplained=''
+    local again=no argument package survivors unexplained=''
     declare -A files=()
     if [ "${1:-}" = --again ]; then
         again=yes
@@ -141,7 +141,8 @@ run_mutants() {
         [ -n "${files[$package]:-}" ] || continue
         step "Figures of $package (${target}/mutants/$package)"
         mutants_figures "$target/mutants/$package"
-        unexplained+=$(mutants_unexplained "$target/mutants/$package")$'\n'
+        survivors=$(mutants_unexplained "$target/mutants/$package")
+        [ -z "$survivors" ] || unexplained+=$'\n'$survivors
     done
-    [ -z "$unexplained" ] || die "these survived, and $mutants_list does not say why:"$'\n'"$unexplained"
+    [ -z "$unexplained" ] || die "these survived, and $mutants_list does not say why:$unexplained"
 }
