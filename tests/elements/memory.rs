@@ -3,8 +3,10 @@
 //! groups are files of the test's, in a mount namespace of its own.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::ffi::OsStr;
 use std::fs::{create_dir, write};
 
+use gst::prelude::*;
 use support::{Finished, Launch, media};
 
 /// 2 MB are left of the limit: less than either pipeline needs.
@@ -33,9 +35,9 @@ fn decoder() -> String {
     )
 }
 
-/// Runs a pipeline in a group with these statistics; `None`, and a note, where
+/// Runs a program in a group with these statistics; `None`, and a note, where
 /// there can be no such namespace.
-fn run(pipeline: &str, statistics: &str) -> Option<Finished> {
+fn run(program: Launch, statistics: &str) -> Option<Finished> {
     let folder = tempfile::tempdir().unwrap();
     let groups = folder.path().join("groups");
     create_dir(&groups).unwrap();
@@ -46,24 +48,22 @@ fn run(pipeline: &str, statistics: &str) -> Option<Finished> {
     write(groups.join("memory.stat"), statistics).unwrap();
     write(folder.path().join("membership"), "0::/\n").unwrap();
     write(folder.path().join("mounts"), MOUNT).unwrap();
-    let confined = |program: &[&str]| {
-        Launch::program("unshare")
-            .args(["--mount", "sh", "-c", CONFINE])
-            .args([folder.path()])
-            .args(program)
+    let confined = |program: Launch| {
+        let confine = ["--mount", "sh", "-c", CONFINE].map(OsStr::new);
+        let args = confine.into_iter().chain([folder.path().as_os_str()]);
+        program.under("unshare", args).run()
     };
-    if confined(&["true"]).run().code() != 0 {
+    if confined(Launch::program("true")).code() != 0 {
         support::skip("memory", "no mounts in a namespace of one's own here");
         return None;
     }
-    let arguments: Vec<_> = pipeline.split_whitespace().collect();
-    Some(confined(&["gst-launch-1.0"]).args(arguments).run())
+    Some(confined(program))
 }
 
 #[test]
 fn page_cache_is_available_memory() {
     for pipeline in [encoder(), decoder()] {
-        let Some(run) = run(&pipeline, PAGE_CACHE) else {
+        let Some(run) = run(Launch::pipeline(&pipeline), PAGE_CACHE) else {
             return;
         };
         assert_eq!(run.code(), 0, "{}", run.text());
@@ -72,14 +72,36 @@ fn page_cache_is_available_memory() {
 
 #[test]
 fn memory_that_is_in_use_is_not() {
-    for (pipeline, text) in [
+    let this = "memory_that_is_in_use_is_not";
+    if support::is_child() {
+        return refuses_for_want_of_memory();
+    }
+    let Some(run) = run(Launch::this_test(this), NO_PAGE_CACHE) else {
+        return;
+    };
+    assert_eq!(run.code(), 0, "{}", run.text());
+}
+
+/// In a group with no memory left.
+fn refuses_for_want_of_memory() {
+    support::init();
+    for (description, text) in [
         (encoder(), "2 MB are available"),
         (decoder(), "no memory for a 1280x720 picture"),
     ] {
-        let Some(run) = run(&pipeline, NO_PAGE_CACHE) else {
-            return;
+        let pipeline = gst::parse::launch(&description).unwrap();
+        let bus = pipeline.bus().unwrap();
+        // The answer is on the bus.
+        let _ = pipeline.set_state(gst::State::Playing);
+        let ends = [gst::MessageType::Eos, gst::MessageType::Error];
+        let end = bus.timed_pop_filtered(gst::ClockTime::from_seconds(30), &ends);
+        pipeline.set_state(gst::State::Null).unwrap();
+        let end = end.expect("an end");
+        let gst::MessageView::Error(error) = end.view() else {
+            panic!("{end:?}");
         };
-        assert_eq!(run.code(), 1, "{}", run.text());
-        assert!(run.says(text), "{}", run.text());
+        let error = error.error();
+        assert!(error.matches(gst::ResourceError::NoSpaceLeft), "{error:?}");
+        assert!(error.to_string().contains(text), "{error:?}");
     }
 }

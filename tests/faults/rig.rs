@@ -100,6 +100,16 @@ impl Rig {
         bus.timed_pop_filtered(gst::ClockTime::from_seconds(20), kinds)
     }
 
+    /// The next message is the warning of a close that hangs.
+    pub fn warns_of_a_stuck_close(&self) {
+        let message = self.message(&[gst::MessageType::Warning, gst::MessageType::Error]);
+        let message = message.expect("a warning");
+        let gst::MessageView::Warning(warning) = message.view() else {
+            panic!("{message:?}");
+        };
+        assert!(warning.error().matches(gst::LibraryError::Shutdown));
+    }
+
     /// Counts what comes out.
     pub fn count(&self) -> Arc<AtomicU64> {
         let count = Arc::new(AtomicU64::new(0));

@@ -40,6 +40,59 @@ fn the_time_to_close_counts_from_the_beginning_of_the_state_change() {
 }
 
 #[test]
+fn a_session_that_hangs_while_it_closes_behind_a_flush_is_told_of() {
+    let this = "a_session_that_hangs_while_it_closes_behind_a_flush_is_told_of";
+    if let Some(run) = in_a_child(this, "svt_av1_enc_deinit:hang@1") {
+        assert!(run.says("rehearse: "), "nothing hung: {}", run.text());
+        return;
+    }
+    let rig = Rig::new("");
+    for number in 0..3 {
+        rig.source.push_buffer(Rig::frame(number)).unwrap();
+    }
+    let begin = Instant::now();
+    while rig.codec.property::<gst::Structure>("stats").get("phase") != Ok("running") {
+        assert!(begin.elapsed() < Duration::from_secs(10), "it does not run");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Nobody waits for what is flushed, and the stream goes on.
+    let pad = rig.source.static_pad("src").unwrap();
+    assert!(pad.push_event(gst::event::FlushStart::new()));
+    assert!(pad.push_event(gst::event::FlushStop::new(true)));
+    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    assert!(pad.push_event(gst::event::Segment::new(&segment)));
+    for number in 3..6 {
+        pad.push(Rig::frame(number)).unwrap();
+    }
+    assert!(pad.push_event(gst::event::Eos::new()));
+    rig.warns_of_a_stuck_close();
+    let end = rig.message(&[gst::MessageType::Eos, gst::MessageType::Error]);
+    assert_eq!(end.expect("an end").type_(), gst::MessageType::Eos);
+}
+
+#[test]
+fn a_close_that_works_for_too_long_is_told_of_after_the_end() {
+    let this = "a_close_that_works_for_too_long_is_told_of_after_the_end";
+    if let Some(run) = in_a_child(this, "svt_av1_enc_deinit:spin") {
+        assert!(run.says("rehearse: "), "nothing spun: {}", run.text());
+        return;
+    }
+    let rig = Rig::new("slow-limit=3000000000");
+    for number in 0..3 {
+        rig.source.push_buffer(Rig::frame(number)).unwrap();
+    }
+    rig.source.end_of_stream().unwrap();
+    let kinds = [
+        gst::MessageType::Eos,
+        gst::MessageType::Warning,
+        gst::MessageType::Error,
+    ];
+    let end = rig.message(&kinds).expect("an end");
+    assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+    rig.warns_of_a_stuck_close();
+}
+
+#[test]
 fn after_an_error_no_other_session_goes_on_unwatched() {
     if support::svtav1_version() >= (1, 8) {
         return support::skip("sessions", "this SVT-AV1 hands no session over");

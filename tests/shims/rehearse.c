@@ -7,6 +7,7 @@
 #define _GNU_SOURCE // dl_iterate_phdr, RTLD_NOLOAD
 
 #include "script.h"
+#include "settings.h"
 
 #include <dav1d/dav1d.h>
 #include <dlfcn.h>
@@ -54,6 +55,15 @@ static uint64_t now(void)
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
+// One write is one line, whatever other threads and processes write. Nobody could be told that it failed.
+static void write_line(const char *line, size_t length, bool on_stderr)
+{
+    if (on_stderr && write(STDERR_FILENO, line, length) < 0)
+        return;
+    if (log_file >= 0 && write(log_file, line, length) < 0)
+        return;
+}
+
 static void report(const struct rule *rule, const char *verb, uint64_t number, bool on_stderr)
 {
     char line[256], thread[16] = "?";
@@ -63,11 +73,17 @@ static void report(const struct rule *rule, const char *verb, uint64_t number, b
                           call_name(rule->call), verb, rule->argument[0] ? " " : "", rule->argument, (uintmax_t)number,
                           (long)syscall(SYS_gettid), thread, (uintmax_t)(time / 1000000000u),
                           (uintmax_t)(time % 1000000000u));
-    // One write is one line, whatever other threads and processes write. Nobody could be told that it failed.
-    if (on_stderr && write(STDERR_FILENO, line, (size_t)length) < 0)
+    write_line(line, (size_t)length, on_stderr);
+}
+
+// A trace of a call that is handed settings says them, in the log.
+static void report_settings(enum call_id call, const struct arguments *with)
+{
+    char line[1024], settings[768];
+    if (!describe_settings(call, with->at, settings, sizeof settings))
         return;
-    if (log_file >= 0 && write(log_file, line, (size_t)length) < 0)
-        return;
+    int length = snprintf(line, sizeof line, "rehearse: %s is handed%s\n", call_name(call), settings);
+    write_line(line, (size_t)length, false);
 }
 
 __attribute__((constructor)) static void start(void)
@@ -238,7 +254,7 @@ static void crash(void)
 }
 
 // Before the call: answers whether the call is to be made.
-static bool strike(struct rule *rule, uint64_t number, intptr_t *result)
+static bool strike(struct rule *rule, uint64_t number, const struct arguments *with, intptr_t *result)
 {
     // Strikes after the call, once it is known how much there is to stretch.
     if (rule->fault == SLOW)
@@ -257,6 +273,8 @@ static bool strike(struct rule *rule, uint64_t number, intptr_t *result)
         abort();
     } else if (rule->fault == SEGV) {
         crash();
+    } else if (rule->fault == TRACE) {
+        report_settings(rule->call, with);
     }
     return true;
 }
@@ -283,7 +301,7 @@ static intptr_t rehearse(enum call_id call, const struct arguments *with)
         // CORRUPT needs what the call gives out, and PANIC is the supervisor's part.
         if (rule->fault == CORRUPT || rule->fault == PANIC || !rule_strikes(rule, call, at))
             continue;
-        if (!strike(rule, at.total, &result))
+        if (!strike(rule, at.total, with, &result))
             return result;
         slowed[i] = rule->fault == SLOW;
     }

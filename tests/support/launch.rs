@@ -120,6 +120,20 @@ impl Launch {
             .env(CHILD, "1")
     }
 
+    /// Runs it under another program, which is given it with its arguments.
+    pub fn under<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(self, name: &str, args: I) -> Self {
+        let mut command = Self::program(name).args(args).command;
+        command.arg(self.command.get_program());
+        command.args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Self { command, ..self }
+    }
+
     /// Adds arguments.
     pub fn args<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(mut self, args: I) -> Self {
         self.command.args(args);

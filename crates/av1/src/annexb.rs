@@ -240,6 +240,17 @@ mod tests {
         let piece = [0xff, 0xff, 0xff, 0xff, 0x0f];
         let error = AnnexB::new().push(&piece, |_| ()).unwrap_err();
         assert_eq!(error, AnnexBError::TooLarge(u32::MAX as usize));
+        for (length, result) in [
+            (LARGEST_TEMPORAL_UNIT, Ok(())),
+            (
+                LARGEST_TEMPORAL_UNIT + 1,
+                Err(AnnexBError::TooLarge(LARGEST_TEMPORAL_UNIT + 1)),
+            ),
+        ] {
+            let mut bytes = Vec::new();
+            put_leb128(length, &mut bytes);
+            assert_eq!(AnnexB::new().push(&bytes, |_| ()), result);
+        }
     }
 
     #[test]
@@ -249,6 +260,11 @@ mod tests {
             Err(AnnexBError::MalformedLength)
         );
         assert_eq!(AnnexB::new().push(&[0x80; 7], |_| ()), Ok(()));
+        // One that has ended, and is none.
+        assert_eq!(
+            AnnexB::new().push(&[0xff, 0xff, 0xff, 0xff, 0x7f], |_| ()),
+            Err(AnnexBError::MalformedLength)
+        );
     }
 
     proptest! {

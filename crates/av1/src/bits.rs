@@ -75,4 +75,13 @@ mod tests {
         assert_eq!(bits.flag(), Some(true));
         assert_eq!(Bits::new(&[0; 8]).skip_uvlc(), None);
     }
+
+    #[test]
+    fn a_uvlc_of_32_zeros_has_no_further_bits_and_one_of_31_has() {
+        let mut bits = Bits::new(&[0, 0, 0, 0, 0b1100_0000]);
+        assert_eq!(bits.skip_uvlc(), Some(()));
+        assert_eq!(bits.flag(), Some(true));
+        assert_eq!(Bits::new(&[0, 0, 0, 1, 0, 0, 0]).skip_uvlc(), None);
+        assert_eq!(Bits::new(&[0, 0, 0, 1, 0, 0, 0, 0]).skip_uvlc(), Some(()));
+    }
 }

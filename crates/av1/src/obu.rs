@@ -172,6 +172,43 @@ mod tests {
         assert_eq!(read[1..], [Err(ObuError { offset: 2 })]);
     }
 
+    #[test]
+    fn each_kind_has_its_number_and_four_of_them_are_parts_of_a_frame() {
+        use ObuKind::{
+            Frame, FrameHeader, Metadata, Padding, RedundantFrameHeader, Reserved, SequenceHeader,
+            TemporalDelimiter, TileGroup, TileList,
+        };
+        let kinds = (0..16_u8).map(|number| obus(&[number << 3]).next().unwrap().unwrap().kind);
+        let kinds: Vec<_> = kinds.collect();
+        let expected = [
+            Reserved,
+            SequenceHeader,
+            TemporalDelimiter,
+            FrameHeader,
+            TileGroup,
+            Metadata,
+            Frame,
+            RedundantFrameHeader,
+            TileList,
+        ];
+        assert_eq!(kinds[..9], expected);
+        assert_eq!(kinds[9..15], [Reserved; 6]);
+        assert_eq!(kinds[15], Padding);
+        for kind in kinds {
+            let parts = [FrameHeader, Frame, TileGroup, RedundantFrameHeader];
+            assert_eq!(kind.is_frame(), parts.contains(&kind), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_forbidden_bit_is_an_error_and_the_reserved_bit_is_not() {
+        assert_eq!(
+            obus(&[0x80 | 0x12, 0]).next(),
+            Some(Err(ObuError { offset: 0 }))
+        );
+        assert!(obus(&[0x12 | 1, 0]).next().unwrap().is_ok());
+    }
+
     proptest! {
         #[test]
         fn arbitrary_bytes_are_split_without_gap_or_panic(buffer: Vec<u8>) {

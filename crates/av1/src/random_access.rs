@@ -109,6 +109,14 @@ mod tests {
         summarize(&parts.concat(), false).start
     }
 
+    /// What there is, but for what is borrowed from the buffer.
+    fn summarize_all(parts: &[&[u8]]) -> Summary<'static> {
+        Summary {
+            sequence_header: None,
+            ..summarize(&parts.concat(), false)
+        }
+    }
+
     #[test]
     fn a_shown_key_frame_is_a_start() {
         assert_eq!(
@@ -159,6 +167,17 @@ mod tests {
         assert!(summary(&[&DELIMITER, &[0x3a, 1, 0x10]]), "repeats nothing");
         assert!(!summary(&[&DELIMITER, &SEQUENCE]));
         assert!(!summary(&[]));
+    }
+
+    #[test]
+    fn a_header_is_repeated_behind_a_frame_and_nothing_takes_the_frame_back() {
+        const REDUNDANT: [u8; 3] = [0x3a, 1, 0x10];
+        const TILES: [u8; 3] = [0x22, 1, 0];
+        const METADATA: [u8; 3] = [0x2a, 1, 0];
+        let summary = summarize_all(&[&INTER, &REDUNDANT, &METADATA]);
+        assert_eq!((summary.has_frames, summary.is_damaged), (true, false));
+        assert!(summarize_all(&[&TILES]).has_frames);
+        assert!(!summarize_all(&[&METADATA]).has_frames);
     }
 
     proptest! {

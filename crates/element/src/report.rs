@@ -171,3 +171,7 @@ pub(crate) fn post_restarted(
         .build();
     let _ = element.post_message(message);
 }
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;

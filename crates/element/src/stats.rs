@@ -124,3 +124,7 @@ fn session_fields(builder: gst::structure::Builder, at: &Snapshot) -> gst::struc
 fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+#[path = "stats_tests.rs"]
+mod tests;

@@ -10,6 +10,7 @@ use std::any::Any;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use codecwatch_supervisor::Run;
 use codecwatch_supervisor::guard::Length;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -95,17 +96,25 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the shared settings. Sessions that run get their budgets at once.
+    /// Changes the shared settings. Sessions that run get their budgets at once, those
+    /// that close too: a state change may wait for them.
     pub(crate) fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
         let budgets = {
             let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
             change(&mut settings);
             settings.budgets
         };
-        let runs = self.lock().runs();
-        for run in runs {
+        for run in self.runs() {
             run.set_budgets(budgets);
         }
+    }
+
+    /// All sessions: those in line, and those that may still be closing.
+    fn runs(&self) -> Vec<Run<I, O>> {
+        let line = self.lock();
+        let mut runs = line.runs();
+        runs.extend_from_slice(line.leaving());
+        runs
     }
 
     /// The `stats` structure. Never waits for the codec.

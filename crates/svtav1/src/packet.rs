@@ -42,3 +42,25 @@ pub enum FrameKind {
     /// Where streams of several sizes can be switched.
     Switch,
 }
+
+impl FrameKind {
+    /// Whether decoding can begin at the temporal unit that shows it. Not at one that
+    /// shows a forward key frame: that was sent earlier (AV1-ISOBMFF, 2.5).
+    pub fn is_sync_point(self) -> bool {
+        self == Self::Key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decoding_begins_at_key_frames_that_are_shown_where_they_are_sent() {
+        use FrameKind::{ForwardKey, Inter, IntraOnly, Key, NonReference, Switch};
+        assert!(Key.is_sync_point());
+        for kind in [ForwardKey, IntraOnly, Inter, NonReference, Switch] {
+            assert!(!kind.is_sync_point(), "{kind:?}");
+        }
+    }
+}

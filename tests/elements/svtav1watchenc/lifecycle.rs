@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use gst::prelude::*;
 
-use crate::util::{CAPS, frame};
+use crate::util::{CAPS, element, encoder, frame, push};
 
 fn pipeline(frames: u32) -> gst::Pipeline {
     support::init();
@@ -60,4 +60,16 @@ fn a_stop_that_meets_the_first_frame_does_not_wait_for_its_session() {
     support::init();
     let codec = gst::ElementFactory::make("svtav1watchenc").build().unwrap();
     support::stopping::first_buffer_while_stopping(&codec, CAPS, frame(CAPS, 0));
+}
+
+#[test]
+fn in_null_it_keeps_nothing_of_the_stream() {
+    let mut harness = encoder("");
+    push(&mut harness, 0, 3);
+    let element = element(&harness);
+    let caps = element.static_pad("sink").unwrap().current_caps().unwrap();
+    drop(harness);
+    assert_eq!(element.current_state(), gst::State::Null);
+    // Nobody else has them: who keeps the format keeps the caps.
+    assert!(caps.is_writable());
 }

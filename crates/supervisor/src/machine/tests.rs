@@ -329,3 +329,23 @@ fn the_snapshot_names_first_what_should_have_returned() {
         calls([("get", 200 * MS)])
     );
 }
+
+#[test]
+fn the_longest_time_of_each_call_is_kept() {
+    let mut world = World::running(None);
+    for (call, took) in [
+        ("get", 200 * MS),
+        ("send", 30 * MS),
+        ("get", 300 * MS),
+        ("get", 100 * MS),
+        ("send", 20 * MS),
+    ] {
+        world.calls(call);
+        world.pass(took);
+        world.tell(Event::CallEnded { lane: 0 });
+    }
+    assert_eq!(
+        world.machine.snapshot(world.now).worst_calls,
+        [("get".into(), 300 * MS), ("send".into(), 30 * MS)]
+    );
+}

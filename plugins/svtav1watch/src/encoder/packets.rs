@@ -19,11 +19,9 @@ impl SvtAv1WatchEnc {
                 video_encoder::negotiate(self, caps).err().map(Err)
             }
             svtav1::Output::Packet(packet) => {
-                // A forward key frame is none: it was sent earlier, and decoding cannot
-                // begin where it is shown (AV1-ISOBMFF, 2.5).
-                let is_key = packet.kind == svtav1::FrameKind::Key;
+                let is_sync_point = packet.kind.is_sync_point();
                 let data = gst::Buffer::from_mut_slice(packet.data);
-                video_encoder::finish_packet(self, packet.id as u32, data, is_key)
+                video_encoder::finish_packet(self, packet.id as u32, data, is_sync_point)
             }
         }
     }

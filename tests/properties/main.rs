@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Every property is shown to reach what it is for: the codec's own ones the native
+//! library (`own`), the shared ones the supervision (`shared`). A property without a
+//! case fails here, so that none can be added and go nowhere.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod handed;
+mod own;
+mod rig;
+mod shared;
+
+use std::collections::BTreeSet;
+
+use gst::glib;
+use gst::prelude::*;
+
+use rig::Element;
+
+/// The properties of the element's class, those of its base class left out.
+fn properties(element: Element) -> Vec<glib::ParamSpec> {
+    support::init();
+    let element = gst::ElementFactory::make(element.factory())
+        .build()
+        .unwrap();
+    let specs = element.list_properties().to_vec();
+    let own = |spec: &glib::ParamSpec| spec.owner_type() == element.type_();
+    specs.into_iter().filter(own).collect()
+}
+
+fn names(specs: &[glib::ParamSpec]) -> BTreeSet<&str> {
+    specs.iter().map(|spec| spec.name()).collect()
+}
+
+#[test]
+fn every_property_has_a_case_that_shows_what_it_does() {
+    for element in Element::ALL {
+        let specs = properties(element);
+        let own = element.cases().iter().map(|case| case.property);
+        let shown: BTreeSet<_> = own.chain(shared::PROPERTIES.iter().copied()).collect();
+        assert_eq!(names(&specs), shown, "{element:?}");
+    }
+}
+
+#[test]
+fn every_property_that_may_be_set_while_playing_has_a_case_that_does_so() {
+    for element in Element::ALL {
+        let mut specs = properties(element);
+        specs.retain(|spec| spec.flags().contains(gst::PARAM_FLAG_MUTABLE_PLAYING));
+        let own = element.cases_while_playing().iter();
+        let own = own.map(|case| case.property);
+        let shared = shared::PROPERTIES.iter().copied();
+        let shown: BTreeSet<_> = own.chain(shared.filter(|name| *name != "stats")).collect();
+        assert_eq!(names(&specs), shown, "{element:?}");
+    }
+}
