@@ -45,15 +45,13 @@ fn the_transcode_with_audio_runs_to_its_end() {
     let run = Launch::pipeline(pipeline).in_folder(folder.path()).run();
     assert_eq!(run.code(), 0, "{}", run.text());
     let played = Launch::pipeline(
-        "-v filesrc location=out.mp4 ! qtdemux name=demux demux.video_0 ! queue ! fakesink \
-         demux.audio_0 ! queue ! fakesink",
+        "filesrc location=out.mp4 ! qtdemux name=demux \
+         demux.video_0 ! queue ! video/x-av1 ! fakesink \
+         demux.audio_0 ! queue ! audio/x-opus ! fakesink",
     )
     .in_folder(folder.path())
     .run();
     assert_eq!(played.code(), 0, "{}", played.text());
-    for format in ["video/x-av1", "audio/x-opus"] {
-        assert!(played.says(format), "{}", played.text());
-    }
 }
 
 /// What makes the queue sizes of that pipeline necessary.
