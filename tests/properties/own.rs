@@ -144,7 +144,7 @@ fn reach_the_library(element: Element) {
             let without = handed::with(element, case.with);
             let set = format!("{} {}={}", case.with, case.property, case.value);
             let changed = handed::changed(&without, &handed::with(element, &set));
-            (changed != expected(case.changes)).then(|| (set, changed, case.changes))
+            (changed != expected(case.changes)).then_some((set, changed, case.changes))
         })
         .collect();
     assert!(
