@@ -3,7 +3,7 @@
 //! struct. A macro, because they have to be implemented for that type itself.
 
 /// Implements GObject, GstElement and GstVideoEncoder for a
-/// [`SupervisedVideoEncoder`](crate::SupervisedVideoEncoder).
+/// [`SupervisedVideoEncoder`](crate::video_encoder::SupervisedVideoEncoder).
 #[macro_export]
 macro_rules! video_encoder {
     ($imp:ty) => {
