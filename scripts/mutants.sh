@@ -33,7 +33,7 @@ mutants_tests() {
     local elements=(--lib --test properties --test limits --test sessions --test flow --test memory)
     seconds=300 memory=16 tests=() selected=()
     case $1 in
-    av1) seconds=60 memory=4 ;;
+    av1) seconds=20 memory=4 ;;
     supervisor) ;;
     svtav1) selected=(--lib --test session --test metadata --test places --test faults) ;;
     dav1d) selected=(--lib --test session --test conformance --test witness) ;;

@@ -67,7 +67,6 @@ impl SequenceHeader {
         skip_tools(&mut bits, reduced)?;
         let color = color_config(&mut bits, profile)?;
         Some(Self {
-            profile,
             level_index: point.level_index,
             high_tier: point.high_tier,
             initial_display_delay: point.initial_display_delay,

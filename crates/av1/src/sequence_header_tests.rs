@@ -78,7 +78,8 @@ fn every_optional_part_is_passed_over() {
     bits.put(12, 0x103).put(5, 13).put(1, 1);
     bits.put(1, 1).put(10, 7).put(10, 8).put(1, 0);
     bits.put(1, 1).put(4, 9);
-    bits.put(12, 0x101).put(5, 5).put(1, 0).put(1, 0);
+    // The highest level that has no tier.
+    bits.put(12, 0x101).put(5, 7).put(1, 0).put(1, 0);
     // 1920x1080, frame ids.
     bits.put(4, 10).put(4, 10).put(11, 1919).put(11, 1079);
     bits.put(1, 1).put(4, 2).put(3, 1);
