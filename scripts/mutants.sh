@@ -84,7 +84,7 @@ mutants_of() {
 }
 
 # Figures of each file: viable mutants, those that were caught, that ran out of time (noticed, too), that survived; those
-# that do not build. A mutant that was caught by an earlier run counts.
+# that do not build. With --again those of earlier runs count as caught, the few that do not build among them.
 mutants_figures() {
     local out=$1/mutants.out kind
     for kind in caught timeout missed unviable previously_caught; do
