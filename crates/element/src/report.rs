@@ -98,7 +98,7 @@ fn headline(fault: &Fault) -> String {
     }
 }
 
-/// Posts the warning for a session that did not close and was given up.
+/// Posts the warning for a session that did not close and was abandoned.
 pub(crate) fn post_stuck_close(element: &gst::Element, outcome: &str, fault: &Fault) {
     gst::warning!(CAT, obj = element, "{fault}");
     let message = gst::message::Warning::builder(gst::LibraryError::Shutdown, &headline(fault))

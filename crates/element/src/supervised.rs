@@ -74,8 +74,8 @@ pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Sen
     fn facts_changed(&self) {}
 
     /// Called by the output task, ahead of waiting outputs, with what the session has
-    /// told besides its output. `missed`: how many tellings before it were dropped. The
-    /// default drops it, which suits a session that tells nothing.
+    /// told besides its output. `missed`: how many things told before it were dropped.
+    /// The default drops it, which suits a session that tells nothing.
     fn told(&self, _told: Self::Output, _missed: u64) {}
 
     /// Called when a session has been given up and another takes over with the next

@@ -6,8 +6,8 @@
 //! a driver: the one that closes it, the worker of a successor, and, without any of
 //! these, the retirement thread. Several may drive at once without a race: each action
 //! is taken out under the lock and so executed once; while one driver samples the
-//! session's threads, without the lock, the machine requests no other action; and it
-//! then wakes the others.
+//! session's threads, without the lock, the machine requests no other action; after the
+//! sample, that driver wakes the others.
 
 use std::time::{Duration, Instant};
 

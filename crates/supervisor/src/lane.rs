@@ -112,8 +112,7 @@ impl<O: Send + 'static> Lane<O> {
         self.watched(name.into(), CallKind::Owed, native)
     }
 
-    /// Makes a native call that may rightly wait for more input, such as a
-    /// blocking get.
+    /// Makes a native call that may wait for more input, such as a blocking get.
     pub fn wait<R>(&self, name: impl Into<Name>, native: impl FnOnce() -> R) -> R {
         self.watched(name.into(), CallKind::Waits, native)
     }

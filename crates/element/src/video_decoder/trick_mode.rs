@@ -9,7 +9,7 @@ use gst_video::prelude::*;
 
 use super::{SupervisedVideoDecoder, decoder};
 
-/// Installs the probe. To be called once, when the element is constructed.
+/// Installs the probe. Must be called once, when the element is constructed.
 pub(super) fn install<T: SupervisedVideoDecoder>(imp: &T) {
     let weak = imp.obj().downgrade();
     let probe = move |pad: &gst::Pad, info: &mut gst::PadProbeInfo| {

@@ -71,7 +71,7 @@ fn shell(buffer: &gst::BufferRef) -> Option<gst::Buffer> {
     Some(shell)
 }
 
-/// Installs the probes on the sink pad. To be called once, when the element is
+/// Installs the probes on the sink pad. Must be called once, when the element is
 /// constructed.
 pub(super) fn install_probes<T: SupervisedVideoEncoder>(imp: &T) {
     let weak = imp.obj().downgrade();
