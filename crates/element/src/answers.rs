@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What downstream has answered, and to which frames it still holds.
+//! The flow returns of downstream, and the frames for which they hold.
 
-/// What downstream answers to a buffer.
+/// The flow return of downstream for a buffer.
 pub(crate) type Flow = Result<gst::FlowSuccess, gst::FlowError>;
 
 /// See the module's description.
@@ -9,13 +9,13 @@ pub(crate) type Flow = Result<gst::FlowSuccess, gst::FlowError>;
 pub(crate) struct Answers {
     /// The last one.
     flow: Flow,
-    /// Downstream did not take the last output, for a reason that is no end and no
-    /// missing link.
+    /// Why downstream did not take the last output, other than EOS, NotLinked or
+    /// Flushing.
     refused: Option<gst::FlowError>,
-    /// The newest frame that a session was given.
+    /// The newest frame submitted to a session.
     newest: Option<u32>,
-    /// What downstream answers to frames up to this one says nothing about those
-    /// to come: a new segment or stream has begun since.
+    /// Flow returns for frames up to this one do not hold for those to come: a new
+    /// segment or stream has begun since.
     void: Option<u32>,
 }
 
@@ -31,12 +31,12 @@ impl Default for Answers {
 }
 
 impl Answers {
-    /// A session was given a frame.
+    /// Notes that a frame was submitted to a session.
     pub(crate) fn note_submitted(&mut self, id: u32) {
         self.newest = Some(id);
     }
 
-    /// Downstream has answered to frame `id`.
+    /// Records the flow return for frame `id`.
     pub(crate) fn note(&mut self, id: Option<u32>, flow: Flow) {
         use gst::FlowError::{Eos, Flushing, NotLinked};
         self.refused = match flow {
@@ -49,24 +49,23 @@ impl Answers {
         }
     }
 
-    /// What downstream answers to the frames so far says nothing about those to
-    /// come.
+    /// Flow returns for the frames so far no longer hold for those to come.
     pub(crate) fn void(&mut self) {
         self.void = self.newest;
         self.flow = Ok(gst::FlowSuccess::Ok);
     }
 
-    /// The frames so far were dropped.
+    /// Clears the refusal: the frames so far were dropped.
     pub(crate) fn forget_refusal(&mut self) {
         self.refused = None;
     }
 
-    /// What downstream answered last.
+    /// The last flow return.
     pub(crate) fn flow(&self) -> Flow {
         self.flow
     }
 
-    /// Why downstream did not take the last output, whatever has made its answer void.
+    /// Why downstream did not take the last output, even if its flow return is void.
     pub(crate) fn refused(&self) -> Option<gst::FlowError> {
         self.refused
     }

@@ -15,8 +15,8 @@ use crate::{Supervised, Supervision, report};
 pub(crate) enum DrainEnd {
     /// Everything that went in came out and was taken by downstream.
     Complete,
-    /// A session was given up meanwhile, and the bus was told what is missing;
-    /// everything else is out.
+    /// A session was given up meanwhile, and the loss was posted on the bus; everything
+    /// else is out.
     Restarted,
     /// The element has failed.
     Failed,
@@ -25,11 +25,10 @@ pub(crate) enum DrainEnd {
 }
 
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
-    /// Drains every session in line, and waits until downstream has taken
-    /// everything. `last`: the sessions end with it, and the close of the last one
-    /// is waited for. The watchdog bounds the drain, `close-timeout` the close; a
-    /// flush or a stop ends the wait for either, and the close goes on in the
-    /// background.
+    /// Drains every session in line, and waits until downstream has taken everything.
+    /// `last`: the sessions end, and the call also waits until the last one has closed.
+    /// The watchdog bounds the drain, `close-timeout` the close; a flush or a stop
+    /// cancels either wait, and the close goes on in the background.
     pub(crate) fn drain<T>(&self, imp: &T, last: bool) -> DrainEnd
     where
         T: Supervised<Input = I, Output = O>,
@@ -64,11 +63,11 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                     if line.is_held() || line.position(&run).is_some() {
                         return DrainEnd::Cancelled;
                     }
-                    // The output task has taken it out of the line: it was given up.
+                    // The output task has taken the session out of the line: it was given up.
                     restarted = true;
                 }
                 DrainResult::Failed => match self.resolve_fault(imp, &run, Observer::Stream) {
-                    // Others may be in line before it, with output still to give.
+                    // Sessions before it in line may still have output.
                     FaultResolution::Restarted => restarted = true,
                     FaultResolution::Fatal | FaultResolution::Pending => return DrainEnd::Failed,
                 },
@@ -81,8 +80,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
     }
 
-    /// Takes a session that gives and takes nothing any more out of the line. It
-    /// closes in the background.
+    /// Takes a session without further input or output out of the line. It closes in
+    /// the background.
     pub(crate) fn retire<T>(&self, imp: &T, run: &Run<I, O>)
     where
         T: Supervised<Input = I, Output = O>,
@@ -107,8 +106,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         self.after_close(imp, run, run.wait_closed());
     }
 
-    /// The wait for a close has ended. A session that still closes goes on in the
-    /// background; of one that does not, the bus is told.
+    /// Handles the result of a wait for a close. A session that is still closing goes
+    /// on in the background; an abandoned one is posted on the bus.
     fn after_close<T>(&self, imp: &T, run: &Run<I, O>, closed: CloseResult)
     where
         T: Supervised<Input = I, Output = O>,
@@ -125,8 +124,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
     }
 
-    /// Sessions that were flushed close behind those that follow them. Where one
-    /// was abandoned there, that is said before the stream ends.
+    /// Flushed sessions close in the background. If one was abandoned there, posts that
+    /// before the stream ends.
     fn report_stuck_closes<T>(&self, imp: &T)
     where
         T: Supervised<Input = I, Output = O>,

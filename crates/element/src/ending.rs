@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The end of a stream that failed and shall be closed all the same
-//! (`eos-after-failure`).
+//! The end of a stream that failed but is to be closed with EOS (`eos-after-failure`).
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,7 +9,7 @@ use crate::CAT;
 
 type Report = Box<dyn FnOnce() + Send>;
 
-/// An error that waits until downstream has got its EOS. Whoever takes it first
+/// An error that is held until downstream has received EOS. The first thread to take it
 /// posts it.
 #[derive(Default)]
 pub(crate) struct PendingReport(Mutex<Option<Report>>);
@@ -35,18 +34,17 @@ impl PendingReport {
     }
 }
 
-/// Sends EOS downstream, so that a muxer can close its file, and has the failure
-/// reported.
+/// Sends EOS downstream, so that a muxer can close its file, and posts the failure.
 ///
-/// An application tears its pipeline down when it sees the error, and a muxer
-/// needs a moment to close its file. So while the pipeline plays, EOS goes out
-/// first; it is the error that the application sees first all the same, because
-/// a bin waits with its EOS message for every element that is marked as a sink,
-/// and this one is so marked for the time being. Behind a queue the end takes its
-/// time: there the application has to wait for EOS after the error.
+/// An application stops its pipeline when it sees the error, and a muxer needs time to
+/// close its file. So while the pipeline plays, EOS is pushed first. The application
+/// still sees the error first: a bin delays its EOS message for every element that is
+/// marked as a sink, and this one is marked meanwhile. Behind a queue the push returns
+/// before the file is closed: there the application has to wait for EOS after the
+/// error.
 ///
-/// A pipeline that is paused holds EOS up: there the error goes first, also where
-/// the pause comes while EOS is on its way (`pending` is posted by the state change).
+/// A paused pipeline blocks EOS: there the error is posted first, also if the pipeline
+/// is paused during the push (the state change posts `pending`).
 pub(crate) fn push_eos(
     element: &gst::Element,
     pending: &PendingReport,
@@ -77,15 +75,15 @@ pub(crate) fn push_eos(
     }
 }
 
-/// Whether the element plays, and is not on its way to anything less.
+/// Whether the element plays, and has no pending change to a lower state.
 pub(crate) fn plays(element: &gst::Element) -> bool {
     let pending = element.pending_state();
     element.current_state() == gst::State::Playing
         && matches!(pending, gst::State::VoidPending | gst::State::Playing)
 }
 
-/// Marks the element, and the bins that it is in, as sinks; returns those that
-/// were not, the innermost first.
+/// Marks the element and the bins that contain it as sinks; returns those that were not
+/// marked before, the innermost first.
 fn hold_eos_message(element: &gst::Element) -> Vec<gst::Element> {
     std::iter::successors(Some(element.clone()), |child| {
         child
@@ -100,8 +98,8 @@ fn hold_eos_message(element: &gst::Element) -> Vec<gst::Element> {
     .collect()
 }
 
-/// Whether a bin has become a sink by itself meanwhile, since the application
-/// has put one into it: then the mark is not ours to take away.
+/// Whether a bin has become a sink meanwhile, because the application has added one to
+/// it: then the mark must stay.
 fn contains_sink(element: &gst::Element, marked: &[gst::Element]) -> bool {
     let Some(bin) = element.downcast_ref::<gst::Bin>() else {
         return false;

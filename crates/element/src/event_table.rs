@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The one table of events: what becomes of each, for encoders and decoders.
+//! The table of events: how each is handled, for encoders and decoders.
 //!
 //! | event | encoder | decoder |
 //! |---|---|---|
@@ -20,23 +20,23 @@
 //! drained before it is chained up. *Drained, the session ends*: the same, and the
 //! next frame opens a new session.
 //!
-//! A drain that ends in a restart lets its event pass: what is missing was told. One
-//! that ends in an error swallows it. One that a flush or a stop cuts short swallows
-//! caps and segments, which upstream sends again, and refuses EOS.
+//! After a drain that ends in a restart the event passes: the loss was posted. After
+//! one that ends in an error it is swallowed. If a flush or a stop cancels the drain,
+//! caps and segments are swallowed, which upstream sends again, and EOS is refused.
 
 use crate::Role;
 
-/// What becomes of an event.
+/// How an event is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EventRule {
-    /// Nothing has to happen before: the base class puts it in line, or passes it
-    /// at once where it is not serialized.
+    /// Nothing has to happen before: the base class puts it in line, or passes it at
+    /// once if it is not serialized.
     Pass,
-    /// What downstream answered before it says nothing about what follows it.
+    /// Flow returns for the frames before it do not hold for those after it.
     NewFlow,
     /// The codec is drained, and goes on afterwards.
     DrainFirst,
-    /// The same for an event that [`NewFlow`](Self::NewFlow) is true of, too.
+    /// Both [`DrainFirst`](Self::DrainFirst) and [`NewFlow`](Self::NewFlow).
     DrainBeforeNewFlow,
     /// The codec is drained, and its session ends. Nothing passes unless
     /// everything is out.
@@ -47,7 +47,7 @@ pub(crate) enum EventRule {
     FlushStop,
 }
 
-/// What becomes of a sink event.
+/// The rule for a sink event.
 pub(crate) fn sink_rule(role: Role, event: &gst::EventRef) -> EventRule {
     use gst::EventView;
     let decodes = role == Role::Decoder;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Events: what has to happen before the base class sees them, and which it must
-//! not see at all. Here is the rule that EOS follows only a complete stream. What
-//! becomes of which event: `event_table`.
+//! Events: what has to happen before the base class sees them, and which it must not
+//! see at all. Implements the rule that EOS follows only a complete stream. The rule
+//! for each event: `event_table`.
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -15,15 +15,15 @@ use crate::{CAT, Supervised, Supervision};
 pub enum EventDisposition {
     /// Chain it up.
     Forward,
-    /// Drop it, and answer upstream that it was taken.
+    /// Drop it, and report to upstream that it was handled.
     Swallow,
-    /// Drop it, and answer upstream that it could not be taken.
+    /// Drop it, and report to upstream that it was not handled.
     Refuse,
 }
 
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
-    /// To be called with every sink event before it is chained up. May wait for
-    /// a drain, bounded by the watchdog; holds no lock meanwhile.
+    /// Must be called with every sink event before it is chained up. May wait for a
+    /// drain, bounded by the watchdog; holds no lock meanwhile.
     pub fn sink_event<T>(&self, imp: &T, event: &gst::Event) -> EventDisposition
     where
         T: Supervised<Input = I, Output = O>,
@@ -55,7 +55,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         disposition
     }
 
-    /// To be called with every event from downstream before it is chained up. Never
+    /// Must be called with every event from downstream before it is chained up. Never
     /// waits.
     pub fn src_event<T>(&self, imp: &T, event: &gst::Event)
     where
@@ -72,7 +72,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
     }
 
-    /// Has the source pad tell of a new link. To be called once, when the element is
+    /// Watches the source pad for a new link. Must be called once, when the element is
     /// constructed. (A link may come without RECONFIGURE.)
     pub fn watch_links<T>(imp: &T)
     where
@@ -90,14 +90,14 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         });
     }
 
-    /// Takes note of an answer of downstream that the output task did not get, such as
-    /// that to a group of pictures that were put by.
+    /// Records a flow return of downstream that the output task did not receive, such
+    /// as that for a group of pictures stored in reverse playback.
     pub fn note_answer(&self, flow: Result<gst::FlowSuccess, gst::FlowError>) {
         self.lock().note_delivery(None, Some(flow));
     }
 
-    /// To be called before new caps take effect: the frames of the old ones come
-    /// out first, and their session ends.
+    /// Must be called before new caps take effect: the frames of the old ones come out
+    /// first, and their session ends.
     pub fn before_new_format<T>(&self, imp: &T) -> EventDisposition
     where
         T: Supervised<Input = I, Output = O>,
@@ -105,8 +105,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         disposition_of(self.drain(imp, true))
     }
 
-    /// To be called before an event that must not overtake the frames inside, beyond
-    /// those that [`sink_event`](Self::sink_event) knows. The session goes on
+    /// Must be called before an event that must not overtake the frames inside and that
+    /// [`sink_event`](Self::sink_event) does not drain for. The session goes on
     /// afterwards. Waits for a drain, bounded by the watchdog.
     pub fn drain_before<T>(&self, imp: &T) -> EventDisposition
     where
@@ -133,7 +133,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
     }
 
-    /// Everything is out; whether downstream has taken it is another question.
+    /// Everything is out; checks whether downstream has taken it.
     fn end_of_output<T>(&self, imp: &T) -> EventDisposition
     where
         T: Supervised<Input = I, Output = O>,
@@ -143,7 +143,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             (line.answers.flow(), line.answers.refused())
         };
         if let Some(flow) = refused {
-            // Where no buffer comes any more, upstream will not learn of it.
+            // No buffer follows whose flow return would report it to upstream.
             gst::element_imp_error!(
                 imp,
                 gst::StreamError::Failed,
@@ -153,8 +153,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
         match flow {
             Err(gst::FlowError::Flushing) => EventDisposition::Refuse,
-            // Downstream has had enough, or there is none: it is complete for
-            // whoever asked for it.
+            // Downstream returned EOS or is not linked: it needs no more, so the stream
+            // is complete.
             _ => EventDisposition::Forward,
         }
     }
@@ -163,10 +163,10 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
 fn disposition_of(end: DrainEnd) -> EventDisposition {
     match end {
         DrainEnd::Complete | DrainEnd::Restarted => EventDisposition::Forward,
-        // Caps or a segment that are refused are sent again with the next buffer,
-        // and upstream would be answered NotNegotiated, also in the middle of a
-        // seek or of a state change. The buffers themselves get the true answer. A
-        // flushing pad takes no sticky event, whatever is said here: it comes again
+        // Refused caps or segments are sent again with the next buffer, and upstream
+        // would receive NotNegotiated, also in the middle of a seek or of a state
+        // change. The buffers themselves get the true flow return. A flushing pad
+        // stores no sticky event, whatever is returned here: the event comes again
         // after the flush.
         DrainEnd::Failed | DrainEnd::Cancelled => EventDisposition::Swallow,
     }

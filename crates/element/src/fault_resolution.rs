@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What becomes of a fault: an error, once, or another session.
+//! The result of a fault: an error, once, or another session.
 
 use std::time::Instant;
 
@@ -9,31 +9,31 @@ use gst::subclass::prelude::*;
 
 use crate::{Supervised, Supervision, ending, report};
 
-/// Who comes across a fault.
+/// The thread that found a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Observer {
     /// The streaming thread.
     Stream,
-    /// The output task, when it has pushed all that there is.
+    /// The output task, when it has pushed all output.
     Output,
 }
 
-/// What became of a fault.
+/// The result of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FaultResolution {
-    /// The session was given up, the bus was told what was lost, and the element
-    /// goes on.
+    /// The session was given up, the loss was posted on the bus, and the element goes
+    /// on.
     Restarted,
-    /// The element has failed, and said so.
+    /// The element has failed, and the error is posted.
     Fatal,
-    /// The element has failed, and the output task will say so.
+    /// The element has failed, and the error is about to be posted.
     Pending,
 }
 
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
-    /// Deals with a run that ended with a fault: once, whoever sees it first.
-    /// With `eos-after-failure` the output task ends the stream, because EOS has
-    /// to come after what there still was to push.
+    /// Handles a run that ended with a fault: once, in the thread that sees it first.
+    /// With `eos-after-failure` the output task ends the stream, because EOS has to
+    /// follow the remaining output.
     pub(crate) fn resolve_fault<T>(
         &self,
         imp: &T,
@@ -65,7 +65,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                 &outcome,
             ) {
                 line.posting = true;
-                // Others in line have frames of their own, and go on.
+                // The other sessions in line keep their frames, and go on.
                 (Some(line.lose(run)), line.restarts.total())
             } else {
                 (None, 0)
@@ -75,7 +75,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let element = element.upcast_ref::<gst::Element>();
         if let Some(lost) = lost {
             self.note_lost(&lost.ids);
-            // Before the message: whoever gets it may look there.
+            // Before the message: its receiver may read the ledger.
             if let Some(fault) = outcome.fault() {
                 ledger().change(&fault.library, Change::Restarted);
             }
@@ -85,7 +85,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             imp.restarted();
             return FaultResolution::Restarted;
         }
-        // A pipeline that does not play holds EOS up, and the output task with it.
+        // A pipeline that does not play blocks EOS, and the output task with it.
         let plays = ending::plays(element);
         if settings.eos_after_failure && observer == Observer::Stream && plays {
             return FaultResolution::Pending;
@@ -101,9 +101,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     }
 
     /// Ends the stream with the error that `report` posts, unless there was one
-    /// already. Nothing of any session goes through any more: all of them are told
-    /// to close at once, so that whoever waits for one of them returns. Returns what
-    /// a buffer is answered with.
+    /// already. No session takes input or gives output from now on: all of them are
+    /// closed at once, so that every wait for one of them returns. Returns the flow
+    /// return for a buffer.
     pub(crate) fn end<T>(&self, imp: &T, report: impl FnOnce() + Send + 'static) -> gst::FlowError
     where
         T: Supervised<Input = I, Output = O>,
@@ -111,7 +111,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         self.end_because_of(imp, None, report)
     }
 
-    /// The same; `stats` goes on speaking of the run `culprit`.
+    /// The same; `stats` continues to describe the run `culprit`.
     fn end_because_of<T>(
         &self,
         imp: &T,

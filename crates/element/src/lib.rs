@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Where the supervisor meets GStreamer. An element that implements
-//! [`Supervised`] hands its input to a [`Supervision`], its sink events too, and
-//! gets its output back on the source pad's task; what becomes of a wedge, a
-//! panic or an error is decided here, the same for every element.
+//! Connects the supervisor to GStreamer. An element that implements [`Supervised`]
+//! passes its input and its sink events to a [`Supervision`] and receives its output on
+//! the source pad's task. Wedges, panics and errors are handled here, the same way for
+//! every element.
 //!
-//! Data walks through like this:
+//! Data flow:
 //!
 //! ```text
 //! sink pad --probe (waits for room)--> handle_frame --submit--> inbox
@@ -12,9 +12,9 @@
 //! src pad <--deliver-- output task (drives the machine) <------ outbox
 //! ```
 //!
-//! No wait happens under a base class's stream lock: the wait for room is in a
-//! probe on the sink pad, before the base class takes its lock, and the wait for
-//! a drain is in `sink_event`, before the event is chained up.
+//! Nothing waits with a base class's stream lock held: the wait for room is in a probe
+//! on the sink pad, before the base class takes its lock, and the wait for a drain is
+//! in `sink_event`, before the event is chained up.
 #![forbid(unsafe_code)]
 
 use std::sync::LazyLock;

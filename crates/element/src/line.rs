@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The sessions of one element in the order in which they give output, and the frames
-//! that each of them was given. No waits and no calls into GStreamer: everything here
-//! happens under the supervision's lock.
+//! that were submitted to each. No waits and no calls into GStreamer: everything here
+//! runs with the supervision's lock held.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,7 +10,7 @@ use codecwatch_supervisor::Run;
 use crate::answers::{Answers, Flow};
 use crate::restarts::Restarts;
 
-/// Whether the element has failed. It stays so until the element has been to READY.
+/// Whether the element has failed. Reset only when the element goes to READY.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Failure {
     /// It has not.
@@ -21,7 +21,7 @@ enum Failure {
     Reported,
 }
 
-/// A frame that a session is given.
+/// A frame submitted to a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {
     /// The base class's number for it. Numbers grow until the element stops.
@@ -34,7 +34,7 @@ pub struct Frame {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Lost {
     pub(crate) ids: Vec<u32>,
-    /// The presentation times of the first and the last, where they have any.
+    /// The earliest and the latest presentation time, if any frame has one.
     pub(crate) pts: Option<(gst::ClockTime, gst::ClockTime)>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Lost {
 #[derive(Debug)]
 pub(crate) struct InLine<I, O> {
     pub(crate) run: Run<I, O>,
-    /// Frames that it was given and that have not come out.
+    /// Frames submitted to it that have not come out.
     frames: BTreeMap<u32, Option<gst::ClockTime>>,
     /// Frames were lost before its next output.
     discont: bool,
@@ -53,24 +53,23 @@ pub(crate) struct InLine<I, O> {
 pub(crate) struct Line<I, O> {
     /// The front gives output, the back takes input; those before it drain.
     sessions: VecDeque<InLine<I, O>>,
-    /// Sessions that give nothing any more; some are still closing.
+    /// Sessions that give no more output; some are still closing.
     leaving: Vec<Run<I, O>>,
     pub(crate) answers: Answers,
     failure: Failure,
-    /// The run that `stats` speaks of where none is in line.
+    /// The run that `stats` describes if none is in line.
     latest: Option<Run<I, O>>,
     pub(crate) restarts: Restarts,
     /// Frames were lost before the first output of the next session.
     discont: bool,
     /// The session whose output is being delivered.
     delivering: Option<u64>,
-    /// A session has been given up, and the message that says so is about to be
-    /// posted.
+    /// A session has been given up, and its restart message is about to be posted.
     pub(crate) posting: bool,
     /// Between FLUSH_START and FLUSH_STOP: no session begins.
     pub(crate) flushing: bool,
-    /// From the way to READY until the element has stopped: the same, and no
-    /// flush ends it.
+    /// Set from the state change to READY until the element has stopped: no session
+    /// begins, and no flush resets it.
     pub(crate) stopping: bool,
 }
 
@@ -96,15 +95,15 @@ impl<I, O> Default for Line<I, O> {
 pub(crate) enum Submitted<I, O> {
     /// The worker will take it.
     Taken,
-    /// The last session in line has no room, or takes nothing any more.
+    /// The last session in line has no room, or takes no more input.
     NotNow(I, Run<I, O>),
     /// No session is in line.
     NoSession(I),
 }
 
 impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
-    /// The line of an element that has been stopped: as new, but for sessions
-    /// that still close. The next one waits for them.
+    /// The line of an element that has been stopped: empty but for sessions that are
+    /// still closing. The next session waits for them.
     pub(crate) fn after(closing: Vec<Run<I, O>>) -> Self {
         Self {
             leaving: closing,
@@ -114,7 +113,7 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
 
     // ---- what may happen at the moment
 
-    /// Whether no session may begin at the moment.
+    /// Whether no session may begin now.
     pub(crate) fn is_held(&self) -> bool {
         self.flushing || self.stopping
     }
@@ -124,22 +123,22 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         self.failure != Failure::None
     }
 
-    /// Whether the element has failed and has not said so yet.
+    /// Whether the element has failed and its error is not posted yet.
     pub(crate) fn is_reporting(&self) -> bool {
         self.failure == Failure::Reporting
     }
 
-    /// Whether a buffer may go through at the moment. What downstream answered
-    /// stops none: that is for upstream to decide.
+    /// Checks whether a buffer may pass now. A flow return from downstream stops none:
+    /// upstream decides.
     ///
     /// # Errors
-    /// What the buffer is answered with.
+    /// The flow return for the buffer.
     pub(crate) fn check_open(&self) -> Result<(), gst::FlowError> {
         match self.failure {
             Failure::None if self.is_held() => Err(gst::FlowError::Flushing),
             Failure::None => Ok(()),
-            // A source posts an error of its own when it sees `Error`, and it must
-            // not come before the one that says why.
+            // A source posts its own error when it sees `Error`; it must not come
+            // before ours, which gives the reason.
             Failure::Reporting => Err(gst::FlowError::Flushing),
             Failure::Reported => Err(gst::FlowError::Error),
         }
@@ -173,7 +172,7 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         &self.leaving
     }
 
-    /// Those of them that have closed; for the caller to drop without the lock.
+    /// Takes out those that have closed. The caller must drop them without the lock.
     pub(crate) fn take_closed(&mut self) -> Vec<Run<I, O>> {
         let (closed, leaving) = std::mem::take(&mut self.leaving)
             .into_iter()
@@ -187,18 +186,18 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         self.back().or(self.leaving.last()).cloned()
     }
 
-    /// The run that `stats` speaks of.
+    /// The run that `stats` describes.
     pub(crate) fn shown(&self) -> Option<Run<I, O>> {
         let failed = self.latest.as_ref().filter(|_| self.has_failed());
         failed.or(self.back()).or(self.latest.as_ref()).cloned()
     }
 
-    /// The run that gives output; where none is in line, the last that did.
+    /// The run that gives output; if none is in line, the last that did.
     pub(crate) fn giving(&self) -> Option<Run<I, O>> {
         self.front().or(self.latest.as_ref()).cloned()
     }
 
-    /// A session takes its place at the end of the line.
+    /// Appends a session to the line.
     pub(crate) fn enter(&mut self, run: Run<I, O>) {
         self.sessions.push_back(InLine {
             run,
@@ -207,7 +206,8 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         });
     }
 
-    /// A run leaves the line, or never came into it: the next one waits for its end.
+    /// Takes a run out of the line, or notes one that never entered it: the next one
+    /// waits for its end.
     pub(crate) fn leave(&mut self, run: &Run<I, O>) -> Option<InLine<I, O>> {
         if !self.leaving.iter().any(|other| other.is(run)) {
             self.leaving.push(run.clone());
@@ -221,7 +221,7 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         Some(session)
     }
 
-    /// The same for a run that is given up: what it was given is lost.
+    /// The same for a run that is given up: the frames submitted to it are lost.
     pub(crate) fn lose(&mut self, run: &Run<I, O>) -> Lost {
         let at = self.position(run).unwrap_or_default();
         let frames = self.leave(run).map(|session| session.frames);
@@ -234,7 +234,7 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         }
     }
 
-    /// Every session leaves the line.
+    /// Takes every session out of the line.
     pub(crate) fn clear(&mut self) -> Vec<Run<I, O>> {
         let runs = self.runs();
         for run in &runs {
@@ -249,9 +249,9 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
 
     // ---- frames
 
-    /// Gives an input to the last session in line, and notes that the frame is
-    /// its: in one step, so that a session that is given up at the same time
-    /// either has both or neither.
+    /// Submits an input to the last session in line and records its frame there: in one
+    /// step, so that a session that is given up at the same time has either both or
+    /// neither.
     pub(crate) fn submit(&mut self, frame: Frame, input: I) -> Submitted<I, O> {
         let Some(session) = self.sessions.back_mut() else {
             return Submitted::NoSession(input);
@@ -266,9 +266,9 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         }
     }
 
-    /// Takes the frame of an output off its session. False where the session has
-    /// lost its place meanwhile: then the frame is lost with it, and nobody wants
-    /// the output.
+    /// Removes the frame of an output from its session. Returns false if the session
+    /// has left the line meanwhile: then the frame is lost with it, and the output must
+    /// be dropped.
     pub(crate) fn claim(&mut self, run: &Run<I, O>, id: Option<u32>) -> bool {
         let Some(at) = self.position(run) else {
             return false;
@@ -280,7 +280,7 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         true
     }
 
-    /// Forgets all frames, and what became of them: a flush has dropped them.
+    /// Clears all frames and marks of losses: a flush has dropped them.
     pub(crate) fn forget_frames(&mut self) {
         for session in &mut self.sessions {
             session.frames.clear();
@@ -298,9 +298,9 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         }
     }
 
-    /// Whether the output that is being delivered has to be marked DISCONT; says so
-    /// once. Its session may have lost its place meanwhile: then the mark belongs to
-    /// an output of the next one.
+    /// Whether the output being delivered has to be marked DISCONT; returns true once.
+    /// If its session has left the line meanwhile, the mark belongs to an output of the
+    /// next one.
     pub(crate) fn take_discont(&mut self) -> bool {
         let delivering = self.delivering;
         let session = self.sessions.front_mut();
@@ -315,13 +315,13 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         self.delivering.is_some()
     }
 
-    /// An output has been delivered. `flow`: what downstream answered to frame `id`, if
-    /// something was pushed.
+    /// Notes that an output has been delivered. `flow`: the flow return for frame `id`,
+    /// if something was pushed.
     pub(crate) fn note_delivery(&mut self, id: Option<u32>, flow: Option<Flow>) {
         self.delivering = None;
         let Some(flow) = flow else { return };
         if !matches!(flow, Ok(_) | Err(gst::FlowError::Eos)) {
-            // It never got there.
+            // The buffer did not arrive.
             self.mark_discont(0);
         }
         self.answers.note(id, flow);
@@ -329,9 +329,9 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
 
     // ---- failure
 
-    /// The element fails: every session leaves the line. `None` where it has
-    /// failed before. Afterwards the error has to be posted, and
-    /// [`reported`](Self::reported) called.
+    /// Marks the element as failed: every session leaves the line. `None` if it had
+    /// failed before. The caller then posts the error and calls
+    /// [`reported`](Self::reported).
     pub(crate) fn fail(&mut self) -> Option<Vec<Run<I, O>>> {
         if self.has_failed() {
             return None;
@@ -340,7 +340,7 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         Some(self.clear())
     }
 
-    /// `stats` speaks of this run from now on.
+    /// Makes `stats` describe this run from now on.
     pub(crate) fn show(&mut self, run: &Run<I, O>) {
         self.latest = Some(run.clone());
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The output task: the source pad's task. It waits for output and pushes it,
-//! and it is what wakes at the machine's deadline.
+//! The output task: the source pad's task. It waits for output, pushes it, and wakes at
+//! the machine's deadline.
 //!
-//! Nothing that downstream answers stops it, only a flush or a stop does: what is
-//! not linked may be linked again, and what has had enough of one segment may
-//! take the next. Upstream is told with its next buffer, and decides.
+//! No flow return from downstream stops it, only a flush or a stop does: a pad that is
+//! not linked may be linked again, and downstream that returned EOS for one segment may
+//! take the next. Upstream receives the flow return with its next buffer, and decides.
 
 use codecwatch_supervisor::{Next, Outcome, Run};
 use gst::prelude::*;
@@ -19,15 +19,15 @@ fn src_pad<T: Supervised>(imp: &T) -> Option<gst::Pad> {
     imp.obj().upcast_ref::<gst::Element>().static_pad("src")
 }
 
-/// Starts the task, or lets it go on. To be called after the line has got something for
-/// it to do, and without the line's lock: GStreamer tells the application of a new task
-/// in the caller's thread. (A task that pauses looks at the line under its lock first,
-/// so it either sees what there is to do, or has paused before.)
+/// Starts or resumes the task. Must be called after work for it was added to the line,
+/// and without the line's lock: GStreamer posts the message of a new task in the
+/// caller's thread. (Before it pauses, the task checks the line under its lock, so it
+/// either sees the work or has paused before.)
 pub(crate) fn start<T: Supervised>(imp: &T) {
     let Some(pad) = src_pad(imp) else { return };
     let started = match pad.task_state() {
         gst::TaskState::Started => Ok(()),
-        // It keeps the function that it has.
+        // The task keeps its function.
         gst::TaskState::Paused => pad.start_task(|| {}),
         _ => {
             let weak = imp.obj().downgrade();
@@ -39,19 +39,19 @@ pub(crate) fn start<T: Supervised>(imp: &T) {
         }
     };
     if let Err(error) = started {
-        // Only when the pad is inactive: then a state change is on its way.
+        // Only when the pad is inactive: then a state change is in progress.
         gst::debug!(CAT, imp = imp, "no output task: {error}");
     }
 }
 
-/// Ends the task. Its waits have been cancelled and its push is flushing.
+/// Ends the task. Its waits must have been cancelled and its push must be flushing.
 pub(crate) fn stop<T: Supervised>(imp: &T) {
     if let Some(pad) = src_pad(imp) {
         let _ = pad.stop_task();
     }
 }
 
-/// Lets the task rest until it is started again. The caller holds the line.
+/// Pauses the task until it is started again. The caller holds the line's lock.
 fn pause<T: Supervised>(imp: &T, _line: &Line<T::Input, T::Output>) {
     if let Some(pad) = src_pad(imp) {
         let _ = pad.pause_task();
@@ -108,7 +108,7 @@ fn deliver<T: Supervised>(imp: &T, run: &Run<T::Input, T::Output>, output: T::Ou
     supervision.lock().note_delivery(id, flow);
 }
 
-/// What became of a frame, for who reads the log.
+/// What became of a frame, for the log.
 fn delivered(flow: Option<Flow>) -> String {
     match flow {
         None => "settled, nothing to push".to_owned(),
@@ -117,7 +117,7 @@ fn delivered(flow: Option<Flow>) -> String {
     }
 }
 
-/// A run has given everything it will ever give.
+/// Handles a run that gives no more output.
 fn end<T: Supervised>(imp: &T, run: &Run<T::Input, T::Output>) {
     let supervision = imp.supervision();
     match run.outcome() {
@@ -126,8 +126,8 @@ fn end<T: Supervised>(imp: &T, run: &Run<T::Input, T::Output>) {
                 let line = supervision.lock();
                 let is_front = line.front().is_some_and(|front| front.is(run));
                 if is_front && line.len() == 1 {
-                    // Whoever waits for its end takes it out of the line, or the
-                    // next input does.
+                    // The thread that waits for its end takes it out of the line, or
+                    // the next input does.
                     pause(imp, &line);
                 }
                 is_front && line.len() > 1

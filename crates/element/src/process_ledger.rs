@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MPL-2.0
 //! One ledger for all plugin files of a process.
 //!
-//! Each plugin file has this crate and the supervisor linked into it, with statics of
-//! its own. What all of them share is GLib's type system. So the first of them registers
-//! a type ([`object`]) whose action signals reach its ledger; each that comes later
-//! finds the type by its name and has its ledger reached through these ([`peer`]).
+//! Each plugin file links this crate and the supervisor statically, with its own
+//! statics. All of them share GLib's type system. So the first registers a type
+//! ([`object`]) whose action signals reach its ledger; each later one finds the type by
+//! name and uses that ledger through the signals ([`peer`]).
 //!
-//! It happens when the file's first element is made, so that no plugin can forget it,
-//! and so that a file whose `plugin_init` failed, and that GStreamer unloads, has
+//! This happens when the file's first element is created, so that no plugin can omit
+//! it, and so that a file whose `plugin_init` failed, and that GStreamer unloads, has
 //! registered nothing.
 //!
-//! Emissions happen with a run's lock held, see [`codecwatch_supervisor::ledger`]. They
-//! cannot deadlock: the object is made for the one emission, so nobody is connected to
-//! it; the signals take no emission hooks; and their handlers take the lock of a ledger
-//! alone, which is the last of all.
+//! Signals are emitted with a run's lock held, see [`codecwatch_supervisor::ledger`].
+//! They cannot deadlock: each emission has its own object, so no handler is connected
+//! to it; the signals take no emission hooks; and the class handlers take only the lock
+//! of a ledger, which is last in the lock order.
 
 mod account;
 mod object;
@@ -31,25 +31,25 @@ use crate::CAT;
 
 pub(crate) use self::account::account_structure;
 
-/// The type's name. It ends with the version of the interface: of the signals, their
-/// arguments and answers, and of what the names of changes and the fields mean. Plugin
-/// files of different versions keep different ledgers.
+/// The type's name. It ends with the version of the interface: the signals, their
+/// arguments and return values, and the meaning of the names of changes and fields.
+/// Plugin files of different versions keep different ledgers.
 const TYPE_NAME: &str = "GstCodecwatchLedger1";
 
-/// A codec and the name of a change; gives the account after it.
+/// Takes a codec and the name of a change; returns the account after it.
 const CHANGE: &str = "change";
-/// A codec; gives its account.
+/// Takes a codec; returns its account.
 const ACCOUNT: &str = "account";
-/// Gives a structure of accounts, by codec.
+/// Returns a structure of accounts, by codec.
 const ACCOUNTS: &str = "accounts";
-/// Gives the number of the next session.
+/// Returns the number of the next session.
 const NEXT_SESSION: &str = "next-session";
 
-/// Has this plugin file keep its ledger where the process does. Has an effect once, and
-/// has to come before the file's first session.
+/// Makes this plugin file use the ledger of the process. Takes effect once, and must
+/// run before the file's first session.
 pub(crate) fn join() {
-    // Not held while anything else is done: what runs below may initialise classes, and
-    // whoever does that already may make an element of ours.
+    // Not held during the calls below: they may initialise classes, and a thread that
+    // does so already may create an element of ours.
     static JOINED: Mutex<bool> = Mutex::new(false);
     let lock = || JOINED.lock().unwrap_or_else(PoisonError::into_inner);
     if *lock() {
@@ -59,7 +59,7 @@ pub(crate) fn join() {
         Found::Ours => Ok(None),
         Found::Another(type_) => Peer::of(type_).map(Some),
     };
-    // Another thread may have been here meanwhile, with the same result.
+    // Another thread may have done the same meanwhile, with the same result.
     let mut joined = lock();
     if std::mem::replace(&mut *joined, true) {
         return;
@@ -78,16 +78,16 @@ pub(crate) fn join() {
 enum Found {
     /// This plugin file has registered the type.
     Ours,
-    /// Another has.
+    /// Another plugin file has.
     Another(glib::Type),
 }
 
-/// The type of this name, registered here where there is none.
+/// Finds the type by its name; registers it if there is none.
 fn find_or_register() -> Found {
     static OURS: OnceLock<glib::Type> = OnceLock::new();
     let registry = gst::Registry::get();
-    // The plugin files of a process have to agree on who is first, and this is a lock
-    // that all of them know. Registering a type calls nothing that takes it.
+    // The plugin files of a process have to agree on which is first, and all of them
+    // share this lock. Registering a type calls nothing that takes it.
     let _process = registry.object_lock();
     match glib::Type::from_name(TYPE_NAME) {
         None => {

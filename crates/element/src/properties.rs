@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Properties as a table: what a property is, and how it is stored and read, stand
-//! in one row, so that none can be declared and then stored nowhere.
+//! Properties as a table: one row holds the declaration of a property and how it is
+//! stored and read, so that none can be declared without being stored.
 
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,10 +16,10 @@ pub type Accessors<S> = (fn(&mut S, &glib::Value), fn(&S) -> glib::Value);
 
 /// A property of an element whose values are an `S`.
 pub struct Property<S: 'static> {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
-    /// Makes what GLib has to know of it: the values that it takes, and when it may be
-    /// set. Each class needs a spec of its own.
+    /// Creates its GLib spec: the values that it takes, and when it may be set. Each
+    /// class needs its own spec.
     spec: fn(&str, &S) -> glib::ParamSpec,
     set: fn(&mut S, &glib::Value),
     get: fn(&S) -> glib::Value,
@@ -52,9 +52,8 @@ macro_rules! stored {
     };
 }
 
-/// A property that is a number without a sign, kept in a field of type `u32` and read
-/// when a session is opened: its name, the field, the least and the greatest value, and
-/// what it is.
+/// A property that is an unsigned number, stored in a field of type `u32` and read when
+/// a session is opened: its name, the field, its range, and its blurb.
 #[macro_export]
 macro_rules! number_property {
     ($name:literal, $field:ident $(. $rest:ident)*, $range:expr, $blurb:literal) => {
@@ -85,7 +84,7 @@ pub fn number(
         .build()
 }
 
-/// Stores a value. GLib has checked its type against the spec; one that does not fit
+/// Stores a value. GLib has checked its type against the spec; a type that does not fit
 /// the field is a mistake in the table.
 pub fn store<'a, V>(field: &mut V, value: &'a glib::Value)
 where
@@ -99,7 +98,7 @@ where
     }
 }
 
-/// A mistake in an element, which no user can make.
+/// Reports a programming error in an element, which no user can cause.
 fn complain(text: &str) {
     glib::g_critical!("codecwatch", "{text}");
 }
@@ -115,7 +114,7 @@ pub trait ElementSettings: Clone + Default + Send + 'static {
 pub struct Stored<S>(Mutex<S>);
 
 impl<S: ElementSettings> Stored<S> {
-    /// All values as they are.
+    /// A copy of all current values.
     pub fn get(&self) -> S {
         self.lock().clone()
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Ends that are not the session's doing: what the guard refuses, and what an
-//! element cannot go on from.
+//! Ends of a stream that no fault of its session causes: refusals of the guard, and
+//! errors from which an element cannot go on.
 
 use std::time::Duration;
 
@@ -10,16 +10,15 @@ use gst::subclass::prelude::*;
 
 use crate::{Role, Supervised, Supervision, report};
 
-/// The outcome in the details of what the guard refuses.
+/// The outcome in the details of a refusal by the guard.
 const REFUSED: &str = "Refused";
 /// The outcome in the details of a stream that has too many errors.
 const FAILED: &str = "CodecFailed";
 
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
-    /// Ends the stream because the codec's answers do not let it go on: posts the
-    /// error, unless there was one already. From now on every buffer is answered
-    /// with the error that this returns, and EOS is swallowed, until the element
-    /// has been to READY.
+    /// Ends the stream because it cannot go on with what the codec returned: posts the
+    /// error, unless there was one already. From now on every buffer gets the error
+    /// that this returns, and EOS is swallowed, until the element goes to READY.
     pub fn fail<T>(&self, imp: &T, text: &str) -> gst::FlowError
     where
         T: Supervised<Input = I, Output = O>,
@@ -44,8 +43,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
     }
 
-    /// The same with an error code of the element's choice, for what only the
-    /// element can judge.
+    /// The same with an error code that the element chooses, for checks of its own.
     pub fn refuse_with<T>(
         &self,
         imp: &T,
@@ -58,14 +56,14 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         self.end_with(imp, code, REFUSED, text)
     }
 
-    /// Counts the next frame of the stream, which lies at `pts` of `segment`, and asks
-    /// the guard. To be called before anything else is made of a buffer: where caps were
-    /// passed over because a stop, a flush or downstream cut their drain short, it is
-    /// not in the format that the element knows.
+    /// Counts the next frame of the stream, at `pts` in `segment`, and checks it with
+    /// the guard. Must be called before any other use of a buffer: if caps were
+    /// swallowed because a stop, a flush or downstream cancelled their drain, the buffer
+    /// is not in the format that the element knows.
     ///
     /// # Errors
-    /// What [`submit`](Self::submit) would answer at the moment, or
-    /// [`refuse`](Self::refuse)'s: see [`guard::Limits::check`].
+    /// What [`submit`](Self::submit) would return now, or the error of
+    /// [`refuse`](Self::refuse): see [`guard::Limits::check`].
     pub(crate) fn check_frame<T>(
         &self,
         imp: &T,
@@ -81,11 +79,11 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         checked.map_err(|refusal| self.refuse(imp, &refusal))
     }
 
-    /// Has the guard know where the medium ends, as upstream announces it. Asks
-    /// upstream: to be called without a lock.
+    /// Queries upstream for the duration, and passes the announced end to the guard.
+    /// The caller must hold no lock.
     ///
     /// # Errors
-    /// [`refuse`](Self::refuse)'s, for a sentinel.
+    /// The error of [`refuse`](Self::refuse), if the duration is a sentinel value.
     pub(crate) fn check_announced_duration<T>(&self, imp: &T) -> Result<(), gst::FlowError>
     where
         T: Supervised<Input = I, Output = O>,
@@ -122,7 +120,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     }
 }
 
-/// Where a frame is that lies at `pts` of a segment.
+/// The position of a frame at `pts` in a segment.
 fn position(segment: &gst::Segment, pts: Option<gst::ClockTime>) -> Position {
     let Some(segment) = segment.downcast_ref::<gst::ClockTime>() else {
         return Position::default();

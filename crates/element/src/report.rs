@@ -23,7 +23,7 @@ pub(crate) fn post_outcome(element: &gst::Element, role: Role, outcome: &Outcome
             .debug(&debug)
             .details(details.clone())
             .build();
-        // No bus: nobody wants to know.
+        // Fails only without a bus, which needs no message.
         let _ = element.post_message(message);
     };
     match (&fault.cause, fault.at.phase, role) {
@@ -57,8 +57,8 @@ pub(crate) fn post_outcome(element: &gst::Element, role: Role, outcome: &Outcome
     }
 }
 
-/// Posts the element error of a stream that ends for a reason which is not the
-/// session's. `stats`: the session, if there is one.
+/// Posts the element error of a stream that ends for a reason other than a fault of its
+/// session. `stats`: the session, if there is one.
 pub(crate) fn post_end(
     element: &gst::Element,
     code: impl gst::MessageErrorDomain,
@@ -74,7 +74,7 @@ pub(crate) fn post_end(
     let _ = element.post_message(message);
 }
 
-/// What a user reads first: what happened, where, and for how long.
+/// The text of the message: what happened, where, and for how long.
 fn headline(fault: &Fault) -> String {
     match &fault.cause {
         FaultCause::Wedged { reason, budget } => {
@@ -98,7 +98,7 @@ fn headline(fault: &Fault) -> String {
     }
 }
 
-/// Posts the warning for a session that did not close and was given up.
+/// Posts the warning for a session that did not close and was abandoned.
 pub(crate) fn post_stuck_close(element: &gst::Element, outcome: &str, fault: &Fault) {
     gst::warning!(CAT, obj = element, "{fault}");
     let message = gst::message::Warning::builder(gst::LibraryError::Shutdown, &headline(fault))
@@ -124,7 +124,7 @@ pub(crate) fn post_refused(element: &gst::Element, refused: &StartError) {
     );
 }
 
-/// Says once that the session is slow, not wedged.
+/// Posts once that the session is slow, not wedged.
 pub(crate) fn post_slow(element: &gst::Element, slow: &Slow) {
     gst::warning!(
         CAT,
@@ -141,7 +141,7 @@ pub(crate) fn post_slow(element: &gst::Element, slow: &Slow) {
     let _ = element.post_message(message);
 }
 
-/// Says that a session was given up, that another takes over, and what was lost.
+/// Posts that a session was given up, that another takes over, and what was lost.
 pub(crate) fn post_restarted(
     element: &gst::Element,
     outcome: &Outcome,

@@ -43,7 +43,7 @@ fn fault(phase: Phase, cause: FaultCause) -> Fault {
     }
 }
 
-/// The error that is posted of an outcome.
+/// The error that is posted for an outcome.
 fn error(role: Role, outcome: &Outcome) -> gst::glib::Error {
     let (element, bus) = element();
     post_outcome(&element, role, outcome);

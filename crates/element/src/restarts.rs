@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Whether a fault is answered with another session.
+//! Decides whether another session takes over after a fault.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -20,8 +20,8 @@ impl Restarts {
         self.total
     }
 
-    /// Whether another session takes over: where fewer than `limit` restarts lie
-    /// within the window, and not where a session could not even be opened. Counts it.
+    /// Whether another session takes over: if fewer than `limit` restarts lie within
+    /// the window, and the session had opened. Counts it.
     pub(crate) fn allow(
         &mut self,
         now: Instant,

@@ -16,12 +16,12 @@ use crate::stored;
 pub struct Settings {
     /// `watchdog-timeout`, `drain-timeout`, `open-timeout`, `close-timeout`, `slow-limit`.
     pub budgets: Budgets,
-    /// `restart-limit`: restarts within the window before a fault becomes an error.
+    /// `restart-limit`: restarts allowed within the window; the next fault is an error.
     pub restart_limit: u32,
     /// `restart-window`.
     pub restart_window: Duration,
-    /// `max-abandoned`: workers, abandoned or closing in the background, at which no
-    /// session is opened.
+    /// `max-abandoned`: number of workers, abandoned or closing in the background, at
+    /// which no session is opened.
     pub max_abandoned: u32,
     /// `eos-after-failure`: EOS follows the error.
     pub eos_after_failure: bool,

@@ -49,7 +49,7 @@ pub(crate) fn fault_structure(outcome: &str, fault: &Fault) -> gst::Structure {
         .build()
 }
 
-/// The details of an error that is not the session's.
+/// The details of an error that is no fault of a session.
 pub(crate) fn end_structure(outcome: &str, stats: Option<&Stats>) -> gst::Structure {
     let builder = gst::Structure::builder("codecwatch-fault").field("outcome", outcome);
     match stats {

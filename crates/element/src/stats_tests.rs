@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Every figure has a value of its own here, so that none can stand under the name of
-//! another, and every field is there, so that none can be forgotten.
+//! Every figure has a distinct value, so that no two fields can be swapped unnoticed,
+//! and every field is listed, so that none can be omitted.
 
 use codecwatch_supervisor::{
     Account, Activity, CodecError, Evidence, FaultCause, Phase, Slow, Verdict,
@@ -65,7 +65,7 @@ fn stats() -> Stats {
     }
 }
 
-/// What every structure says of the snapshot.
+/// The fields of the snapshot in every structure.
 fn of_the_session(name: &str) -> gst::structure::Builder {
     gst::Structure::builder(name)
         .field("phase", "draining")

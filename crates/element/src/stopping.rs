@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Flushes and stops. Both first make every wait return, because what follows
-//! waits for our threads.
+//! Flushes and stops. Both first make every wait return, because the flush or the state
+//! change then waits for our threads.
 
 use codecwatch_supervisor::guard::Length;
 use gst::prelude::*;
@@ -10,9 +10,9 @@ use crate::line::Line;
 use crate::{CAT, Supervised, Supervision, output_task};
 
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
-    /// To be called before a state change is chained up. On the way to READY every
-    /// session is told to close, so that the time that a close may take counts from
-    /// here, and every wait returns: pad deactivation waits for our threads.
+    /// Must be called before a state change is chained up. On the change to READY,
+    /// requests the close of every session, so that `close-timeout` counts from here,
+    /// and makes every wait return: pad deactivation waits for our threads.
     pub fn before_state_change(&self, transition: gst::StateChange) {
         match transition {
             gst::StateChange::PlayingToPaused => self.pending_report.post(),
@@ -28,7 +28,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                     run.cancel();
                     run.request_close();
                 }
-                // One may be waited for at the end of the stream.
+                // The streaming thread may wait for one at the end of the stream.
                 for run in leaving {
                     run.cancel();
                 }
@@ -37,7 +37,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
     }
 
-    /// Makes every wait return until [`flush`](Self::flush): to be called before
+    /// Makes every wait return until [`flush`](Self::flush). Must be called before
     /// FLUSH_START is chained up.
     pub(crate) fn prepare_flush(&self) {
         let (runs, leaving) = {
@@ -46,7 +46,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             (line.runs(), line.leaving().to_vec())
         };
         self.line_changed();
-        // One that leaves may be waited for at the end of the stream.
+        // At the end of the stream, the streaming thread may wait for one that leaves.
         for run in runs.iter().chain(&leaving) {
             run.cancel();
         }
@@ -62,14 +62,14 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
         output_task::stop(imp);
         let runs = self.lock().runs();
-        // All but the last drain for a successor: nobody wants the rest any more.
+        // All but the last drain for a successor: their remaining output is dropped.
         if let Some((last, others)) = runs.split_last() {
             for run in others {
                 self.retire(imp, run);
             }
             last.flush();
         }
-        // Running time begins anew.
+        // Running time restarts.
         self.length().restart();
         drop(self.take_lost());
         let goes_on = {
@@ -87,8 +87,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
     }
 
-    /// A FLUSH_STOP came without its FLUSH_START. The output task may stand in a
-    /// push that only a flush ends, so downstream gets the beginning of one.
+    /// Handles a FLUSH_STOP without its FLUSH_START. The output task may block in a
+    /// push that only a flush ends, so FLUSH_START is sent downstream.
     fn begin_flush<T>(&self, imp: &T)
     where
         T: Supervised<Input = I, Output = O>,
@@ -101,9 +101,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
     }
 
-    /// Ends everything; the element is as new afterwards. Blocks for
-    /// `close-timeout` at most, counted from the beginning of the state change. To
-    /// be called when the pads are inactive.
+    /// Ends all sessions and resets the element. Blocks for `close-timeout` at most,
+    /// counted from the beginning of the state change. Must be called when the pads are
+    /// inactive.
     pub fn stop<T>(&self, imp: &T)
     where
         T: Supervised<Input = I, Output = O>,

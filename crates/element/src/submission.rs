@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The way of a frame to its session, and the beginning of a session.
+//! Submits frames to sessions, and starts sessions.
 
 use codecwatch_supervisor::{Options, Run, Trace, WaitResult};
 use gst::prelude::*;
@@ -9,15 +9,14 @@ use crate::fault_resolution::{FaultResolution, Observer};
 use crate::line::{Frame, Submitted};
 use crate::{CAT, Supervised, Supervision, output_task, report};
 
-/// Sessions that may be in line before the next frame has to wait: one that drains, one
-/// that has taken over, and one more that a request has made necessary since.
+/// Sessions that may be in line before the next frame has to wait: one that drains, its
+/// successor, and one more that a later request required.
 const MOST_IN_LINE: usize = 3;
 
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
-    /// Waits until the worker has room, or until there is no point in waiting. The
-    /// watchdog bounds it, unless downstream is what takes its time. Where sessions
-    /// follow each other faster than downstream takes what they give, it waits for
-    /// that, too.
+    /// Waits until the worker has room, or until waiting has no use. The watchdog
+    /// bounds the wait unless downstream blocks. If new sessions start faster than
+    /// downstream takes their output, waits for downstream, too.
     pub(crate) fn wait_for_room(&self) {
         let line = self.wait_for_line(|line| {
             line.len() > MOST_IN_LINE && !line.is_held() && !line.has_failed()
@@ -27,17 +26,17 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         if let Some(run) = run
             && run.is_full()
         {
-            // However it ended: `submit` looks for itself.
+            // The result does not matter: `submit` checks again.
             let _: WaitResult = run.wait_for_room();
         }
     }
 
-    /// Hands a frame to the codec, opening a session first where there is none.
+    /// Submits a frame to the codec; opens a session first if there is none.
     ///
     /// # Errors
-    /// `Flushing`, or `Error` once the element has failed: then the frame was not
-    /// taken. Otherwise it was, and this is what downstream answered to an earlier
-    /// one; the codec goes on, whatever it was.
+    /// [`NotTaken`](SubmitError::NotTaken) with `Flushing`, or with `Error` once the
+    /// element has failed. [`Downstream`](SubmitError::Downstream) with the flow return
+    /// for an earlier frame: this one was taken, and the codec goes on in any case.
     pub fn submit<T>(
         &self,
         imp: &T,
@@ -76,17 +75,17 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
     }
 
-    /// Waits until this session has room, or another can take its place.
+    /// Waits until this session has room, or another can replace it.
     fn wait_for_place<T>(&self, imp: &T, run: &Run<I, O>) -> Result<(), SubmitError>
     where
         T: Supervised<Input = I, Output = O>,
     {
         match run.wait_for_room() {
             WaitResult::Ready => {}
-            // What it has given may still be on its way: the output task takes it out of
-            // the line when that is done.
+            // Its output may not be delivered yet: the output task takes it out of the
+            // line afterwards.
             WaitResult::Spent => return self.start(imp).map_err(SubmitError::NotTaken),
-            // By a flush, a stop or a failure: the next look at the line says which.
+            // By a flush, a stop or a failure: the state of the line shows which.
             WaitResult::Cancelled => {
                 let line = self.lock();
                 line.check_open().map_err(SubmitError::NotTaken)?;
@@ -99,7 +98,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                 FaultResolution::Fatal => {
                     return Err(SubmitError::NotTaken(gst::FlowError::Error));
                 }
-                // Upstream has to stop, but must not post an error before ours.
+                // Upstream must stop, but must not post an error before ours.
                 FaultResolution::Pending => {
                     return Err(SubmitError::NotTaken(gst::FlowError::Flushing));
                 }
@@ -108,13 +107,13 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         Ok(())
     }
 
-    /// Lets the present session finish what it has, and opens another for the
-    /// next input, without a gap: for what a session cannot change while it runs.
-    /// Asked for again before the new one has opened, it changes nothing: the new
-    /// session serves both. So one session drains and one waits at most.
+    /// Drains the current session and opens another for the next input, without a gap:
+    /// for what a session cannot change while it runs. A second call before the new
+    /// session has opened has no effect: the new session serves both. So at most one
+    /// session drains and one waits.
     ///
     /// # Errors
-    /// What the frame that needs it is to be answered with.
+    /// The flow return for the frame that requires the new session.
     pub fn hand_over<T>(&self, imp: &T) -> Result<(), gst::FlowError>
     where
         T: Supervised<Input = I, Output = O>,
@@ -133,7 +132,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         self.start(imp)
     }
 
-    /// Starts a session behind those that are there, and the output task.
+    /// Starts a session at the end of the line, and the output task.
     fn start<T>(&self, imp: &T) -> Result<(), gst::FlowError>
     where
         T: Supervised<Input = I, Output = O>,
@@ -163,8 +162,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         };
         let mut line = self.lock();
         if let Err(flow) = line.check_open() {
-            // Who made every wait return did not know of this session: it would
-            // wait on, and the output task with it.
+            // The flush, stop or failure did not cancel the waits of this session: it
+            // would wait on, and the output task with it.
             line.leave(&run);
             drop(line);
             run.request_close();
@@ -173,15 +172,15 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         gst::debug!(CAT, imp = imp, "started {run:?}");
         line.enter(run.clone());
         drop(line);
-        // They may have been set since.
+        // They may have changed meanwhile.
         run.set_budgets(self.settings().budgets);
         output_task::start(imp);
         Ok(())
     }
 }
 
-/// Has the log tell what becomes of frames inside a session. Costs a comparison of
-/// levels for each where the log is off.
+/// Logs the progress of frames inside a session. With the log off, costs a comparison
+/// of levels for each.
 fn trace<T: Supervised>() -> Trace<T::Input, T::Output> {
     Trace {
         taken: |session, input| {
@@ -196,12 +195,12 @@ fn trace<T: Supervised>() -> Trace<T::Input, T::Output> {
     }
 }
 
-/// Why [`Supervision::submit`] answers anything but `Ok`.
+/// Why [`Supervision::submit`] does not return `Ok`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubmitError {
-    /// The frame was not taken: let go of it.
+    /// The frame was not taken: release it.
     NotTaken(gst::FlowError),
-    /// It was taken; downstream answered this to an earlier one.
+    /// The frame was taken; this is the flow return for an earlier one.
     Downstream(gst::FlowError),
 }
 

@@ -2,9 +2,9 @@
 //! The supervision of one element: its settings and its sessions.
 //!
 //! Lock order: the element's settings, then the line of sessions, then a run's own
-//! lock. No lock is held across a push, a post, a query or a wait. The source
-//! pad's task is started and paused under the line's lock, so that it cannot be
-//! paused just after somebody started it for a new session.
+//! lock. No lock is held across a push, a post, a query or a wait. The source pad's
+//! task is paused under the line's lock, so that it cannot be paused just after it was
+//! started for a new session.
 
 use std::any::Any;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,22 +19,22 @@ use crate::ending::PendingReport;
 use crate::line::Line;
 use crate::{Settings, Supervised, process_ledger, stats};
 
-/// The longest that a thread waits for another to post a message. It needs none of
-/// GStreamer's stream locks, but an application's bus handler may run in it.
+/// The longest that a thread waits for another to post a message. Posting needs none of
+/// GStreamer's stream locks, but may run an application's bus handler.
 const POSTING: Duration = Duration::from_secs(1);
 
-/// What an element holds to have its codec supervised.
+/// What an element holds for the supervision of its codec.
 #[derive(Debug)]
 pub struct Supervision<I, O> {
     settings: Mutex<Settings>,
     line: Mutex<Line<I, O>>,
-    /// A session has left the line, or the line is held; or a message that had to be
-    /// posted first is on the bus.
+    /// Notified when a session has left the line, when the line is held, or when a
+    /// message that had to be posted first is on the bus.
     changed: Condvar,
     pub(crate) pending_report: PendingReport,
     /// The stream so far, for the guard.
     length: Mutex<Length>,
-    /// Frames that were lost with a session and wait to be let go of by the base class.
+    /// Frames that were lost with a session and that the base class has not released yet.
     lost: Mutex<Vec<u32>>,
 }
 
@@ -61,8 +61,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The line, once a restart that has been decided is on the bus: what follows it
-    /// must not come first. Waits for `POSTING` at most.
+    /// Locks the line once the message of a decided restart is on the bus: nothing may
+    /// overtake it. Waits for `POSTING` at most.
     pub(crate) fn lock_posted(&self) -> MutexGuard<'_, Line<I, O>> {
         self.changed
             .wait_timeout_while(self.lock(), POSTING, |line| line.posting)
@@ -70,13 +70,13 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             .0
     }
 
-    /// The restart that was decided is on the bus.
+    /// Notes that the message of the restart is on the bus.
     pub(crate) fn note_posted(&self) {
         self.lock().posting = false;
         self.line_changed();
     }
 
-    /// Waits as long as the line is like that: for downstream, or until the line is held.
+    /// Waits while `is_so` holds for the line: for downstream, or until the line is held.
     pub(crate) fn wait_for_line(
         &self,
         is_so: impl Fn(&Line<I, O>) -> bool,
@@ -86,7 +86,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// To be called when a session has left the line, or the line is held.
+    /// Must be called when a session has left the line, or the line is held.
     pub(crate) fn line_changed(&self) {
         self.changed.notify_all();
     }
@@ -96,8 +96,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the shared settings. Sessions that run get their budgets at once, those
-    /// that close too: a state change may wait for them.
+    /// Changes the shared settings. Running and closing sessions get their budgets at
+    /// once: a state change may wait for those that close.
     pub(crate) fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
         let budgets = {
             let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -130,34 +130,34 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         self.length.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of frames that will not come out. Whoever calls this may hold up a
-    /// thread with the base class's stream lock, so the base class is not told here.
+    /// Notes frames that will not come out. Does not release them in the base class: a
+    /// thread that holds its stream lock may be waiting for the caller.
     pub fn note_lost(&self, frames: &[u32]) {
         let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
         lost.extend(frames);
     }
 
-    /// The frames that the base class has to let go of; answers once. For when it may
-    /// be called: with the next output, or at the end.
+    /// Takes the frames that the base class has to release; returns each once. To be
+    /// called when the base class may be called: with the next output, or at the end.
     pub fn take_lost(&self) -> Vec<u32> {
         std::mem::take(&mut *self.lost.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The latest facts of the session that gives output, or of the last that did;
-    /// `None` where it has published none of this type. Never waits for the codec.
+    /// `None` if it has published none of this type. Never waits for the codec.
     pub fn facts<F: Any + Send + Sync>(&self) -> Option<Arc<F>> {
         let run = self.lock().giving();
         run?.facts()
     }
 
-    /// How many frames there are that [`take_lost`](Self::take_lost) would give.
+    /// The number of frames that [`take_lost`](Self::take_lost) would return.
     pub(crate) fn lost(&self) -> usize {
         let lost = self.lost.lock();
         lost.unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Installs the wait for room on the sink pad. To be called once, when the
-    /// element is constructed.
+    /// Installs the probe that waits for room on the sink pad. Must be called once,
+    /// when the element is constructed.
     pub(crate) fn install_backpressure_probe<T>(imp: &T)
     where
         T: Supervised<Input = I, Output = O>,
@@ -176,7 +176,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         });
     }
 
-    /// Whether the next output has to be marked DISCONT; answers yes once. For the
+    /// Whether the next output has to be marked DISCONT; returns true once. For the
     /// output task.
     pub fn take_discont(&self) -> bool {
         self.lock().take_discont()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Supervision of a video decoder: what lies between `GstVideoDecoder` and the codec,
-//! the same for every one. [`video_decoder!`](crate::video_decoder!) wires an element;
-//! what only the element can know it says as a [`SupervisedVideoDecoder`].
+//! Supervision of a video decoder: the code between `GstVideoDecoder` and any codec.
+//! [`video_decoder!`](crate::video_decoder!) wires an element, which implements
+//! [`SupervisedVideoDecoder`] for what is specific to it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -25,14 +25,14 @@ pub use losses::{release, release_lost};
 
 use formats::Formats;
 
-/// `max-errors` until the user says otherwise. The base class has -1, which lets
-/// a stream of nothing but errors pass for a complete one. A damaged frame costs
-/// everything up to the next key frame, and what comes out then starts the count
-/// anew; so ten errors in a row are ten key frames that were not to be had.
+/// Default of `max-errors`. That of the base class is -1, with which a stream of errors
+/// alone passes for a complete one. A damaged frame costs everything up to the next key
+/// frame, and the output that follows resets the count; so ten errors in a row mean ten
+/// missing key frames.
 const MAX_ERRORS: i32 = 10;
 
-/// What a decoder element holds beside its supervision. `O`: what the codec gives;
-/// `B`: what the caps say about the bitstream.
+/// What a decoder element holds besides its supervision. `O`: the codec's output; `B`:
+/// what the caps say about the bitstream.
 #[derive(Debug)]
 pub struct DecoderStream<O, B>(Mutex<State<O, B>>);
 
@@ -43,7 +43,7 @@ struct State<O, B> {
     live: bool,
     /// Inputs are missing before the next one: they never reached the codec.
     loss: bool,
-    /// In reverse playback: what came out and has not been finished.
+    /// In reverse playback: output whose frames are not finished yet.
     reverse: Option<Vec<O>>,
 }
 
@@ -74,7 +74,7 @@ impl<O, B: Clone> DecoderStream<O, B> {
         self.state().formats.next().cloned()
     }
 
-    /// The format that input `id` came with. Whatever came before is out.
+    /// The format of input `id`. Everything before it is out.
     pub fn format_of(&self, id: u64) -> Option<Format<B>> {
         let mut state = self.state();
         let outdated = state.formats.outdated(id);
@@ -105,8 +105,7 @@ pub struct Encoded<'a, B> {
 
 /// A supervised element on top of `GstVideoDecoder`.
 pub trait SupervisedVideoDecoder: Supervised + VideoDecoderImpl {
-    /// What the caps say about the bitstream. When it changes, a session has to end
-    /// and another to begin.
+    /// What the caps say about the bitstream. A change of it requires a new session.
     type Bitstream: Clone + PartialEq + Send + 'static;
 
     /// What the wiring keeps, a field of the implementation struct.
@@ -120,45 +119,45 @@ pub trait SupervisedVideoDecoder: Supervised + VideoDecoderImpl {
 
     /// Passes one output on: finishes or [releases](release) its frame. Called by the
     /// output task; in reverse playback by the streaming thread, with the stream lock.
-    /// Returns what downstream answered; `None` where nothing had to be pushed.
+    /// Returns the flow return of downstream; `None` if nothing had to be pushed.
     fn finish_output(
         &self,
         output: Self::Output,
     ) -> Option<Result<gst::FlowSuccess, gst::FlowError>>;
 
-    /// Whether the session depends on whether upstream is live: a change of that
-    /// begins a new one.
+    /// Whether the session depends on upstream being live: if so, a change begins a new
+    /// session.
     fn depends_on_live(&self) -> bool {
         false
     }
 
-    /// Whether the codec cannot give what is inside without losing its references.
+    /// Whether the codec loses its references when it outputs what is inside.
     fn holds_back(&self) -> bool {
         false
     }
 
-    /// The format of the next input is another one.
+    /// Called when the format of the next input has changed.
     fn format_changed(&self) {}
 
-    /// Why a stream that ends here is not complete although the codec gave no error.
-    /// `reverse`: played backwards, what came out last is not the end of the stream.
+    /// Why a stream that ends here is incomplete although the codec returned no error.
+    /// `reverse`: in reverse playback, the last output is not the end of the stream.
     fn why_cut_short(&self, _reverse: bool) -> Option<String> {
         None
     }
 
-    /// Everything inside was dropped.
+    /// Called after a flush: everything inside was dropped.
     fn flushed(&self) {}
 
-    /// The element has stopped: the next stream knows nothing of this one.
+    /// Called when the element has stopped. No state may carry over to the next stream.
     fn stopped(&self);
 }
 
-/// Installs what looks at buffers and events before the base class takes its lock.
+/// Installs the probes that see buffers and events before the base class takes its lock.
 #[doc(hidden)]
 pub fn constructed<T: SupervisedVideoDecoder>(imp: &T) {
     let element = decoder(imp);
     element.set_needs_format(true);
-    // A codec knows key frames by the bitstream, not by buffer flags.
+    // A codec recognises key frames from the bitstream, not from buffer flags.
     element.set_needs_sync_point(false);
     element.set_max_errors(MAX_ERRORS);
     Supervision::install_backpressure_probe(imp);
@@ -209,7 +208,7 @@ pub fn handle_frame<T: SupervisedVideoDecoder>(
     submitted.map_err(Into::into)
 }
 
-/// Hands an input to the codec. Its frame is in the base class's list.
+/// Submits an input to the codec. Its frame is in the base class's list.
 fn submit<T: SupervisedVideoDecoder>(
     imp: &T,
     frame: Frame,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Supervision of a video encoder: what lies between `GstVideoEncoder` and the codec,
-//! the same for every one. [`video_encoder!`](crate::video_encoder!) wires an element;
-//! what only the element can know it says as a [`SupervisedVideoEncoder`].
+//! Supervision of a video encoder: the code between `GstVideoEncoder` and any codec.
+//! [`video_encoder!`](crate::video_encoder!) wires an element, which implements
+//! [`SupervisedVideoEncoder`] for what is specific to it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -29,10 +29,10 @@ use timestamps::Timestamps;
 /// A format as the base class keeps it.
 pub type InputState = gst_video::VideoCodecState<'static, gst_video::video_codec_state::Readable>;
 
-/// A picture, mapped. Its buffer goes back to upstream when this is dropped.
+/// A mapped picture. Dropping it returns the buffer to upstream.
 pub type MappedFrame = gst_video::VideoFrame<gst_video::video_frame::Readable>;
 
-/// What an encoder element holds beside its supervision.
+/// What an encoder element holds besides its supervision.
 #[derive(Debug, Default)]
 pub struct EncoderStream {
     pixels: Pixels,
@@ -41,15 +41,15 @@ pub struct EncoderStream {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The format that was taken over last.
+    /// The format that was accepted last.
     format: Option<InputState>,
-    /// The base class knows the caps of what comes out of it.
+    /// The base class knows the output caps.
     has_src_caps: bool,
     /// The times of the frames so far.
     times: Timestamps,
     /// A new stream begins with the next frame, and has to be decodable from there.
     stream_begins: bool,
-    /// Caps are on their way that only serve to make the base class forget the old ones.
+    /// The caps event in progress only serves to make the base class forget the old caps.
     priming: bool,
 }
 
@@ -64,7 +64,7 @@ impl EncoderStream {
 pub struct FrameRequest {
     /// The base class's number for it.
     pub id: u32,
-    /// How long it is shown, where upstream says so.
+    /// How long it is shown, if upstream sets it.
     pub duration: Option<gst::ClockTime>,
     /// It has to be a key frame.
     pub force_key: bool,
@@ -75,60 +75,59 @@ pub trait SupervisedVideoEncoder: Supervised + VideoEncoderImpl {
     /// What the wiring keeps, a field of the implementation struct.
     fn stream(&self) -> &EncoderStream;
 
-    /// Memory in bytes that a session of this format takes at the very least. Where
-    /// there is less, the guard refuses the format.
+    /// Lower bound of the memory in bytes that a session of this format takes. If less
+    /// is available, the guard refuses the format.
     fn least_memory(info: &VideoInfo) -> u64;
 
-    /// Takes a format over for the frames that follow. The sessions of the one before
-    /// have ended; [`EncoderStream::format`] is still the old one.
+    /// Accepts a format for the frames that follow. The sessions of the previous format
+    /// have ended; [`EncoderStream::format`] still returns the previous one.
     ///
     /// # Errors
-    /// The format cannot be encoded. The element has said why on the bus
+    /// The format cannot be encoded. The element has posted the reason on the bus
     /// ([`Supervision::refuse_with`]).
     fn accept(&self, _format: &InputState) -> Result<(), gst::LoggableError> {
         Ok(())
     }
 
-    /// Frames that the codec keeps with the format and the settings of this moment.
-    /// Announced as latency when a format has been accepted; where it changes later,
-    /// [`announce_latency`] has to be called.
+    /// Frames that the codec keeps with the current format and settings. Announced as
+    /// latency when a format has been accepted; after a later change, call
+    /// [`announce_latency`].
     fn latency_frames(&self) -> u32;
 
-    /// How many frames there are in a second: what says how long a frame is shown whose
-    /// buffer does not, and how long those are that the codec keeps. `None` where
-    /// nobody knows.
+    /// The frame rate: gives the duration of a frame whose buffer has none, and of the
+    /// frames that the codec keeps. `None` if unknown.
     fn frame_rate(&self) -> Option<gst::Fraction> {
         self.stream().frame_rate()
     }
 
-    /// The caps of what comes out, where they follow from the format. `None` where the
-    /// codec says them with its first output: then [`negotiate`] has to be called.
+    /// The output caps, if they follow from the format. `None` if the codec determines
+    /// them with its first output: then the element must call [`negotiate`].
     fn src_caps(&self) -> Option<gst::Caps> {
         None
     }
 
-    /// What the codec takes for a frame. Drops the picture as soon as the codec has
-    /// copied it.
+    /// The codec's input for a frame. Drop the picture as soon as the codec has copied
+    /// it.
     ///
     /// # Errors
-    /// What the frame is answered with. The element has said why on the bus.
+    /// The flow return for the frame. The element has posted the reason on the bus.
     fn picture(
         &self,
         frame: FrameRequest,
         picture: MappedFrame,
     ) -> Result<Self::Input, gst::FlowError>;
 
-    /// Whether a session can make a key frame of any frame. Where it cannot, a frame
-    /// that has to be one begins a new session.
+    /// Whether a session can make any frame a key frame. If not, a frame that has to be
+    /// one begins a new session.
     fn can_force_key(&self) -> bool {
         true
     }
 
-    /// The element has stopped: the next stream knows nothing of this one.
+    /// Called when the element has stopped. No state may carry over to the next stream.
     fn stopped(&self) {}
 }
 
-/// Installs what looks at buffers before the base class takes its lock.
+/// Installs the probes that see buffers before the base class takes its lock.
 #[doc(hidden)]
 pub fn constructed<T: SupervisedVideoEncoder>(imp: &T) {
     Supervision::install_backpressure_probe(imp);
@@ -193,8 +192,9 @@ fn submit<T: SupervisedVideoEncoder>(
     imp.supervision().submit(imp, Frame { id, pts }, picture)
 }
 
-/// Has upstream's pool hold as many pictures as are here at a time: those that wait
-/// for the worker, the one that the codec copies, and the one that is handed over.
+/// Makes upstream's pool hold as many pictures as this element holds at a time: those
+/// that wait for the worker, the one that the codec copies, and the one that is being
+/// submitted.
 #[doc(hidden)]
 pub fn propose_allocation<T: SupervisedVideoEncoder>(
     imp: &T,

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The account of a codec, and the changes that are made to it. Pure: where accounts
-//! are kept is the ledger's affair.
+//! The account of a codec, and the changes to it. Pure: the ledger stores the accounts.
 
 use crate::{Outcome, ledger};
 
-/// What became of a codec's sessions in this process. All of it counts since the
-/// process began and never runs backwards, except [`retiring`](Self::retiring).
+/// What became of a codec's sessions in this process. All counts start with the process
+/// and never decrease, except [`retiring`](Self::retiring).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Account {
     /// Sessions whose native open succeeded.
     pub opened: usize,
-    /// Runs that gave everything that went in.
+    /// Runs whose complete input came out.
     pub completed: usize,
     /// Runs that ended with an error of the codec.
     pub failed: usize,
@@ -18,25 +17,24 @@ pub struct Account {
     pub panicked: usize,
     /// Runs whose codec died, with the process that it ran in.
     pub crashed: usize,
-    /// Workers abandoned, at whatever they did: their run may have been
-    /// completed before.
+    /// Workers abandoned, in any phase: their run may have been completed before.
     pub abandoned: usize,
-    /// Of these, workers whose call returned after all, and which then closed
-    /// their session themselves.
+    /// Abandoned workers whose call returned later, and that then closed their session
+    /// themselves.
     pub reclaimed: usize,
-    /// Faults that were answered with another session instead of an error.
+    /// Faults after which another session took over, without an error.
     pub restarts: usize,
-    /// Sessions that close at this moment while nobody waits for it. Not
-    /// abandoned: a watchdog looks after them.
+    /// Sessions that are closing in the background now. Not abandoned: a watchdog
+    /// drives them.
     pub retiring: usize,
 }
 
-/// One thing that became of a session.
+/// A change in the state of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// Its native open succeeded.
     Opened,
-    /// Its run gave everything that went in.
+    /// The complete input of its run came out.
     Completed,
     /// Its run ended with an error of the codec.
     Failed,
@@ -49,18 +47,18 @@ pub enum Change {
         /// It was counted as retiring until now.
         was_retiring: bool,
     },
-    /// Its abandoned worker came back and has closed it.
+    /// Its abandoned worker returned and has closed it.
     Reclaimed,
-    /// It closes and nobody waits for it.
+    /// It closes in the background.
     RetirementBegan,
-    /// It did so and has closed.
+    /// It has closed in the background.
     RetirementEnded,
     /// Another session takes over after its fault.
     Restarted,
 }
 
 impl Change {
-    /// Every change there is.
+    /// All changes.
     pub const ALL: [Self; 11] = [
         Self::Opened,
         Self::Completed,
@@ -77,8 +75,8 @@ impl Change {
         Self::Restarted,
     ];
 
-    /// What the end of a run changes. Nothing where it was abandoned: workers are
-    /// counted as such by themselves, because their run may have ended before.
+    /// The change at the end of a run. `None` if it was abandoned: abandoned workers
+    /// are counted separately, because their run may have ended before.
     pub(crate) fn of(outcome: &Outcome) -> Option<Self> {
         match outcome {
             Outcome::Completed => Some(Self::Completed),
@@ -89,7 +87,7 @@ impl Change {
         }
     }
 
-    /// Its name, for a ledger that is told of it in words.
+    /// Its name, for a ledger that receives changes as text.
     pub fn name(self) -> &'static str {
         match self {
             Self::Opened => "opened",
@@ -120,19 +118,19 @@ impl Account {
         ledger().account(codec)
     }
 
-    /// Abandoned workers that still hold something.
+    /// Abandoned workers that still hold resources.
     pub fn unreclaimed(&self) -> usize {
         self.abandoned.saturating_sub(self.reclaimed)
     }
 
-    /// Workers that hold something although nobody waits for them: abandoned
-    /// and not reclaimed, or retiring. What `max-abandoned` limits.
+    /// Workers that hold resources in the background: abandoned and not reclaimed, or
+    /// retiring. Limited by `max-abandoned`.
     pub fn outstanding(&self) -> usize {
         self.unreclaimed() + self.retiring
     }
 
-    /// The account after a change. One that cannot be, such as the return of more
-    /// workers than were abandoned, changes nothing.
+    /// The account after a change. An impossible one, such as the return of more
+    /// workers than were abandoned, has no effect.
     #[must_use]
     pub fn after(mut self, change: Change) -> Self {
         match change {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
-//! How much an input or an output is.
+//! The amount of an input or an output.
 
 use std::time::Duration;
 
-/// What an input weighs, or how much of it an output settles. An event weighs
-/// nothing; one input may hold several frames.
+/// The amount of an input, or how much input an output settles. Zero for an event; one
+/// input may hold several frames.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Amount {
     /// Frames: pictures, or whatever the codec counts.
     pub frames: u32,
-    /// Media time, where the session keeps account of it.
+    /// Media time, if the session counts it.
     pub time: Duration,
 }
 
@@ -19,7 +19,7 @@ impl Amount {
     /// One frame, without media time.
     pub const ONE_FRAME: Self = Self::of_frames(1);
 
-    /// So many frames, without media time.
+    /// A number of frames, without media time.
     pub const fn of_frames(frames: u32) -> Self {
         Self {
             frames,
@@ -47,13 +47,13 @@ impl Total {
         self.time = self.time.saturating_add(amount.time);
     }
 
-    /// Not below nothing: a codec may give more than it got.
+    /// Stops at zero: a codec may output more than its input.
     pub(crate) fn subtract(&mut self, amount: Amount) {
         self.frames = self.frames.saturating_sub(u64::from(amount.frames));
         self.time = self.time.saturating_sub(amount.time);
     }
 
-    /// Moves all of it over to `other`.
+    /// Moves everything to `other`.
     pub(crate) fn pour_into(&mut self, other: &mut Self) {
         other.frames += self.frames;
         other.time = other.time.saturating_add(self.time);

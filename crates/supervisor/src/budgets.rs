@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// Where a session is in its life.
+/// The phase of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Waiting for its turn: for the session before it to close, or for
@@ -13,11 +13,11 @@ pub enum Phase {
     Opening,
     /// Takes input and gives output.
     Running,
-    /// Gives what is inside; takes nothing new.
+    /// Outputs what is inside; takes no new input.
     Draining,
     /// Inside the native close.
     Closing,
-    /// Closed, or abandoned. Nothing is owed any more.
+    /// Closed, or abandoned. Owes nothing more.
     Ended,
 }
 
@@ -46,9 +46,9 @@ pub struct Budgets {
     pub drain: Duration,
     /// For the whole open, and for the wait for a turn (`open-timeout`).
     pub open: Duration,
-    /// For the whole close, from the moment at which the session is told to
-    /// close or has nothing more to do (`close-timeout`). Bounds every wait for
-    /// it; a close that demonstrably works goes on without anybody waiting.
+    /// For the whole close, from the moment at which the close is requested or the
+    /// session has nothing more to do (`close-timeout`). Bounds every wait for it; a
+    /// close that demonstrably works goes on in the background.
     pub close: Duration,
     /// How far evidence of work can extend a budget, counted from the last
     /// progress (`slow-limit`).
@@ -68,7 +68,7 @@ impl Default for Budgets {
 }
 
 impl Budgets {
-    /// The budget of a phase; `None` where nothing is owed or it is off.
+    /// The budget of a phase; `None` if nothing is owed or it is off.
     pub fn of(&self, phase: Phase) -> Option<Duration> {
         let budget = match phase {
             Phase::Running => self.watchdog,
@@ -87,11 +87,10 @@ impl Budgets {
         (budget / 4).clamp(Self::SHORTEST_OBSERVATION, Duration::from_secs(5))
     }
 
-    /// Below this the figures of the kernel say nothing.
+    /// Below this the figures of the kernel are meaningless.
     const SHORTEST_OBSERVATION: Duration = Duration::from_millis(10);
 
-    /// How long a debt lasts before the codec's threads are looked at for the
-    /// first time.
+    /// How long a debt lasts before the codec's threads are sampled for the first time.
     pub(crate) fn before_observation(budget: Duration) -> Duration {
         budget.saturating_sub(Self::observation(budget))
     }

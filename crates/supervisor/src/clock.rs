@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The only place that reads the clock.
 
-/// Monotonic time. It does not advance while the machine is suspended, but it
-/// does while the process is stopped; the machine recognises that by a late
-/// tick.
+/// Monotonic time. It does not advance while the computer is suspended, but it does
+/// while the process is stopped; the state machine recognises that by a late tick.
 #[cfg(not(test))]
 #[allow(clippy::disallowed_methods)]
 pub(crate) fn now() -> std::time::Instant {

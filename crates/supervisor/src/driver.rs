@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Who drives the machine of a run, and how.
+//! Drives the machine of a run.
 //!
-//! Until the session closes it is the output task, in [`Run::next`](crate::Run::next).
-//! From then on it is everybody who waits for its end: whoever closes it, the
-//! worker of a successor, and, when nobody waits, the retirement thread. Several
-//! of them may do so at once. That is no race: what the machine asks for is taken
-//! out under the lock and so done once; while one of them looks at the session's
-//! threads, without the lock, the machine asks for nothing more; and who has
-//! looked wakes the others.
+//! Until the session closes, the driver is the output task, in
+//! [`Run::next`](crate::Run::next). From then on every thread that waits for its end is
+//! a driver: the one that closes it, the worker of a successor, and, without any of
+//! these, the retirement thread. Several may drive at once without a race: each action
+//! is taken out under the lock and so executed once; while one driver samples the
+//! session's threads, without the lock, the machine requests no other action; after the
+//! sample, that driver wakes the others.
 
 use std::time::{Duration, Instant};
 
@@ -19,22 +19,22 @@ use crate::state::{Shared, State};
 use crate::sync::MutexGuard;
 use crate::{Change, Evidence, Phase, Sample, Source, ledger, open_permit, retirement};
 
-/// How much longer a wait for a close may take when its budget runs out just while
-/// another driver looks at the session's threads.
+/// How much longer a wait for a close may take if its budget runs out while another
+/// driver samples the session's threads.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What came of asking the machine.
+/// The result of polling the machine.
 pub(crate) enum Obeyed {
-    /// It asked for nothing.
+    /// There was no action.
     Nothing,
-    /// It asked for something, which was done; the lock was released meanwhile.
+    /// An action was executed; the lock was released meanwhile.
     Something,
-    /// The application has to be told that the session is slow.
+    /// The application has to be notified that the session is slow.
     Slow(Evidence),
 }
 
 impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
-    /// Does one thing that the machine asks for.
+    /// Executes one action of the machine.
     pub(crate) fn obey<'a>(
         &'a self,
         mut state: MutexGuard<'a, State<I, O>>,
@@ -63,7 +63,7 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
         }
     }
 
-    /// Drives a session that closes, as far as there is something to do now.
+    /// Drives a closing session until there is nothing more to do now.
     fn drive_close<'a>(
         &'a self,
         mut state: MutexGuard<'a, State<I, O>>,
@@ -80,10 +80,10 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
     }
 
     /// Waits until the session's threads have ended or it was abandoned. Once it
-    /// closes the wait is bounded by the close budget, counted from the beginning
-    /// of the close; a session that is neither then is retiring, and so is one whose
-    /// wait ends because `give_up` says so. Until it closes it is for the output task
-    /// to drive it there.
+    /// closes, the close budget bounds the wait, counted from the beginning of the
+    /// close; a session that is neither then is retiring, and so is one for which
+    /// `give_up` returns true. Until the close begins, the output task drives the
+    /// session.
     pub(crate) fn wait_closed(
         &self,
         give_up: impl Fn(&State<I, O>) -> bool,
@@ -112,9 +112,9 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
         }
     }
 
-    /// Waits until the session's threads have ended or it was abandoned: for as
-    /// long as it demonstrably works at its close, `slow-limit` at most; or until
-    /// `give_up` says so, which is looked at whenever something changes.
+    /// Waits until the session's threads have ended or it was abandoned: while its
+    /// close demonstrably works, `slow-limit` at most; or until `give_up` returns true,
+    /// which is checked at every change.
     pub(crate) fn wait_over(&self, give_up: impl Fn() -> bool) {
         let mut state = self.lock();
         loop {
@@ -127,8 +127,8 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
         }
     }
 
-    /// Drives a session that closes for one step. `Err`: when to do so again,
-    /// unless woken before. `Ok`: it is over.
+    /// Drives a closing session for one step. `Err`: when to do so again, unless woken
+    /// before. `Ok`: it is over.
     pub(crate) fn look_after(&self) -> Result<MutexGuard<'_, State<I, O>>, Option<Instant>> {
         let state = self.drive_close(self.lock());
         if state.over() {
@@ -144,7 +144,8 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
         deadline.map(|(at, _)| at)
     }
 
-    /// Nobody waits for the close any more. What holds no codec leaks nothing.
+    /// Counts the session as retiring: no thread waits for its close any more. A
+    /// session without a codec is not counted, because it leaks nothing.
     pub(crate) fn count_as_retiring(&self, state: &mut State<I, O>) {
         if !state.retiring && !state.over() && state.holds_codec() {
             state.retiring = true;
@@ -152,13 +153,13 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
         }
     }
 
-    /// Gives the session up: from now on it owns itself. What it gave out before
-    /// is downstream's all the same.
+    /// Abandons the session: from now on it owns itself. Its earlier outputs still go
+    /// downstream.
     fn abandon(&self, mut state: MutexGuard<'_, State<I, O>>, reason: Reason) {
         state.abandoned = true;
-        // It had nothing more to give: what hangs is its close alone.
+        // It had no more output: only its close hangs.
         let only_closes = std::mem::replace(&mut state.spent, true) || state.closing;
-        // A worker that still waits for its turn holds nothing and ends by itself.
+        // A worker that still waits for its turn holds no resources and ends by itself.
         if state.holds_codec() {
             let was_retiring = std::mem::take(&mut state.retiring);
             let change = Change::Abandoned { was_retiring };
@@ -182,7 +183,7 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
             retirement::wake();
         }
         drop(state);
-        // Not under the lock: the open lane has a lock of its own, which is taken
+        // Not under the lock: the open permits have their own lock, which is taken
         // before this one, and dropping may run foreign code.
         open_permit::revoke(&self.library.name, self.id);
         run_kill_hook(hook);

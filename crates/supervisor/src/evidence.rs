@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Evidence of work: what the codec's threads did between two looks at them.
+//! Evidence of work: what the codec's threads did between two samples.
 
 use std::time::Duration;
 
-/// The part of an observation for which a session's threads, taken together,
-/// must have run or waited for a processor to count as working: half. A codec
-/// that owes progress and works has a thread that runs all the time, or wants
-/// to; one whose output is stuck may still busy itself with what comes in.
+/// The part of an observation for which a session's threads, taken together, must have
+/// run or waited for a processor to count as working: half. A codec that owes progress
+/// and works has a thread that is runnable all the time; one whose output is stuck may
+/// still spend some time on its input.
 const WORKING_SHARE: u32 = 2;
 
 /// Cumulative times of one thread.
@@ -33,8 +33,7 @@ pub enum Source {
     Stat,
     /// None on this system: a budget is final when it runs out.
     Unavailable,
-    /// There is one, but it cannot be read at the moment, for want of a file
-    /// descriptor.
+    /// There is one, but it cannot be read now, for lack of a file descriptor.
     Unreadable,
 }
 
@@ -50,7 +49,7 @@ impl Source {
     }
 }
 
-/// One look at the threads of a session.
+/// One sample of the threads of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
     /// Where it came from.
@@ -59,19 +58,19 @@ pub struct Sample {
     pub threads: Vec<ThreadTimes>,
 }
 
-/// What two samples show.
+/// The finding from two samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activity {
     /// The threads ran.
     Busy,
-    /// They wanted to run, but the machine did not let them.
+    /// They were runnable, but did not get a processor.
     Starved,
-    /// They neither ran nor wanted to.
+    /// They neither ran nor were runnable.
     Asleep,
-    /// Nobody can look on this system, or there is nobody to look at.
+    /// This system has no source, or there are no threads.
     Unknown,
-    /// Somebody could look, but not this time, for want of a file descriptor.
-    /// That is no fault of the codec: it is looked at again, until `slow-limit`.
+    /// The source could not be read this time, for lack of a file descriptor. That is
+    /// no fault of the codec: it is sampled again, until `slow-limit`.
     Unreadable,
 }
 
@@ -114,10 +113,10 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// What the threads did between `before` and `after`, which lie `observed`
-    /// apart. A thread that is new in `after` counts from zero. One that is gone has
-    /// taken its times with it, and they may have been all that there was: a codec
-    /// that ends its threads is busy.
+    /// What the threads did between `before` and `after`, which lie `observed` apart. A
+    /// thread that is new in `after` counts from zero. The times of a thread that has
+    /// ended are lost, and may have been all the work: a codec that ends its threads is
+    /// busy.
     pub fn between(before: &Sample, after: &Sample, observed: Duration) -> Self {
         let mut cpu = Duration::ZERO;
         let mut run_delay = Duration::ZERO;
@@ -136,8 +135,8 @@ impl Evidence {
                 });
             cpu += thread.cpu.saturating_sub(earlier.cpu);
             run_delay += thread.run_delay.saturating_sub(earlier.run_delay);
-            // Both times: it may have been so all the while, and then nothing of
-            // it is in the figures yet.
+            // In both samples: the thread may have been runnable throughout, which the
+            // figures do not show yet.
             runnable |= earlier.runnable && thread.runnable;
         }
         let is_gone =

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A run's shared part, as the lanes of its session use it.
+//! The shared part of a run, as the host of its session's lanes.
 
 use std::sync::Arc;
 
@@ -13,9 +13,8 @@ use crate::telling::Facts;
 use crate::witness::Joined;
 use crate::{Amount, Change, CodecError, Name, Witness, ledger, open_permit, retirement};
 
-/// Outputs that wait for downstream before the codec's lanes are held up. A few,
-/// so that the codec works on while one is pushed; not many, since each may hold
-/// a picture.
+/// Outputs that may wait for downstream before the codec's lanes block. A few, so that
+/// the codec works on while one is pushed; not many, since each may hold a picture.
 const OUTBOX: usize = 4;
 
 impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
@@ -101,7 +100,7 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
     fn set_kill_hook(&self, hook: Option<KillHook>) {
         let mut state = self.lock();
         if state.abandoned {
-            // Whoever abandoned it had nothing to end it with.
+            // There was no hook when it was abandoned.
             drop(state);
             return run_kill_hook(hook);
         }
@@ -144,13 +143,13 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
         drop(state);
         drop(unused);
         if made_room {
-            // A session may wait for the number of those that hold something.
+            // A session may be waiting for the number of such workers to fall.
             open_permit::wake();
         }
     }
 }
 
-/// A run's shared part, as its lanes see it.
+/// The shared part of a run, as its lanes use it.
 pub(crate) fn host<I, O>(shared: &Arc<Shared<I, O>>) -> Arc<dyn Host<O>>
 where
     I: Send + 'static,

@@ -12,14 +12,14 @@ use crate::sync::{Condvar, Mutex, thread};
 use crate::telling::Facts;
 use crate::{Amount, CodecError, Name, Witness};
 
-/// Outputs are no longer wanted: the session closes, flushes or was given up.
+/// Outputs are discarded: the session closes, flushes, or has failed or been abandoned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Discarded;
 
-/// How a lane ended when it did not end well.
+/// Why a lane failed.
 #[derive(Debug)]
 pub(crate) enum LaneFault {
-    /// The codec answered an error.
+    /// The codec returned an error.
     Failed(CodecError),
     /// Rust code panicked.
     Panicked(String),
@@ -35,8 +35,8 @@ impl From<CodecError> for LaneFault {
 pub(crate) fn guarded<T, E: Into<LaneFault>>(
     part: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, LaneFault> {
-    // A session must be fit for `close` after a panic (see `Session`), and
-    // nothing else of it is used again.
+    // After a panic a session must still support `close` (see `Session`), and nothing
+    // else of it is used again.
     match catch_unwind(AssertUnwindSafe(part)) {
         Ok(ended) => ended.map_err(Into::into),
         Err(payload) => Err(LaneFault::Panicked(panic_message(payload.as_ref()))),
@@ -51,7 +51,7 @@ fn panic_message(payload: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "no message".to_owned())
 }
 
-/// What stands behind a lane.
+/// The supervisor's side of a lane.
 pub(crate) trait Host<O>: Send + Sync {
     fn call_began(&self, lane: usize, name: Name, kind: CallKind);
     fn call_ended(&self, lane: usize);
@@ -91,8 +91,8 @@ impl<O: Send + 'static> Lane<O> {
         Self { host, index }
     }
 
-    /// A lane with no supervisor behind it, and the outputs that it emits; for
-    /// the tests of a codec crate.
+    /// A lane without a supervisor, and the outputs that it emits; for the tests of a
+    /// codec crate.
     pub fn detached() -> (Self, mpsc::Receiver<O>) {
         let (outputs, receiver) = mpsc::channel();
         (
@@ -112,8 +112,7 @@ impl<O: Send + 'static> Lane<O> {
         self.watched(name.into(), CallKind::Owed, native)
     }
 
-    /// Makes a native call that may rightly wait for more input, such as a
-    /// blocking get.
+    /// Makes a native call that may wait for more input, such as a blocking get.
     pub fn wait<R>(&self, name: impl Into<Name>, native: impl FnOnce() -> R) -> R {
         self.watched(name.into(), CallKind::Waits, native)
     }
@@ -132,67 +131,66 @@ impl<O: Send + 'static> Lane<O> {
         native()
     }
 
-    /// Hands one output over; it settles so much of what went in (a number is
-    /// one of frames). Blocks, outside any native call, while downstream is behind.
+    /// Passes one output to the output task. `settles`: the amount of input that it
+    /// accounts for (a number means frames). Blocks, outside any native call, while
+    /// downstream is behind.
     ///
     /// # Errors
-    /// [`Discarded`] once outputs are not wanted any more: go on draining, and
-    /// drop what comes.
+    /// [`Discarded`] once outputs are discarded: go on draining, and drop what comes.
     pub fn emit(&self, output: O, settles: impl Into<Amount>) -> Result<(), Discarded> {
         self.host.emit(output, settles.into())
     }
 
-    /// Says something beside the output, such as a warning: at once, ahead of outputs
-    /// that wait for downstream, though not of one that is being pushed. What has its
-    /// place among the outputs is one itself, and goes to [`emit`](Self::emit).
+    /// Sends something besides the output, such as a warning: at once, ahead of outputs
+    /// that wait for downstream, but not of one that is being pushed. What must keep
+    /// its order among the outputs goes to [`emit`](Self::emit) instead.
     ///
-    /// Never blocks. Of what nobody fetches the newest sixteen are kept, and what is
-    /// told after the end of the run may never be fetched. It is no output: it settles
-    /// nothing and pays no debt.
+    /// Never blocks. The newest sixteen that are not fetched are kept, and what is told
+    /// after the end of the run may never be fetched. It is no output: it settles
+    /// nothing and is no progress.
     pub fn tell(&self, told: O) {
         self.host.tell(told);
     }
 
-    /// Publishes facts about the session, in place of those before: whatever others
-    /// need to know of it without entering the codec. At any time and in order with
-    /// nothing; the output task is told before it gets more output. Never blocks.
+    /// Publishes facts about the session, which replace the previous ones: information
+    /// that others can read without entering the codec. Possible at any time, without
+    /// an order relative to outputs; the output task is notified before it gets more
+    /// output. Never blocks.
     ///
     /// [`Run::facts`](crate::Run::facts) reads them, as this type.
     pub fn publish<F: Any + Send + Sync>(&self, facts: F) {
         self.host.publish(Arc::new(facts));
     }
 
-    /// From now on the session may keep so many frames: what
-    /// [`Session::delay`](crate::Session::delay) said when it was opened has
-    /// changed.
+    /// Sets how many frames the session may keep from now on. Replaces the value of
+    /// [`Session::delay`](crate::Session::delay).
     pub fn set_delay(&self, delay: Option<usize>) {
         self.host.set_delay(delay);
     }
 
-    /// Names what can end the codec from outside, such as the kill of the process
-    /// that it runs in; in place of what was named before. To be called before
-    /// the native open. Whoever abandons the session runs it, once, without a
-    /// lock: it must return soon. If the session has been abandoned already, it
-    /// is run here.
+    /// Sets the hook that ends the codec from outside, such as by killing the process
+    /// that it runs in; replaces the previous one. Must be called before the native
+    /// open. The thread that abandons the session runs the hook, once, without a lock:
+    /// it must return soon. If the session has been abandoned already, it is run here.
     pub fn set_kill_hook(&self, hook: impl FnOnce() + Send + 'static) {
         self.host.set_kill_hook(Some(Box::new(hook)));
     }
 
-    /// There is nothing left to end: to be called before the codec is, as long as
-    /// the hook can hit nobody else.
+    /// Removes the hook. Must be called before the codec has ended, while the hook
+    /// cannot hit anything else, such as a process that reuses its id.
     pub fn clear_kill_hook(&self) {
         self.host.set_kill_hook(None);
     }
 
-    /// Whether outputs are no longer wanted.
+    /// Whether outputs are discarded.
     pub fn discarding(&self) -> bool {
         self.host.discarding()
     }
 
-    /// Waits for other sessions of the library, which this one cannot hurry: until one
-    /// has closed, for instance. The session owes nothing meanwhile but its close. The
-    /// wait has to have a bound of its own, and to end soon once outputs are
-    /// [not wanted](Self::discarding).
+    /// Waits for other sessions of the library, which this one cannot influence: until
+    /// one has closed, for instance. The session owes nothing meanwhile but its close.
+    /// The wait must have its own time limit, and end soon once outputs are
+    /// [discarded](Self::discarding).
     pub fn wait_for_others<R>(&self, wait: impl FnOnce() -> R) -> R {
         struct Done<'a, O>(&'a dyn Host<O>);
         impl<O> Drop for Done<'_, O> {
@@ -205,32 +203,29 @@ impl<O: Send + 'static> Lane<O> {
         wait()
     }
 
-    /// Makes a native open inside a session that runs, or another call during
-    /// which the library starts threads that it names itself: from then on they
-    /// are known as the session's. `open` makes its native calls through a lane,
-    /// as always.
+    /// Makes a native open inside a running session, or another call during which the
+    /// library starts threads that it names itself: they count as the session's from
+    /// then on. `open` must make its native calls through a lane, as always.
     ///
-    /// Opens of one library go one at a time, so this waits for the others. The
-    /// session owes nothing meanwhile; the wait ends with the session, and is
-    /// bounded as that of a first open is (by `open-timeout` or `slow-limit`,
-    /// whichever is longer).
+    /// Opens of one library run one at a time, so this waits for the others. The
+    /// session owes nothing meanwhile; the wait ends with the session, and has the
+    /// limit of a first open (`open-timeout` or `slow-limit`, whichever is longer).
     ///
     /// # Errors
-    /// [`CodecError::Resource`] when the wait took too long or the session was
-    /// told to close. Then `open` was not called.
+    /// [`CodecError::Resource`] when the wait took too long or the session has to
+    /// close. Then `open` was not called.
     pub fn opening<R>(&self, open: impl FnOnce() -> R) -> Result<R, CodecError> {
         let _opening = self.host.begin_opening()?;
         Ok(open())
     }
 
-    /// Names who can say from now on what the session does, in place of its
-    /// threads and of what was named before.
+    /// Sets the witness of the session's work, which replaces its threads and any
+    /// previous witness.
     pub fn set_witness(&self, witness: Arc<dyn Witness>) {
         self.host.set_witness(witness);
     }
 
-    /// Names another who can say what the session does, beside those that there
-    /// are.
+    /// Adds a witness of the session's work to the present ones.
     pub fn extend_witness(&self, witness: Arc<dyn Witness>) {
         self.host.extend_witness(witness);
     }
@@ -239,7 +234,7 @@ impl<O: Send + 'static> Lane<O> {
     /// its panic or error ends the run, and abandonment covers it.
     ///
     /// # Errors
-    /// [`CodecError::Resource`] when the system gives no thread.
+    /// [`CodecError::Resource`] when the system cannot start a thread.
     pub fn spawn(
         &self,
         name: impl Into<Name>,
@@ -257,8 +252,8 @@ impl<O: Send + 'static> Lane<O> {
         };
         let spawned = thread::Builder::new().name(thread_name).spawn(move || {
             let ended = guarded(|| body(&lane));
-            // First the fault, then the end: whoever waits for this lane must
-            // not take a stream that failed here for a complete one.
+            // First the fault, then the end: a thread that waits for this lane must not
+            // take a stream that failed here for a complete one.
             lane.host.lane_ended(ended);
             drop(finished);
         });
@@ -281,8 +276,8 @@ pub struct Sibling {
 }
 
 impl Sibling {
-    /// Waits until the thread has ended. For use on the session's own lanes
-    /// only: it is the budget of the phase that bounds this wait.
+    /// Waits until the thread has ended. For the session's own lanes only: the budget
+    /// of the phase bounds this wait.
     pub fn finished(&self) {
         let (finished, changed) = &*self.finished;
         let mut guard = finished.lock().unwrap_or_else(PoisonError::into_inner);
@@ -338,7 +333,7 @@ impl<O: Send> Host<O> for Detached<O> {
         Ok(Opening::unsupervised())
     }
 
-    /// Among the outputs: nobody else listens.
+    /// As an output: there is no other receiver.
     fn tell(&self, told: O) {
         let _ = self.emit(told, Amount::NONE);
     }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The ledger: what became of the sessions of this process, by codec, and the
-//! numbers that they are given.
+//! The ledger: what became of the sessions of this process, by codec, and their
+//! numbers.
 //!
-//! A process that loads several shared objects has a copy of this crate for each that it
-//! is linked into, with statics of its own. [`share_ledger`] makes the copies keep one
-//! ledger.
+//! A process that loads several shared objects has a copy of this crate, with its own
+//! statics, for each that links it. [`share_ledger`] makes the copies keep one ledger.
 //!
 //! Lock order: the ledger's lock comes last. Most changes are made with a run's own lock
-//! held, so that nobody sees a run in its new state before the ledger has it.
+//! held, so that no thread sees a run in its new state before the ledger has it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,11 +16,11 @@ use crate::{Account, Change, Name};
 
 /// Where the accounts of the process are kept.
 ///
-/// It is called with a run's lock held: an implementation takes no lock but its own,
-/// waits for nothing, and calls nothing of this crate but the ledger of another copy.
+/// Called with a run's lock held: an implementation must take no lock but its own, must
+/// not wait, and must call nothing of this crate but the ledger of another copy.
 pub trait Ledger: Send + Sync {
-    /// Applies [`Account::after`] to the account of a codec, which it begins if there is
-    /// none; returns what it says then.
+    /// Applies [`Account::after`] to the account of a codec, which it creates if there
+    /// is none; returns the new account.
     fn change(&self, codec: &str, change: Change) -> Account;
 
     /// The account of a codec; an empty one if there is none.
@@ -41,18 +40,18 @@ pub struct LedgerInUse;
 
 static LEDGER: OnceLock<Box<dyn Ledger>> = OnceLock::new();
 
-/// The ledger that sessions are entered into. From the first call on it stays the same:
-/// unless [`share_ledger`] came before, it is this copy's own.
+/// The ledger in which sessions are recorded. Fixed from the first call on: unless
+/// [`share_ledger`] was called before, it is this copy's own.
 pub fn ledger() -> &'static dyn Ledger {
     &**LEDGER.get_or_init(|| Box::new(OwnLedger::default()))
 }
 
-/// Has the sessions of this copy entered into `shared` instead of a ledger of its own. To
-/// be called before the first session is started and the first account is asked for.
+/// Makes this copy record its sessions in `shared` instead of its own ledger. Must be
+/// called before the first session is started and the first account is read.
 ///
 /// # Errors
-/// If it comes too late or twice. Then nothing changes: what was entered so far and what
-/// will be stay together, in the ledger that is in use.
+/// If called too late or twice. Then nothing changes: past and future records stay
+/// together in the ledger in use.
 pub fn share_ledger(shared: Box<dyn Ledger>) -> Result<(), LedgerInUse> {
     LEDGER.set(shared).map_err(|_| LedgerInUse)
 }

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Supervises native codecs: a codec session runs on a worker of its own, and
-//! a [`Run`] decides from outside whether it idles, works, is held up by
-//! downstream, is slow, or is wedged.
+//! Supervises native codecs: a codec session runs on its own worker, and a [`Run`]
+//! decides from outside whether it is idle, working, backpressured, slow or wedged.
 //!
-//! Nothing here knows GStreamer or a codec. [`Machine`] is the pure core: it
-//! has no clock, no thread and no lock. [`Run`] gives it all three: it is the
-//! only place that reads the clock and the only place that waits.
+//! Independent of GStreamer and of any codec. [`Machine`] is the pure core, without
+//! clock, thread or lock. [`Run`] supplies all three: only it reads the clock and
+//! waits.
 //!
-//! A codec implements [`Codec`] (a factory that travels to the worker) and
-//! [`Session`] (what the factory makes there and what never leaves).
+//! A codec implements [`Codec`] (a factory that is moved to the worker) and [`Session`]
+//! (which the factory creates there, and which never leaves the worker).
 //!
-//! What others need to know of a session it publishes as facts ([`Run::facts`]);
-//! what only the codec knows it is asked on its worker, with a bound ([`Run::ask`]).
+//! A session publishes information about itself as facts ([`Run::facts`]). What only
+//! the codec knows is queried on its worker, with a time limit ([`Run::ask`]).
 #![forbid(unsafe_code)]
 
 mod account;

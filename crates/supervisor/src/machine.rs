@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The pure core: what a session owes, and what follows when it does not pay.
+//! The pure core: what a session owes, and the consequences if it makes no progress.
 //!
-//! No clock, no thread, no lock: whoever drives the machine tells it what
-//! happened and when ([`Machine::handle`]), does what it asks for
-//! ([`Machine::poll`]), and comes back with [`Event::Tick`] at
-//! [`Machine::deadline`].
+//! No clock, no thread, no lock: the driver of the machine passes events with their
+//! times to [`Machine::handle`], executes the actions from [`Machine::poll`], and sends
+//! [`Event::Tick`] at [`Machine::deadline`].
 //!
-//! A session *owes* progress while it opens, drains or closes, and while
-//! running in five cases: a native call that should return is in flight; input
-//! waits that it does not take; it holds more frames than its declared delay;
-//! it flushes; it answers a question. A question that waits is no debt: what it
-//! waits behind is.
-//! It owes nothing while downstream has not taken its output, or while it waits
-//! for another session's open.
+//! A session *owes* progress while it opens, drains or closes, and while running in
+//! five cases: a native call that should return is in flight; input waits that it does
+//! not take; it holds more frames than its declared delay; it flushes; it answers a
+//! question. A waiting question is no debt, but the work before it is. The session owes
+//! nothing while downstream has not taken its output, or while it waits for another
+//! session's open.
 
 mod debt;
 mod event;
@@ -43,26 +41,26 @@ pub struct Machine {
     phase: Phase,
     phase_since: Instant,
     delay: Option<usize>,
-    /// Everything that went in is in one of the four below, or still queued.
+    /// All input is in one of the four below, or still queued.
     submitted: Total,
-    /// Commands that wait for the worker, and what they weigh.
+    /// Commands that wait for the worker, and their amount.
     queued: usize,
     queued_amount: Total,
     inside: Total,
-    /// What the command that was taken last weighs.
+    /// The amount of the command that was taken last.
     last_taken: Amount,
-    /// Outputs that wait for downstream, and what they settle.
+    /// Outputs that wait for downstream, and the input that they settle.
     outbox: usize,
     outbox_amount: Total,
     delivered: Total,
     discarded: Total,
     pushing: bool,
     calls: Vec<Option<Call>>,
-    /// Last output, end of backpressure, or re-arming: whatever restarts all clocks.
+    /// Last output, end of backpressure, or re-arming: restarts all clocks.
     progress: Instant,
-    /// Since when the oldest command waits without another being taken.
+    /// Start of the current wait for the next command to be taken.
     waiting_since: Instant,
-    /// Since when more frames are inside than may be.
+    /// Since when more frames are inside than allowed.
     over_since: Option<Instant>,
     /// Since when the worker flushes.
     flushing_since: Option<Instant>,
@@ -71,7 +69,7 @@ pub struct Machine {
     /// Lanes that wait for another session's open.
     awaiting_others: usize,
     judgement: Option<Judgement>,
-    /// Looks at the session's threads so far.
+    /// Number of samples of the session's threads so far.
     looks: u64,
     evidence: Option<Evidence>,
     slow_reported: bool,
@@ -129,7 +127,7 @@ impl Machine {
         &self.budgets
     }
 
-    /// Changes the budgets; they hold from the next deadline on.
+    /// Changes the budgets; they apply from the next deadline on.
     pub fn set_budgets(&mut self, budgets: Budgets) {
         self.budgets = budgets;
         self.judgement = None;
@@ -140,7 +138,7 @@ impl Machine {
         (self.outbox, self.pushing)
     }
 
-    /// Takes note of an event. Times must not run backwards.
+    /// Processes an event. Times must not decrease.
     pub fn handle(&mut self, now: Instant, event: Event) {
         match event {
             Event::OpenBegan => {
@@ -283,7 +281,7 @@ impl Machine {
         self.judgement = None;
     }
 
-    /// What is still inside comes out no more.
+    /// Counts as discarded what is still inside.
     fn empty(&mut self) {
         self.inside.pour_into(&mut self.discarded);
         self.over_since = None;
@@ -291,7 +289,7 @@ impl Machine {
 
     fn settle(&mut self, now: Instant, amount: Amount) {
         self.inside.subtract(amount);
-        // A fresh output restarts the clock of those that are still inside.
+        // An output restarts the clock of the frames that are still inside.
         self.over_since = None;
         self.note_excess(now);
     }

@@ -8,8 +8,8 @@ use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// A name that is known when the program is built, or comes at run time. Cheap to
-/// clone; making one of a static string allocates nothing.
+/// A name, known at compile time or created at run time. Cheap to clone; creating one
+/// from a static string allocates nothing.
 #[derive(Clone)]
 pub struct Name(Text);
 
@@ -20,7 +20,7 @@ enum Text {
 }
 
 impl Name {
-    /// A name that is known when the program is built.
+    /// A name known at compile time.
     pub const fn from_static(name: &'static str) -> Self {
         Self(Text::Static(name))
     }
@@ -100,7 +100,7 @@ impl Ord for Name {
 }
 
 impl Hash for Name {
-    /// As a string's, so that maps can be asked with one.
+    /// Same as that of a string, so that maps can be looked up with one.
     fn hash<H: Hasher>(&self, state: &mut H) {
         str::hash(self, state);
     }

@@ -13,7 +13,7 @@ use crate::Name;
 use crate::clock::now;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-/// Who opens which library.
+/// Which worker is opening which library.
 #[derive(Default)]
 struct Permits {
     holders: Mutex<HashMap<Name, u64>>,
@@ -25,17 +25,17 @@ static PERMITS: LazyLock<Permits> = LazyLock::new(Permits::default);
 #[cfg(test)]
 shuttle::lazy_static! { static ref PERMITS: Permits = Permits::default(); }
 
-/// Whether a worker wants the permit, apart from whoever has it.
+/// Whether a worker wants the permit, regardless of its holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
     Now,
     /// Not yet.
     Later,
-    /// It need not wait any longer.
+    /// It need not wait any more.
     Never,
 }
 
-/// The permit of one worker; given back when dropped.
+/// The permit of one worker; released when dropped.
 #[derive(Debug)]
 pub(crate) struct OpenPermit {
     library: Name,
@@ -50,7 +50,7 @@ impl OpenPermit {
         }
     }
 
-    /// Takes the permit if nobody has it.
+    /// Takes the permit if it is free.
     pub(crate) fn take_now(library: &Name, worker: u64) -> Option<Self> {
         let mut holders = holders();
         if holders.contains_key(library) {
@@ -60,8 +60,8 @@ impl OpenPermit {
         Some(Self::of(library, worker))
     }
 
-    /// Waits for the library's permit, for `bound` at most, and for the worker's
-    /// `turn` (asked whenever a permit ends and when [`wake`] is called).
+    /// Waits for the library's permit, for `bound` at most, and for the worker's `turn`
+    /// (called whenever a permit ends and when [`wake`] is called).
     pub(crate) fn take(
         library: &Name,
         worker: u64,
@@ -98,7 +98,7 @@ impl Drop for OpenPermit {
     }
 }
 
-/// Takes the permit of a worker away, if it has it.
+/// Revokes the permit of a worker, if it has it.
 pub(crate) fn revoke(library: &Name, worker: u64) {
     let mut holders = holders();
     if holders.get(library) == Some(&worker) {
@@ -112,7 +112,7 @@ pub(crate) fn is_held(library: &Name, worker: u64) -> bool {
     holders().get(library) == Some(&worker)
 }
 
-/// Makes waiting workers ask again whether they should give up.
+/// Makes waiting workers check their turn again.
 pub(crate) fn wake() {
     let _holders = holders();
     PERMITS.changed.notify_all();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A native open that is under way: under the library's permit, with the threads
-//! observed that it starts.
+//! A native open in progress: holds the library's permit, and observes which threads
+//! start.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,14 +15,13 @@ use crate::witness::NamedThreads;
 /// Ends when dropped.
 pub(crate) struct Opening {
     threads: Option<Arc<NamedThreads>>,
-    /// Given back after the threads have been looked at.
+    /// Released after the threads have been listed.
     _permit: Option<OpenPermit>,
 }
 
 impl Opening {
-    /// The first open of a session, which owes nothing while it waits for its
-    /// permit, and for others to end where too many retire. `None`: it was told to
-    /// close before.
+    /// The first open of a session. It owes nothing while it waits for its permit, and
+    /// for others to end if too many are retiring. `None`: it has to close before.
     pub(crate) fn first<I, O>(
         shared: &Shared<I, O>,
         max_abandoned: usize,
@@ -30,7 +29,7 @@ impl Opening {
         wait_for_permit(shared, || Admission::of(&shared.library, max_abandoned))
     }
 
-    /// Another open of a session that runs.
+    /// Another open of a running session.
     pub(crate) fn again<I: Send, O: Send>(shared: &Shared<I, O>) -> Result<Self, CodecError> {
         let name = &shared.library.name;
         let permit = if open_permit::is_held(name, shared.id) {
@@ -39,9 +38,9 @@ impl Opening {
         } else if let Some(permit) = OpenPermit::take_now(name, shared.id) {
             Some(permit)
         } else {
-            // The session cannot help it: it owes nothing as long as it waits.
+            // The session cannot influence this wait, so it owes nothing meanwhile.
             shared.note(&mut shared.lock(), Event::OthersAwaited);
-            // It has been admitted long ago.
+            // It was admitted at its first open.
             let permit = wait_for_permit(shared, || Admission::Granted);
             shared.note(&mut shared.lock(), Event::OthersDone);
             let told_to_close =
@@ -59,7 +58,7 @@ impl Opening {
         }
     }
 
-    /// Nobody watches.
+    /// For a lane without a supervisor.
     pub(crate) fn unsupervised() -> Self {
         Self {
             threads: None,
@@ -76,13 +75,13 @@ impl Drop for Opening {
     }
 }
 
-/// `None`: the session was told to close.
+/// `None`: the session has to close.
 fn wait_for_permit<I, O>(
     shared: &Shared<I, O>,
     admission: impl Fn() -> Admission,
 ) -> Result<Option<OpenPermit>, CodecError> {
     let budgets = *shared.lock().machine.budgets();
-    // Whoever is opening has a budget of its own and loses its permit when it is
+    // The session that is opening has its own budget and loses its permit when it is
     // wedged; until then it is slow at most.
     let bound = budgets.open.max(budgets.slow_limit);
     let name = &shared.library.name;

@@ -13,11 +13,11 @@ use crate::{CodecError, Name, Reason, Snapshot};
 pub enum Outcome {
     /// Everything that went in came out.
     Completed,
-    /// The codec was wedged and has been given up.
+    /// The codec was wedged and has been abandoned.
     WatchdogAbandoned(Box<Fault>),
     /// The worker panicked.
     CodecPanicked(Box<Fault>),
-    /// The codec answered an error.
+    /// The codec returned an error.
     CodecFailed(Box<Fault>),
     /// The codec died, with the process that it ran in.
     CodecCrashed(Box<Fault>),
@@ -35,7 +35,7 @@ impl Outcome {
         }
     }
 
-    /// What went wrong; `None` after `Completed`.
+    /// The fault; `None` after `Completed`.
     pub fn fault(&self) -> Option<&Fault> {
         match self {
             Outcome::Completed => None,
@@ -57,10 +57,10 @@ impl Outcome {
     }
 }
 
-/// What ended a run before its time.
+/// What ended a run prematurely.
 #[derive(Debug, Clone)]
 pub enum FaultCause {
-    /// It owed progress and made none.
+    /// The session owed progress and made none.
     Wedged {
         /// What it owed.
         reason: Reason,
@@ -69,7 +69,7 @@ pub enum FaultCause {
     },
     /// The worker panicked with this message.
     Panicked(String),
-    /// The codec answered this error.
+    /// The codec returned this error.
     Failed(CodecError),
     /// The process that the codec ran in died, by this signal or with this exit
     /// code.
@@ -86,7 +86,7 @@ impl From<LaneFault> for FaultCause {
     }
 }
 
-/// Where and how a session failed, as it was at that moment.
+/// Where and how a session failed.
 #[derive(Debug, Clone)]
 pub struct Fault {
     /// The library's name.
@@ -97,7 +97,7 @@ pub struct Fault {
     pub cause: FaultCause,
     /// The state of the session at that moment.
     pub at: Snapshot,
-    /// Abandoned workers of the library that still hold something, this one included.
+    /// Abandoned workers of the library that still hold resources, this one included.
     pub abandoned: usize,
 }
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Threads as `/proc` shows them (Linux): which there are, what they are called,
-//! and what they have done so far.
+//! Threads by `/proc` (Linux): their ids, names, and times so far.
 //!
-//! Reading takes some microseconds per thread and, for that moment, one file
-//! descriptor: not to be done under a lock.
+//! Reading takes some microseconds per thread and, meanwhile, one file descriptor: must
+//! not be done under a lock.
 
 use std::time::Duration;
 use std::{fs, io};
@@ -14,8 +13,8 @@ use crate::evidence::{Sample, Source, ThreadTimes};
 /// architecture that GStreamer runs on (`man 5 proc`).
 const TICKS_PER_SECOND: u64 = 100;
 
-/// The errors that say that there is no descriptor to be had, in this process or
-/// at all: `EMFILE` and `ENFILE`, the same on every Linux architecture.
+/// The errors for no free descriptor in the process or in the system: `EMFILE` and
+/// `ENFILE`, the same on every Linux architecture.
 const NO_DESCRIPTOR: [i32; 2] = [24, 23];
 
 /// The threads of a process.
@@ -38,7 +37,7 @@ impl Tasks {
     }
 
     /// # Errors
-    /// Where there is no `/proc`, no such process, or no descriptor.
+    /// If there is no `/proc`, no such process, or no descriptor.
     pub(crate) fn ids(&self) -> io::Result<Vec<u32>> {
         fs::read_dir(&self.folder)?
             .map(|entry| entry.map(|entry| entry.file_name()))
@@ -49,7 +48,7 @@ impl Tasks {
             .collect()
     }
 
-    /// What the threads have done so far that `owns` says yes to.
+    /// The times so far of the threads for which `owns` returns true.
     pub(crate) fn sample(&self, owns: impl Fn(u32, &str) -> bool) -> Sample {
         let mut look = Look::default();
         for id in look.read(self.ids()).unwrap_or_default() {
@@ -61,7 +60,7 @@ impl Tasks {
         look.sample()
     }
 
-    /// What these threads have done so far; those that have ended are left out.
+    /// The times so far of these threads, without those that have ended.
     pub(crate) fn sample_of(&self, ids: &[u32]) -> Sample {
         let mut look = Look::default();
         for &id in ids {
@@ -100,7 +99,7 @@ impl Tasks {
 struct Look {
     source: Source,
     threads: Vec<ThreadTimes>,
-    /// Something could not be read for want of a descriptor.
+    /// Something could not be read for lack of a descriptor.
     no_descriptor: bool,
 }
 
@@ -115,7 +114,7 @@ impl Default for Look {
 }
 
 impl Look {
-    /// A thread or a process may end while it is looked at: that is no error.
+    /// A thread or a process may end during the sample: that is no error.
     fn read<T>(&mut self, result: io::Result<T>) -> Option<T> {
         let code = result.as_ref().err().and_then(io::Error::raw_os_error);
         self.no_descriptor |= code.is_some_and(|code| NO_DESCRIPTOR.contains(&code));
@@ -133,7 +132,7 @@ impl Look {
     }
 }
 
-/// State and CPU ticks. The name, in parentheses, may hold anything.
+/// State and CPU ticks. The name, in parentheses, may contain any character.
 fn parse_stat(stat: &str) -> Option<(bool, u64)> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_ascii_whitespace();

@@ -8,23 +8,23 @@ use crate::{Lane, Session};
 
 type Ask<O> = Box<dyn FnOnce(&mut dyn Any, &Lane<O>) + Send>;
 
-/// A run knows inputs and outputs, but not its session's type, so that is erased here.
-/// A session of another type does not answer.
+/// A run has the types of inputs and outputs, but not of its session, so that is erased
+/// here. A session of another type does not answer.
 pub(crate) struct Question<O> {
     number: u64,
     ask: Ask<O>,
 }
 
 impl<O> Question<O> {
-    /// Asks the session on its worker.
+    /// Runs the question on the session's worker.
     pub(crate) fn put_to<S: Session<Output = O>>(self, session: &mut S, lane: &Lane<O>) {
         (self.ask)(session, lane);
     }
 }
 
-/// Questions that wait for the worker. Whoever asks takes its question out again when
-/// it stops waiting: so there are never more than there are threads that wait, and
-/// none is left when a session ends.
+/// Questions that wait for the worker. A caller withdraws its question when it stops
+/// waiting: so there are never more than waiting threads, and none is left when a
+/// session ends.
 pub(crate) struct Questions<O> {
     waiting: VecDeque<Question<O>>,
     asked: u64,
@@ -38,7 +38,7 @@ impl<O> Questions<O> {
         }
     }
 
-    /// Gives its number.
+    /// Adds a question, and returns its number.
     pub(crate) fn push<S: Session<Output = O>>(
         &mut self,
         ask: impl FnOnce(&mut S, &Lane<O>) + Send + 'static,
@@ -60,7 +60,7 @@ impl<O> Questions<O> {
         self.waiting.pop_front()
     }
 
-    /// Takes this one out, if it is still there; for the caller to drop without the
+    /// Removes this question, if it still waits. The caller must drop it without the
     /// lock.
     pub(crate) fn withdraw(&mut self, number: u64) -> Option<Question<O>> {
         let at = self

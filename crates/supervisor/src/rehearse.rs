@@ -2,10 +2,10 @@
 //! Rehearsal of a worker's panic.
 //!
 //! Every other fault can be rehearsed from outside, by a preloaded library that
-//! stands in for a native call. A panic cannot: it has to start in Rust code of
-//! this very program. So the worker reads the variable that scripts that
-//! library, `CODECWATCH_REHEARSE`, and obeys its `call:panic[@occurrence]`. With
-//! the feature `rehearse` only: what users install does not read it.
+//! replaces a native call. A panic cannot: it has to start in Rust code of this
+//! program. So the worker reads the variable that scripts that library,
+//! `CODECWATCH_REHEARSE`, and executes its `call:panic[@occurrence]`. Only with the
+//! feature `rehearse`: installed builds do not read it.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -17,7 +17,7 @@ struct Panic {
 }
 
 enum Moment {
-    /// Of the calls in the process, the one with this number.
+    /// The call with this number, counted in the process.
     Call { number: u64, seen: AtomicU64 },
     /// The first call that finds, and removes, the file that
     /// `CODECWATCH_REHEARSE_ARM` names.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Sessions that close and that nobody waits for. One thread drives them all
-//! (one for each copy of this crate in the process): it sleeps until the earliest deadline among them, or until
-//! one of them ends, and ends itself when none is left.
+//! Sessions that close in the background. One thread drives them all (one for each copy of
+//! this crate in the process): it sleeps until the earliest deadline among them, or until
+//! one of them ends, and ends when none is left.
 //!
-//! Lock order: a run's own lock, then the one here. The thread holds none while
-//! it looks at a session or tells of a wedge.
+//! Lock order: a run's own lock, then the one here. The thread holds none while it
+//! drives a session or reports a wedge.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
@@ -27,15 +27,15 @@ struct Retiree {
     on_wedge: OnWedge,
 }
 
-/// A session that closes, as the thread sees it.
+/// The thread's interface to a closing session.
 trait Closing: Send + Sync {
     fn drive(&self) -> Step;
 }
 
 enum Step {
-    /// Come back then, or when woken.
+    /// Drive again at this time, or when woken.
     Until(Option<Instant>),
-    /// It is over. The fault, where nobody has been told of it yet.
+    /// It is over. The fault, if it has not been reported yet.
     Over(Option<Box<Fault>>),
 }
 
@@ -57,9 +57,9 @@ struct Retirement {
 #[derive(Default)]
 struct Desk {
     arrivals: Vec<Retiree>,
-    /// Something has changed since the thread looked at its sessions.
+    /// Something has changed since the thread drove its sessions.
     woken: bool,
-    /// The thread is there.
+    /// The thread is running.
     running: bool,
 }
 
@@ -75,8 +75,8 @@ fn desk() -> MutexGuard<'static, Desk> {
         .unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Hands a session over. Without a thread to be had it waits for the next one
-/// that is handed over; its worker closes it all the same.
+/// Adds a session. If no thread can be started, the session waits until the next one is
+/// added; its worker closes it in any case.
 pub(crate) fn hold<I, O>(session: Arc<Shared<I, O>>, on_wedge: OnWedge)
 where
     I: Send + 'static,
@@ -92,7 +92,7 @@ where
     }
 }
 
-/// A session that is held may have another deadline, or be over.
+/// Wakes the thread: a session may have another deadline, or be over.
 pub(crate) fn wake() {
     desk().woken = true;
     RETIREMENT.changed.notify_all();
@@ -140,8 +140,8 @@ fn work() {
 }
 
 impl Retiree {
-    /// Tells of a wedge, where there was one. What it tells runs foreign code,
-    /// and a panic of that must not end the thread.
+    /// Reports a wedge, if there was one. The callback is foreign code, whose panic
+    /// must not end the thread.
     fn end(self, fault: Option<&Fault>) {
         let on_wedge = self.on_wedge;
         let _ = catch_unwind(AssertUnwindSafe(|| match fault {

@@ -24,11 +24,11 @@ use crate::{Account, Budgets, Phase, Witness, ledger, open_permit, retirement, w
 
 /// One session from its first input to its outcome. Clones share it.
 ///
-/// Three kinds of threads meet here: the streaming thread (submit, drain,
-/// flush), the output task ([`next`](Self::next), which also is what wakes at
-/// the machine's deadline), and whoever changes the element's state
-/// ([`cancel`](Self::cancel), [`close`](Self::close), [`retire`](Self::retire)).
-/// None of them ever enters the codec.
+/// Used by three kinds of threads: the streaming thread (submit, drain, flush), the
+/// output task ([`next`](Self::next), which also wakes at the machine's deadline), and
+/// the thread that changes the element's state ([`cancel`](Self::cancel),
+/// [`close`](Self::close), [`retire`](Self::retire)). None of them ever enters the
+/// codec.
 pub struct Run<I, O> {
     shared: Arc<Shared<I, O>>,
 }
@@ -51,13 +51,13 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     /// Starts a worker that will open `codec`. Returns at once.
     ///
     /// # Errors
-    /// [`StartError`], before anything was opened.
+    /// [`StartError`]; nothing was opened.
     pub fn start<C>(codec: C, mut options: Options<I, O>) -> Result<Self, StartError>
     where
         C: Codec,
         C::Session: Session<Input = I, Output = O>,
     {
-        // Otherwise no input would ever find room.
+        // Otherwise there would never be room for an input.
         const { assert!(C::Session::QUEUE > 0) };
         let library = codec.library();
         if let Admission::Refused(refusal) = Admission::of(&library, options.max_abandoned) {
@@ -81,7 +81,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         Ok(run)
     }
 
-    /// The session's number, which no other session of the process has.
+    /// The session's number, unique in the process.
     pub fn id(&self) -> u64 {
         self.shared.id
     }
@@ -97,9 +97,9 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         !(state.spent || state.closing || state.has_room())
     }
 
-    /// Waits until there is room for an input, which is not while a drain or a
-    /// flush is on its way: the session may not survive it. The watchdog bounds
-    /// the wait: what takes no input owes progress, unless downstream holds it up.
+    /// Waits until there is room for an input. There is none during a drain or a flush,
+    /// which the session may not survive. The watchdog bounds the wait: a session that
+    /// takes no input owes progress, unless downstream blocks it.
     pub fn wait_for_room(&self) -> WaitResult {
         let mut state = self.shared.lock();
         loop {
@@ -119,12 +119,12 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         }
     }
 
-    /// Hands an input to the worker. Never waits; it is for the caller, the only
-    /// one that submits, to have waited for room.
+    /// Submits an input to the worker. Never waits: the caller, the only one that
+    /// submits, must have waited for room.
     ///
     /// # Errors
-    /// Gives the input back when the session does not take it, at the moment or
-    /// any more; [`wait_for_room`](Self::wait_for_room) says which.
+    /// Returns the input if the session does not take it, now or any more;
+    /// [`wait_for_room`](Self::wait_for_room) tells which.
     pub fn submit(&self, input: I) -> Result<(), I> {
         let amount = (self.shared.weigh)(&input);
         let mut state = self.shared.lock();
@@ -142,21 +142,20 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         self.shared.command.notify_all();
     }
 
-    /// Waits for the next thing that the output task has to do, and drives the
-    /// machine meanwhile. Says, by being called, that downstream has taken the
-    /// previous output.
+    /// Waits for the next thing that the output task has to do, and drives the machine
+    /// meanwhile. A call means that downstream has taken the previous output.
     pub fn next(&self) -> Next<O> {
         let shared = &*self.shared;
         let mut state = shared.lock();
         if state.machine.downstream().1 {
             state.machine.handle(now(), Event::PushEnded);
-            // Not for every output: who waits for a drain waits for the last one.
+            // Not for every output: a thread that waits for a drain waits for the last one.
             if state.flowed() {
                 shared.element.notify_all();
             }
         }
         loop {
-            // First what the machine has decided: it holds for this very moment.
+            // First the machine's decisions: they hold only now.
             let obeyed;
             (state, obeyed) = shared.obey(state);
             match obeyed {
@@ -191,10 +190,9 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
                     continue;
                 }
                 Some((at, _)) => Some(at),
-                // With nothing owed the task sleeps no longer than the soonest
-                // deadline that a new debt could have, the first time; so that in
-                // a steady flow no input has to wake it, and in a standing
-                // pipeline nothing does.
+                // With nothing owed, the task first sleeps until the soonest deadline
+                // that a new debt could have, so that in a steady flow no input has to
+                // wake it. In an idle pipeline it then sleeps without a deadline.
                 None => state.machine.soonest(now),
             };
             state.sleeping = Some(until);
@@ -203,9 +201,9 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         }
     }
 
-    /// Asks the session to give everything out. Does not wait.
+    /// Requests that the session output everything inside. Does not wait.
     ///
-    /// `last`: nothing comes afterwards, the session ends with it and, when all
+    /// `last`: no input follows. The session ends with the drain and, when everything
     /// is out, the outcome is [`Outcome::Completed`].
     pub fn request_drain(&self, last: bool) -> u64 {
         let mut state = self.shared.lock();
@@ -223,7 +221,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     pub fn wait_drained(&self, ticket: u64) -> DrainResult {
         let mut state = self.shared.lock();
         loop {
-            // First how it ended: one that failed may have been told to close since.
+            // The outcome first: a failed run may also be closing by now.
             match &state.outcome {
                 Some(Outcome::Completed) | None => {}
                 Some(_) => return DrainResult::Failed,
@@ -238,10 +236,10 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         }
     }
 
-    /// Drops what is queued, inside, and not yet fetched by the output task. Does
-    /// not wait: the next [`wait_for_room`](Self::wait_for_room) does, and says
-    /// whether the session goes on or is [`WaitResult::Spent`]. One that still waits
-    /// for its turn to open goes on: it is as good as new.
+    /// Drops everything queued, inside, and not yet fetched by the output task. Does
+    /// not wait: the next [`wait_for_room`](Self::wait_for_room) does, and returns
+    /// whether the session goes on or is [`WaitResult::Spent`]. A session that still
+    /// waits for its turn to open goes on: it is unused.
     pub fn flush(&self) {
         let mut state = self.shared.lock();
         state.drains_void = state.drains_asked;
@@ -267,8 +265,8 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         self.shared.lock().cancelled = false;
     }
 
-    /// Tells the session to close, whatever it does, and starts the clock of the
-    /// close. Does not wait.
+    /// Requests the close of the session, whatever it is doing, and starts the clock of
+    /// the close. Does not wait.
     pub fn request_close(&self) {
         let shared = &*self.shared;
         let mut state = shared.lock();
@@ -277,8 +275,8 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         }
         if state.closed() {
             if !state.outbox.is_empty() {
-                // What it gave before its end is not wanted any more: whoever waits for
-                // that waits in vain.
+                // Outputs from before its end are dropped, so waits for their delivery
+                // must end.
                 state.closing = true;
                 let left = state.take_queues(now());
                 shared.wake_all();
@@ -303,25 +301,24 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         drop((predecessor, left));
     }
 
-    /// Closes the session in whatever it does, and waits for the end of its
-    /// threads: for the close budget at most, counted from the moment it was
-    /// told to close.
+    /// Closes the session, whatever it is doing, and waits for the end of its threads:
+    /// for the close budget at most, counted from the request to close.
     pub fn close(&self) -> CloseResult {
         self.request_close();
         self.wait_closed()
     }
 
-    /// Waits until the session is closed and its threads have ended: for its
-    /// close budget at most once it closes. Then its threads are looked at: one
-    /// that demonstrably works is [`CloseResult::Retiring`], and has to be handed
-    /// over to [`retire`](Self::retire); any other is abandoned. Until it closes
-    /// it is for the output task to drive it there.
+    /// Waits until the session is closed and its threads have ended: for its close
+    /// budget at most, once it closes. Then its threads are sampled: a session that
+    /// demonstrably works is [`CloseResult::Retiring`], and must be passed to
+    /// [`retire`](Self::retire); any other is abandoned. Until the close begins, the
+    /// output task drives the session.
     pub fn wait_closed(&self) -> CloseResult {
         self.closed_as(self.shared.wait_closed(|_| false))
     }
 
-    /// The same, for a wait that [`cancel`](Self::cancel) ends: a session that still
-    /// closes then is [`CloseResult::Retiring`], too.
+    /// The same, but [`cancel`](Self::cancel) ends the wait: a session that is still
+    /// closing then is [`CloseResult::Retiring`], too.
     pub fn wait_closed_until_cancelled(&self) -> CloseResult {
         self.closed_as(self.shared.wait_closed(|state| state.cancelled))
     }
@@ -335,15 +332,15 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         }
     }
 
-    /// Closes the session without anybody waiting for it. Returns at once. From
-    /// now on the retirement thread looks after it, and gives it up where it
-    /// is seen asleep, or at the end of `slow-limit`. Until it ends, the ledger
-    /// counts it as retiring.
+    /// Closes the session in the background. Returns at once. From now on the
+    /// retirement thread drives the session, and abandons it when its threads are
+    /// asleep, or at the end of `slow-limit`. Until it ends, the ledger counts it as
+    /// retiring.
     ///
-    /// `on_wedge` is called if the session is given up and nobody else has been
-    /// told of that fault; on the thread that looks after it, without any lock.
-    /// It should not block: the other sessions wait meanwhile. Otherwise it is
-    /// dropped, there or here.
+    /// `on_wedge` is called if the session is abandoned and that fault has not been
+    /// reported otherwise; on the retirement thread, without any lock. It should not
+    /// block: the other sessions wait meanwhile. If it is not called, it is dropped,
+    /// there or here.
     pub fn retire(&self, on_wedge: impl FnOnce(&Fault) + Send + 'static) {
         self.request_close();
         {
@@ -351,7 +348,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
             if state.closed() && state.stuck_close.is_none() {
                 return;
             }
-            // It is looked after already.
+            // The retirement thread drives it already.
             if state.in_retirement && !state.closed() && !state.abandoned {
                 return;
             }
@@ -361,14 +358,13 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         retirement::hold(self.shared.clone(), Box::new(on_wedge));
     }
 
-    /// Waits for the end of the session's threads, or until it is abandoned, on
-    /// behalf of a successor, which stops waiting when `give_up` says so.
+    /// Waits, for a successor, until the session's threads have ended or it is
+    /// abandoned, or until `give_up` returns true.
     pub(crate) fn wait_over(&self, give_up: impl Fn() -> bool) {
         self.shared.wait_over(give_up);
     }
 
-    /// Whether the session has got as far as taking input: its native open has
-    /// returned.
+    /// Whether the session has opened: its native open has returned.
     pub fn has_opened(&self) -> bool {
         let phase = self.shared.lock().machine.phase();
         !matches!(phase, Phase::Waiting | Phase::Opening)
@@ -379,14 +375,14 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         self.shared.lock().closed()
     }
 
-    /// Whether it was abandoned and has not come back: then
+    /// Whether it was abandoned and not reclaimed: then
     /// [`wait_closed`](Self::wait_closed) does not wait.
     pub fn is_given_up(&self) -> bool {
         let state = self.shared.lock();
         state.abandoned && !state.closed()
     }
 
-    /// Who can say at the moment what the session does; `None` before its open.
+    /// The current witness of the session's work; `None` before its open.
     pub fn witness(&self) -> Option<Arc<dyn Witness>> {
         self.shared.lock().witness.clone()
     }
@@ -407,7 +403,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         }
     }
 
-    /// The numbers of this moment. Never waits for the codec.
+    /// The current numbers. Never waits for the codec.
     pub fn stats(&self) -> Stats {
         let (session, outcome) = {
             let state = self.shared.lock();

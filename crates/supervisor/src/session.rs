@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a codec crate implements.
+//! The traits that a codec crate implements.
 
 use std::borrow::Cow;
 
 use crate::{Amount, Lane, Name};
 
-/// What implements a codec: the key of the ledger and of the permit to open.
+/// The library that implements a codec: the key of the ledger and of the permit to open.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Library {
     /// The name used in messages, such as `SVT-AV1`.
@@ -16,7 +16,7 @@ pub struct Library {
 }
 
 impl Library {
-    /// One that gives its threads no names of its own.
+    /// A library that does not name its threads.
     pub fn new(name: impl Into<Name>) -> Self {
         Self {
             name: name.into(),
@@ -33,21 +33,21 @@ impl Library {
     }
 }
 
-/// Makes a session on its worker. The factory travels between threads; the
-/// session that it makes does not.
+/// Creates a session on its worker. The factory is moved between threads; the session
+/// is not.
 pub trait Codec: Send + 'static {
-    /// The session that [`open`](Self::open) makes.
+    /// The session that [`open`](Self::open) creates.
     type Session: Session;
 
     /// The library that the session will call.
     fn library(&self) -> Library;
 
-    /// Waits until the codec can be opened beside those that there are: on the
-    /// worker, before it asks for the permit to open, so that others of the library
-    /// open meanwhile. Nothing native is called. The session owes nothing; the wait
-    /// has to have a bound of its own, and to end soon once outputs are
-    /// [not wanted](Lane::discarding). What was taken is given back where the codec
-    /// is dropped and not opened.
+    /// Waits until the codec can be opened in addition to the existing sessions. Runs
+    /// on the worker before it requests the permit to open, so that others of the
+    /// library open meanwhile. Must make no native call. The session owes nothing; the
+    /// wait must have its own time limit, and end soon once outputs are
+    /// [discarded](Lane::discarding). If the codec is dropped without being opened, it
+    /// must release what it has taken.
     ///
     /// # Errors
     /// [`CodecError::Settings`] when the user has to change something,
@@ -64,108 +64,107 @@ pub trait Codec: Send + 'static {
     ///
     /// # Errors
     /// [`CodecError::Settings`] when the user has to change something,
-    /// [`CodecError::Native`] or [`CodecError::Resource`] otherwise. What was
-    /// opened half-way has been closed again.
+    /// [`CodecError::Native`] or [`CodecError::Resource`] otherwise. Anything partly
+    /// opened has been closed again.
     fn open(
         self,
         lane: &Lane<<Self::Session as Session>::Output>,
     ) -> Result<Self::Session, CodecError>;
 }
 
-/// One native codec instance. Made, used and closed by its worker alone, so it
-/// need not be `Send`. An error returned by any method but [`close`](Self::close)
-/// ends the run; the supervisor then calls `close`. The same holds after a
-/// panic, which must leave the session fit for `close`.
+/// One native codec instance. Only its worker creates, uses and closes it, so it need
+/// not be `Send`. An error returned by any method but [`close`](Self::close) ends the
+/// run; the supervisor then calls `close`. The same holds after a panic, which must
+/// leave the session in a state in which `close` works.
 pub trait Session: 'static {
-    /// What the codec takes.
+    /// The codec's input.
     type Input: Send + 'static;
-    /// What it gives.
+    /// The codec's output.
     type Output: Send + 'static;
 
     /// How many inputs may wait for the worker, at least 1. Enough that it need not
-    /// wait for the streaming thread, which is woken when half of them are left; few
-    /// where each is a raw picture out of upstream's pool.
+    /// wait for the streaming thread, which is woken when half of them are left; few if
+    /// each is a raw picture from upstream's pool.
     const QUEUE: usize = 4;
 
-    /// What an input weighs. Called by the streaming thread, without a lock.
+    /// The amount of an input. Called by the streaming thread, without a lock.
     fn weigh(_input: &Self::Input) -> Amount {
         Amount::ONE_FRAME
     }
 
-    /// The most frames that the codec may keep for as long as no further input
-    /// comes; asked once, after the open. Later changes are told by
-    /// [`Lane::set_delay`]. `None` when it may keep as many as it likes: then
-    /// only its calls and a drain owe progress.
+    /// The most frames that the codec may keep while no further input comes; called
+    /// once, after the open. Later changes are set by [`Lane::set_delay`]. `None` if
+    /// there is no limit: then only its calls and a drain owe progress.
     fn delay(&self) -> Option<usize>;
 
-    /// Takes one input; whatever the codec has ready goes to [`Lane::emit`].
+    /// Takes one input; passes the output that is ready to [`Lane::emit`].
     ///
     /// # Errors
-    /// What the library answered.
+    /// What the library returned.
     fn send(&mut self, lane: &Lane<Self::Output>, input: Self::Input) -> Result<(), CodecError>;
 
-    /// Emits everything that is inside.
+    /// Emits everything inside.
     ///
     /// # Errors
-    /// What the library answered.
+    /// What the library returned.
     fn drain(&mut self, lane: &Lane<Self::Output>) -> Result<Drained, CodecError>;
 
-    /// Drops everything that is inside, or says that only a new session can. After
-    /// [`Flush::Done`] nothing may come out that went in before, also not what a
-    /// sibling lane had at hand.
+    /// Drops everything inside, or returns that this takes a new session. After
+    /// [`Flush::Done`] no earlier input may come out, not even what a sibling lane was
+    /// holding.
     ///
     /// # Errors
-    /// What the library answered.
+    /// What the library returned.
     fn flush(&mut self, lane: &Lane<Self::Output>) -> Result<Flush, CodecError>;
 
-    /// Ends the session, also in mid-stream; what is still inside is discarded.
+    /// Ends the session, also in mid-stream; discards what is still inside.
     ///
     /// # Errors
-    /// What the library answered. The session is gone all the same.
+    /// What the library returned. The session has ended in any case.
     fn close(self, lane: &Lane<Self::Output>) -> Result<(), CodecError>;
 }
 
 /// What a session can do after it was drained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
-    /// Go on with the next input, references kept.
+    /// It goes on with the next input, references kept.
     Reusable,
-    /// Nothing but close.
+    /// It can only be closed.
     Spent,
 }
 
 /// Whether a session could be flushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flush {
-    /// Yes: it is as good as new.
+    /// Yes: it is like a new session.
     Done,
     /// No: close it and open another.
     NeedsNewSession,
 }
 
-/// An error that is no wedge: the codec came back and said no.
+/// An error other than a wedge: the codec returned it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
-    /// A native call answered an error.
+    /// A native call returned an error.
     #[error("{call} failed: {reason} (code {code:#x})")]
     Native {
         /// The C function.
         call: Name,
-        /// Its answer.
+        /// The value that it returned.
         code: i64,
-        /// What the answer means.
+        /// What the value means.
         reason: String,
     },
-    /// Settings that the library does not take: the user's to mend.
+    /// Settings that the library does not accept; the user has to change them.
     #[error("{0}")]
     Settings(String),
-    /// Memory or threads that are not to be had.
+    /// Memory or threads that are not available.
     #[error("{0}")]
     Resource(String),
-    /// The codec is not there any more: the process that it ran in died.
+    /// The codec is gone: the process that it ran in died.
     #[error("{what}")]
     Crashed {
-        /// By which signal, or with which exit code.
+        /// The signal or the exit code.
         what: String,
     },
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a run, its worker and its lanes share: the machine, the two queues and
-//! the conditions to wait on. One mutex; nothing is called or dropped under it
-//! that could block.
+//! The state that a run, its worker and its lanes share: the machine, the two queues
+//! and the conditions to wait on. One mutex; nothing that could block is called or
+//! dropped under it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
@@ -20,7 +20,7 @@ use crate::{Account, Amount, Budgets, Change, Library, Run, Trace, Witness, ledg
 
 pub(crate) enum Command<I> {
     Input(I, Amount),
-    /// `last`: nothing comes after it, the session ends with it.
+    /// `last`: no input follows, the session ends with the drain.
     Drain {
         ticket: u64,
         last: bool,
@@ -29,7 +29,7 @@ pub(crate) enum Command<I> {
 }
 
 impl<I> Command<I> {
-    /// What the input weighs.
+    /// The amount of the input.
     pub(crate) fn amount(&self) -> Amount {
         match self {
             Command::Input(_, amount) => *amount,
@@ -55,55 +55,55 @@ pub(crate) struct State<I, O> {
     queue: usize,
     /// Outputs, and how much of the input each settles.
     pub(crate) outbox: VecDeque<(O, Amount)>,
-    /// Questions to the session, beside the inbox: they need no room in it.
+    /// Questions to the session, separate from the inbox: they need no room in it.
     pub(crate) questions: Questions<O>,
-    /// What the session says beside its output.
+    /// What the session sends besides its output.
     pub(crate) telling: Telling<O>,
-    /// What ends the codec from outside, when the session is abandoned.
+    /// Ends the codec from outside when the session is abandoned.
     pub(crate) kill_hook: Option<KillHook>,
     /// The element's waits return at once.
     pub(crate) cancelled: bool,
-    /// The session shall close, whatever is inside.
+    /// The session has to close, whatever is inside.
     pub(crate) closing: bool,
-    /// A flush was asked for and has not been answered, or was answered by
+    /// A flush was requested and is not done, or ended with
     /// [`Flush::NeedsNewSession`](crate::Flush::NeedsNewSession).
     pub(crate) flushing: bool,
     /// The run whose end the worker waits for before it opens.
     pub(crate) predecessor: Option<Run<I, O>>,
-    /// Given up by the watchdog.
+    /// Abandoned by the watchdog.
     pub(crate) abandoned: bool,
-    /// It closes, nobody waits for it, and the ledger counts it as retiring.
+    /// It closes in the background, and the ledger counts it as retiring.
     pub(crate) retiring: bool,
     /// The retirement thread drives it.
     pub(crate) in_retirement: bool,
     /// The abandonment that happened while closing, for a warning.
     pub(crate) stuck_close: Option<Box<Fault>>,
-    /// The session takes nothing any more and closes by itself.
+    /// The session takes no more input and closes by itself.
     pub(crate) spent: bool,
     pub(crate) outcome: Option<Outcome>,
-    /// Tickets of drains: the latest given out, the latest done, and the latest
-    /// that a flush cut or made pointless.
+    /// Tickets of drains: the latest requested, the latest done, and the latest that a
+    /// flush cancelled or made void.
     pub(crate) drains_asked: u64,
     pub(crate) drains_done: u64,
     pub(crate) drains_void: u64,
     /// Lanes alive, the worker included.
     pub(crate) lanes: usize,
     pub(crate) lanes_begun: usize,
-    /// Who can say what the session does. Set when the native open begins: from
-    /// then on there is something to leak.
+    /// The witness of the session's work. Set when the native open begins: from then on
+    /// resources can leak.
     pub(crate) witness: Option<Arc<dyn Witness>>,
     /// Set while the output task sleeps: until when, or `None` for until it is woken.
     pub(crate) sleeping: Option<Option<Instant>>,
 }
 
 impl<I, O> State<I, O> {
-    /// Whether outputs are no longer wanted.
+    /// Whether outputs are discarded.
     pub(crate) fn discarding(&self) -> bool {
         self.closing || self.flushing || self.abandoned || self.outcome.is_some()
     }
 
-    /// Whether an input would be worked on. Not known while a drain or a flush is
-    /// on its way, which the session may not survive.
+    /// Whether an input would be processed. False while a drain or a flush is pending,
+    /// which the session may not survive.
     pub(crate) fn takes_input(&self) -> bool {
         let draining = self.drains_asked > self.drains_done.max(self.drains_void);
         !(self.spent || self.closing || self.flushing || draining)
@@ -113,9 +113,9 @@ impl<I, O> State<I, O> {
         self.takes_input() && self.inbox.len() < self.queue
     }
 
-    /// Whether to wake a streaming thread that waits for room. Some inputs are
-    /// left then, so that the worker need not wait for it; not one less than would
-    /// fit, because then each input would cost a wake-up.
+    /// Whether to wake a streaming thread that waits for room. At half the queue: some
+    /// inputs are left, so that the worker need not wait for it, and a wake-up serves
+    /// several inputs.
     pub(crate) fn runs_low(&self) -> bool {
         self.inbox.len() <= self.queue / 2
     }
@@ -125,13 +125,13 @@ impl<I, O> State<I, O> {
         self.machine.downstream() == (0, false)
     }
 
-    /// Empties the inbox; for the caller to drop without the lock.
+    /// Empties the inbox. The caller must drop the result without the lock.
     pub(crate) fn take_inbox(&mut self, now: Instant) -> VecDeque<Command<I>> {
         self.machine.handle(now, Event::InboxDropped);
         std::mem::take(&mut self.inbox)
     }
 
-    /// Empties both queues; for the caller to drop without the lock.
+    /// Empties both queues. The caller must drop the result without the lock.
     pub(crate) fn take_queues(
         &mut self,
         now: Instant,
@@ -145,12 +145,12 @@ impl<I, O> State<I, O> {
         self.lanes == 0
     }
 
-    /// Nobody has to wait for it any more.
+    /// No thread has to wait for it any more.
     pub(crate) fn over(&self) -> bool {
         self.closed() || self.abandoned
     }
 
-    /// Whether its native open has begun, so that there is something to leak.
+    /// Whether its native open has begun, so that resources can leak.
     pub(crate) fn holds_codec(&self) -> bool {
         self.witness.is_some()
     }
@@ -171,9 +171,9 @@ pub(crate) struct Shared<I, O> {
     pub(crate) id: u64,
     /// Name of the worker's thread.
     pub(crate) name: String,
-    /// The threads that the session has without naming a witness.
+    /// The session's threads, its witness by default.
     pub(crate) threads: Arc<NamedThreads>,
-    /// Told to close: for whoever must not take the lock to know it.
+    /// The session has to close: readable without the lock.
     pub(crate) told_to_close: AtomicBool,
     state: Mutex<State<I, O>>,
     /// The worker waits for commands.
@@ -182,12 +182,13 @@ pub(crate) struct Shared<I, O> {
     pub(crate) outlet: Condvar,
     /// The output task waits for output or for a deadline.
     pub(crate) output: Condvar,
-    /// What an input weighs.
+    /// Returns the amount of an input.
     pub(crate) weigh: fn(&I) -> Amount,
     pub(crate) trace: Option<Trace<I, O>>,
     /// The streaming thread waits for room.
     pub(crate) room: Condvar,
-    /// It waits for a drain, or whoever changes the state for the close.
+    /// The streaming thread waits for a drain, or the thread that changes the element's
+    /// state for the close.
     pub(crate) element: Condvar,
 }
 
@@ -289,13 +290,13 @@ impl<I, O> Shared<I, O> {
         self.wake_element();
     }
 
-    /// What the streaming thread waits for has changed, whatever it is.
+    /// Wakes the streaming thread from any of its waits.
     pub(crate) fn wake_element(&self) {
         self.room.notify_all();
         self.element.notify_all();
     }
 
-    /// Tells the machine, and wakes the output task where it would oversleep.
+    /// Passes an event to the machine, and wakes the output task if it would oversleep.
     pub(crate) fn note(&self, state: &mut State<I, O>, event: Event) {
         state.machine.handle(now(), event);
         if state.oversleeps() {
@@ -303,8 +304,8 @@ impl<I, O> Shared<I, O> {
         }
     }
 
-    /// Ends the run with a fault, unless it has ended already or had nothing more
-    /// to give: how a session closes changes nothing about what it gave.
+    /// Ends the run with a fault, unless it has ended already or has no more output: a
+    /// fault of the close does not change the outcome.
     pub(crate) fn fail(&self, state: &mut State<I, O>, cause: FaultCause) {
         if state.outcome.is_none() && !state.closing && !state.spent {
             let fault = self.fault(state, cause, Account::of(&self.library.name));
@@ -313,7 +314,7 @@ impl<I, O> Shared<I, O> {
         self.spend(state);
     }
 
-    /// How the run ended. Comes once.
+    /// Sets the outcome. Called once.
     pub(crate) fn conclude(&self, state: &mut State<I, O>, outcome: Outcome) {
         if let Some(change) = Change::of(&outcome) {
             ledger().change(&self.library.name, change);
@@ -321,8 +322,8 @@ impl<I, O> Shared<I, O> {
         state.outcome = Some(outcome);
     }
 
-    /// From now on the session takes nothing and closes by itself. Its close
-    /// budget begins, also where the worker does not get as far as the close.
+    /// From now on the session takes no input and closes by itself. Starts its close
+    /// budget, even if the worker does not reach the close.
     pub(crate) fn spend(&self, state: &mut State<I, O>) {
         state.spent = true;
         self.note(state, Event::CloseBegan);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The locks, conditions and threads that runs are made of: those of the
-//! standard library, and in this crate's own unit tests those of a scheduler
-//! that tries many interleavings.
+//! The locks, conditions and threads that runs use: those of the standard library, and
+//! in this crate's unit tests those of a scheduler that tries many interleavings.
 
 #[cfg(not(test))]
 pub(crate) use std::{

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a session says beside its output: facts about itself, of which the latest
+//! What a session sends besides its output: facts about itself, of which the latest
 //! counts, and things that are told at once, of which the newest are kept.
 
 use std::any::Any;
@@ -8,17 +8,17 @@ use std::sync::Arc;
 
 use crate::Next;
 
-/// Told things that wait for the output task. While it is blocked downstream a codec
-/// may go on telling; who fetches them later has no use for more than the newest.
+/// How many told things may wait for the output task. While downstream blocks it, a
+/// codec may go on telling; later only the newest are useful.
 const KEPT: usize = 16;
 
-/// Of a type that the session and its element have agreed on.
+/// Facts, of a type that the session and its element agree on.
 pub(crate) type Facts = Arc<dyn Any + Send + Sync>;
 
 /// See the module's description.
 pub(crate) struct Telling<O> {
     facts: Option<Facts>,
-    /// The output task has not been told of the latest facts.
+    /// The output task has not been notified of the latest facts.
     facts_changed: bool,
     told: VecDeque<O>,
     /// Told things that were dropped since one was fetched.
@@ -40,13 +40,13 @@ impl<O> Telling<O> {
         self.facts.clone()
     }
 
-    /// Gives the facts that these replace; for the caller to drop without the lock.
+    /// Returns the replaced facts. The caller must drop them without the lock.
     pub(crate) fn publish(&mut self, facts: Facts) -> Option<Facts> {
         self.facts_changed = true;
         self.facts.replace(facts)
     }
 
-    /// Gives the oldest where there are too many; for the caller to drop without the
+    /// Returns the oldest if there are too many. The caller must drop it without the
     /// lock.
     pub(crate) fn tell(&mut self, told: O) -> Option<O> {
         self.told.push_back(told);
@@ -57,7 +57,7 @@ impl<O> Telling<O> {
         self.told.pop_front()
     }
 
-    /// What the output task has to know before it gets more output.
+    /// The next notification for the output task, ahead of more output.
     pub(crate) fn next(&mut self) -> Option<Next<O>> {
         if std::mem::take(&mut self.facts_changed) {
             return Some(Next::FactsChanged);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a session names as the proof of its work.
+//! Witnesses: the sources of evidence of a session's work.
 
 mod adopted_threads;
 mod child_process;
@@ -12,16 +12,16 @@ pub use self::child_process::ChildProcess;
 pub(crate) use self::named_threads::NamedThreads;
 use crate::{Sample, Source};
 
-/// Who can say what a session has done so far. It is asked when a budget runs out,
-/// twice, and what lies between the two answers is the evidence.
+/// Reports what a session has done so far. Sampled twice when a budget runs out; the
+/// difference of the two samples is the evidence.
 ///
-/// A session has one from the start: its lanes, the threads that the library
-/// started for it during its open (see [`Library`](crate::Library)), and those
-/// that have inherited a lane's name. It can set another, or more than one, at
-/// any time: [`Lane::set_witness`](crate::Lane::set_witness).
+/// A session has one from the start: its lanes, the threads that the library started
+/// for it during its open (see [`Library`](crate::Library)), and those that have
+/// inherited a lane's name. It can set another, or several, at any time:
+/// [`Lane::set_witness`](crate::Lane::set_witness).
 pub trait Witness: Send + Sync {
-    /// The cumulative times of every thread that works for the session. Called
-    /// by whoever watches the session, without a lock; must not block.
+    /// The cumulative times of every thread that works for the session. Called by the
+    /// thread that watches the session, without a lock; must not block.
     fn sample(&self) -> Sample;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The worker: the thread that opens, uses and closes a session. It never looks
-//! at the clock; who watches it does.
+//! The worker: the thread that opens, uses and closes a session. It never reads the
+//! clock; its watchdog does.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,12 +27,12 @@ pub(crate) fn work<C: Codec>(
     options: Options<Input<C>, Output<C>>,
 ) {
     let lane = Lane::new(host(shared), 0);
-    // Guarded as a whole: foreign code runs also where it is asked for its delay
-    // and where something of it is dropped, and this lane has to end in any case.
+    // Guarded as a whole: foreign code also runs in `delay` and in drops, and this lane
+    // must end in any case.
     let ended = guarded(|| live(codec, shared, &lane, options));
     shared.lane_ended(ended);
-    // What it did not come to: inputs of a session that failed, or a flush that
-    // came while the last drain was under way. Nothing comes after these.
+    // Drops unprocessed commands: inputs of a session that failed, or a flush that came
+    // during the last drain. No more follow.
     let left = shared.lock().take_inbox(now());
     drop(left);
 }
@@ -44,8 +44,7 @@ fn live<C: Codec>(
     options: Options<Input<C>, Output<C>>,
 ) -> Result<(), LaneFault> {
     if let Some(predecessor) = options.predecessor {
-        // Bounded by the predecessor's own budgets; how it ends is its own
-        // affair and counted there.
+        // Bounded by the predecessor's own budgets; its end is counted there.
         predecessor.wait_over(|| shared.told_to_close.load(Ordering::Acquire));
         let same = shared.lock().predecessor.take();
         drop((predecessor, same));
@@ -88,7 +87,7 @@ fn open<C: Codec>(
     Ok(Some(session))
 }
 
-/// Does what the inbox says until the session is to be closed.
+/// Executes the commands of the inbox until the session has to close.
 fn serve<S: Session>(
     session: &mut S,
     shared: &Arc<Shared<S::Input, S::Output>>,
@@ -120,9 +119,9 @@ fn serve<S: Session>(
                 let mut state = shared.lock();
                 shared.note(&mut state, Event::Flushed);
                 match flushed {
-                    // Another flush may have been asked for meanwhile.
+                    // Another flush may have been requested meanwhile.
                     Flush::Done => state.flushing = state.inbox.iter().any(Command::is_flush),
-                    // What still comes out is what the flush was to drop.
+                    // Output that still comes is what the flush was to drop.
                     Flush::NeedsNewSession => shared.spend(&mut state),
                 }
                 shared.wake_element();
@@ -134,7 +133,7 @@ fn serve<S: Session>(
                 }
                 let drained = guarded(|| session.drain(lane))?;
                 let mut state = shared.lock();
-                // What was dropped on the way cannot be complete.
+                // If outputs were discarded meanwhile, the drain is not complete.
                 let whole = !state.discarding();
                 shared.note(&mut state, Event::Drained);
                 state.drains_done = ticket;
@@ -166,7 +165,7 @@ fn answer<S: Session>(
     answered
 }
 
-/// `answered`: the last was a question; another one does not keep a command waiting.
+/// `answered`: the last was a question; a waiting command goes before another one.
 fn next_work<I: Send, O: Send>(shared: &Shared<I, O>, answered: bool) -> Option<Work<I, O>> {
     let mut state = shared.lock();
     loop {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Accounts as structures, which another plugin file or an application can read.
+//! Accounts as structures that another plugin file or an application can read.
 
 use codecwatch_supervisor::{Account, Name};
 use gst::prelude::*;
@@ -20,7 +20,7 @@ pub(crate) fn account_structure(account: &Account) -> gst::Structure {
         .build()
 }
 
-/// The account that a structure is of. What it does not say is 0.
+/// Reads an account from a structure. Missing fields are 0.
 pub(super) fn account_of(structure: &gst::StructureRef) -> Account {
     let count = |name| {
         let count = structure.get::<u64>(name).unwrap_or_default();
@@ -48,7 +48,7 @@ pub(super) fn accounts_structure(accounts: Vec<(Name, Account)>) -> gst::Structu
     gst::Structure::from_iter("codecwatch-ledger", fields)
 }
 
-/// The accounts that a structure is of.
+/// Reads the accounts from a structure.
 pub(super) fn accounts_of(structure: &gst::StructureRef) -> Vec<(Name, Account)> {
     let accounts = structure.iter().filter_map(|(codec, account)| {
         let account = account.get::<gst::Structure>().ok()?;
@@ -77,7 +77,7 @@ mod tests {
         };
         let accounts = vec![
             (Name::from_static("SVT-AV1"), some),
-            // Whatever a codec is called.
+            // A codec may have any name.
             (Name::from_static("an encoder, 2.0"), Account::default()),
         ];
         let structure = accounts_structure(accounts.clone());

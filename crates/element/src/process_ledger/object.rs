@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The type that stands for the ledger of the plugin file that has registered it. Its
-//! instances hold nothing: each of them reaches the same ledger.
+//! The type that gives access to the ledger of the plugin file that has registered it.
+//! Its instances hold no state: all of them reach the same ledger.
 
 use gst::glib;
 
@@ -42,7 +42,7 @@ mod imp {
                             let change = Change::from_name(text(arguments, 2));
                             let account = match change.filter(|_| !codec.is_empty()) {
                                 Some(change) => ledger().change(codec, change),
-                                // Anybody may emit it with anything.
+                                // Any code may emit the signal with any arguments.
                                 None => ledger().account(codec),
                             };
                             Some(account_structure(&account).to_value())

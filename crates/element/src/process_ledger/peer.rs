@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The ledger of the plugin file that was first, as the others reach it.
+//! Access to the ledger of the first plugin file, for the others.
 
 use codecwatch_supervisor::{Account, Change, Ledger, Name};
 use gst::glib;
@@ -9,7 +9,7 @@ use gst::prelude::*;
 use super::account::{account_of, accounts_of};
 use super::{ACCOUNT, ACCOUNTS, CHANGE, NEXT_SESSION};
 
-/// A type of the ledger's name is something else.
+/// A type with the ledger's name is not the ledger.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Mismatch {
     #[error("the type {0} is no object that can be made")]
@@ -29,13 +29,13 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Looks whether the type is what its name says. May initialise its class.
+    /// Checks that the type has the ledger's signals. May initialise its class.
     ///
     /// # Errors
-    /// [`Mismatch`], where it is not.
+    /// [`Mismatch`], if it has not.
     pub(super) fn of(type_: glib::Type) -> Result<Self, Mismatch> {
         let no_object = || Mismatch::NoObject(type_.name().to_owned());
-        // Signals are known once the class is.
+        // Signals can be looked up once the class is initialised.
         let class = glib::Class::<glib::Object>::from_type(type_).ok_or_else(no_object)?;
         let (text, structure) = text_and_structure();
         let signal = |name, parameters: &[_], returned| {
@@ -57,7 +57,7 @@ impl Peer {
         Ok(peer)
     }
 
-    /// The answer to a signal, of an instance that nobody else knows.
+    /// Emits a signal on a new instance, and returns its value.
     fn ask<T>(&self, signal: SignalId, arguments: &[glib::Value]) -> Option<T>
     where
         T: for<'a> glib::value::FromValue<'a>,
@@ -112,12 +112,12 @@ mod tests {
         use super::super::{CHANGE, text_and_structure};
 
         glib::wrapper! {
-            /// Its signal takes what the ledger's does and answers something else.
+            /// Its signal takes the same arguments as the ledger's and returns another type.
             pub(crate) struct WrongAnswer(ObjectSubclass<imp::WrongAnswer>);
         }
 
         glib::wrapper! {
-            /// Its signal answers what the ledger's does and takes something else.
+            /// Its signal returns the same type as the ledger's and takes other arguments.
             pub(crate) struct WrongArguments(ObjectSubclass<imp::WrongArguments>);
         }
 

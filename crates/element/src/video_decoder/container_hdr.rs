@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
-//! HDR10 metadata of the container: it holds where the bitstream has none.
+//! HDR10 metadata of the container: applies if the bitstream has none.
 //!
-//! The base class copies these fields from the caps of the sink pad onto those of
-//! the source pad ("prefer upstream information"), whatever the bitstream says and
-//! whichever input the picture belongs to. So a probe gives them other names before
-//! the pad keeps the caps; they come back with the format of each input.
+//! The base class copies these fields from the caps of the sink pad onto those of the
+//! source pad ("prefer upstream information"), regardless of the bitstream and of the
+//! input that the picture belongs to. So a probe renames them before the pad stores the
+//! caps; they are restored with the format of each input.
 
 use gst::prelude::*;
 
-/// The fields, and what they are called in the caps of the sink pad.
+/// The fields, and their names in the caps of the sink pad.
 const FIELDS: [(&str, &str); 2] = [
     (MASTERING_DISPLAY, "container-mastering-display-info"),
     (CONTENT_LIGHT, "container-content-light-level"),
@@ -19,7 +19,7 @@ pub const MASTERING_DISPLAY: &str = "mastering-display-info";
 /// HDR10 content light level, in caps.
 pub const CONTENT_LIGHT: &str = "content-light-level";
 
-/// Has the fields renamed in all caps that come to this pad.
+/// Installs a probe that renames the fields in all caps that come to this pad.
 pub(super) fn install(sink_pad: &gst::Pad) {
     sink_pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |_, info| {
         if let Some(event) = info.event().and_then(renamed) {
@@ -29,7 +29,7 @@ pub(super) fn install(sink_pad: &gst::Pad) {
     });
 }
 
-/// The event to have instead of a caps event with these fields.
+/// The replacement for a caps event with these fields.
 fn renamed(event: &gst::Event) -> Option<gst::Event> {
     let gst::EventView::Caps(event) = event.view() else {
         return None;
@@ -54,8 +54,8 @@ fn renamed(event: &gst::Event) -> Option<gst::Event> {
     Some(renamed.build())
 }
 
-/// Gives a field its name back that `caps` lacks and the container has.
-/// `upstream`: the caps of the sink pad.
+/// Sets `field` in `caps` to the container's value, if there is one. `upstream`: the
+/// caps of the sink pad.
 pub fn restore(field: &str, upstream: &gst::CapsRef, caps: &mut gst::CapsRef) {
     let name = FIELDS.iter().find(|(known, _)| *known == field);
     let (Some((_, name)), Some(said)) = (name, upstream.structure(0)) else {

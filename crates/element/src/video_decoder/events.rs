@@ -48,9 +48,9 @@ fn forward<T: SupervisedVideoDecoder>(imp: &T, event: gst::Event) -> bool {
     imp.parent_sink_event(event)
 }
 
-/// When the bitstream is another one, what came before has to come out first:
-/// a session ends and another begins. Otherwise the session goes on; pictures
-/// find their format by their input.
+/// If the bitstream changes, everything before it has to come out first: a session ends
+/// and another begins. Otherwise the session goes on; the input of a picture determines
+/// its format.
 fn before_caps<T: SupervisedVideoDecoder>(imp: &T, caps: &gst::CapsRef) -> EventDisposition {
     if imp.supervision().check_announced_duration(imp).is_err() {
         return EventDisposition::Refuse;
@@ -72,11 +72,11 @@ fn before_caps<T: SupervisedVideoDecoder>(imp: &T, caps: &gst::CapsRef) -> Event
     }
 }
 
-/// A gap waits for what is inside, where that costs nothing. A session that
-/// holds pictures back cannot give them without being drained, and where a
-/// drained one cannot go on (dav1d before 1.5.1) everything up to the next
-/// key frame would be lost: there the gap goes ahead, as it does in the base
-/// class and with every decoder that works on several frames.
+/// A gap waits for the pictures inside, if that costs nothing. A session that holds
+/// pictures back outputs them only when drained, and if a drained session cannot go on
+/// (dav1d before 1.5.1), everything up to the next key frame would be lost: then the
+/// gap overtakes them, as it does in the base class and with every decoder that works
+/// on several frames.
 fn before_gap<T: SupervisedVideoDecoder>(imp: &T, event: &gst::Event) -> EventDisposition {
     if imp.holds_back() {
         EventDisposition::Forward
@@ -90,8 +90,8 @@ fn upstream_is_live<T: SupervisedVideoDecoder>(imp: &T) -> bool {
     decoder(imp).sink_pad().peer_query(&mut query) && query.result().0
 }
 
-/// A change of direction waits for what is inside, which has to come out in
-/// the old one.
+/// A change of direction waits for the pictures inside, which have to come out in the
+/// old direction.
 fn before_segment<T: SupervisedVideoDecoder>(
     imp: &T,
     event: &gst::Event,
@@ -118,7 +118,7 @@ fn before_end<T: SupervisedVideoDecoder>(imp: &T, event: &gst::Event) -> EventDi
     }
     let reverse = imp.stream().state().reverse.is_some();
     if let Some(text) = imp.why_cut_short(reverse) {
-        // The base class would let EOS pass, even where it posts an error.
+        // The base class would let EOS pass, even if it posts an error.
         let _error = imp.supervision().fail(imp, &text);
         return EventDisposition::Swallow;
     }

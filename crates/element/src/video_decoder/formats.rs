@@ -14,10 +14,10 @@ pub struct Format<B> {
     pub input: InputState,
     /// The caps of the sink pad.
     pub caps: gst::Caps,
-    /// What they say about the bitstream.
+    /// What the caps say about the bitstream.
     pub bitstream: B,
-    /// Another for each change, and after each flush: what was negotiated for another
-    /// one does not hold.
+    /// Changes with each format, and after each flush: a negotiation for another serial
+    /// does not hold.
     pub serial: u64,
 }
 
@@ -52,7 +52,7 @@ impl<B> Default for Formats<B> {
 const NONE_YET: u64 = u64::MAX;
 
 impl<B: Clone> Formats<B> {
-    /// The format of the inputs to come. Returns one that no input came with.
+    /// Sets the format of the inputs to come. Returns the previous one if no input used it.
     pub(super) fn announce(&mut self, format: Format<B>) -> Option<Format<B>> {
         let is_unused = self
             .formats
@@ -74,15 +74,15 @@ impl<B: Clone> Formats<B> {
         self.formats.back().map(|(_, format)| format)
     }
 
-    /// An input comes. Returns what is said about its bitstream.
+    /// Notes the next input. Returns the description of its bitstream.
     pub(super) fn take_up(&mut self, id: u64) -> Option<B> {
         let (first, format) = self.formats.back_mut()?;
         *first = (*first).min(id);
         Some(format.bitstream.clone())
     }
 
-    /// Input `id` comes out: the formats of earlier ones are of no use any more. For the
-    /// caller to drop without the lock.
+    /// Input `id` comes out: takes the formats of earlier inputs. The caller must drop
+    /// them without the lock.
     pub(super) fn outdated(&mut self, id: u64) -> Vec<(u64, Format<B>)> {
         let later = |(first, _): &&(u64, Format<B>)| *first <= id;
         let outdated = self.formats.iter().skip(1).take_while(later).count();
@@ -94,7 +94,7 @@ impl<B: Clone> Formats<B> {
         self.formats.front().map(|(_, format)| format)
     }
 
-    /// Nothing is inside any more. Returns the formats of what was.
+    /// Nothing is inside any more. Returns the formats of the dropped inputs.
     pub(super) fn flush(&mut self) -> VecDeque<(u64, Format<B>)> {
         let serial = self.next_serial();
         let next = self.formats.pop_back();

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Reverse playback. The base class gathers a group of pictures, hands its frames
-//! over, asks for a drain, and then pushes, back to front, what has been finished
+//! Reverse playback. The base class gathers a group of pictures, passes its frames to
+//! the decoder, requests a drain, and then pushes, back to front, the frames finished
 //! by the time the drain returns.
 //!
-//! It asks with its stream lock held, which the output task would need in order
-//! to finish a frame. So in reverse playback the task only puts outputs by, and
-//! they are finished by the streaming thread, in the drain. That wait, and the one for
-//! room in a group of more frames than a session has room for, are under the stream
-//! lock; nobody that could end them needs that lock, the watchdog bounds them, and a
-//! flush or a state change ends them.
+//! It requests the drain with its stream lock held, which the output task would need in
+//! order to finish a frame. So in reverse playback the task only stores outputs, and
+//! the streaming thread finishes them in the drain. That wait, and the one for room in
+//! a group of more frames than a session has room for, happen under the stream lock. No
+//! thread that ends them needs that lock; the watchdog bounds them, and a flush or a
+//! state change ends them.
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -17,7 +17,8 @@ use gst_video::prelude::*;
 use super::{SupervisedVideoDecoder, decoder, losses};
 use crate::{CAT, EventDisposition};
 
-/// What the output task does with an output.
+/// Delivers an output, for the output task: stores it in reverse playback, otherwise
+/// finishes it.
 #[doc(hidden)]
 pub fn deliver<T: SupervisedVideoDecoder>(
     imp: &T,
@@ -31,9 +32,9 @@ pub fn deliver<T: SupervisedVideoDecoder>(
     imp.finish_output(output)
 }
 
-/// Finishes the frames of the group that the base class has handed over. Forwards there
-/// is nothing to do: the drain was done in `sink_event` or in a probe, before the base
-/// class took its lock.
+/// Finishes the frames of the group that the base class has passed. In forward playback
+/// there is nothing to do: the drain was done in `sink_event` or in a probe, before the
+/// base class took its lock.
 #[doc(hidden)]
 pub fn drain<T: SupervisedVideoDecoder>(imp: &T) -> Result<gst::FlowSuccess, gst::FlowError> {
     if imp.stream().state().reverse.is_none() {
@@ -56,9 +57,8 @@ pub fn drain<T: SupervisedVideoDecoder>(imp: &T) -> Result<gst::FlowSuccess, gst
     answer
 }
 
-/// Has the base class decode the last group, which it would do only after it
-/// was told of the end: too late to tell a complete stream from a cut one. A
-/// discontinuity makes it do so.
+/// Makes the base class decode the last group, by a discontinuity. It would do so only
+/// after EOS: too late to distinguish a complete stream from a truncated one.
 pub(super) fn decode_gathered<T: SupervisedVideoDecoder>(imp: &T) {
     if imp.stream().state().reverse.is_none() {
         return;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! In trick mode each key frame shall show at once, and the base class asks for a
-//! drain before it; but it does so with its stream lock held. So it is done before.
+//! In trick mode each key frame is to be shown at once, so the base class requests a
+//! drain before each, but with its stream lock held. So a probe drains before the base
+//! class takes the lock.
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -8,14 +9,14 @@ use gst_video::prelude::*;
 
 use super::{SupervisedVideoDecoder, decoder};
 
-/// Installs the probe. To be called once, when the element is constructed.
+/// Installs the probe. Must be called once, when the element is constructed.
 pub(super) fn install<T: SupervisedVideoDecoder>(imp: &T) {
     let weak = imp.obj().downgrade();
     let probe = move |pad: &gst::Pad, info: &mut gst::PadProbeInfo| {
         if let (Some(element), Some(buffer)) = (weak.upgrade(), info.buffer())
             && follows_a_key_frame(pad, buffer)
         {
-            // However it ended: `submit` looks for itself.
+            // The result does not matter: `submit` checks again.
             let imp = T::from_obj(&element);
             let _ = imp.supervision().drain_before(imp);
         }
@@ -26,7 +27,7 @@ pub(super) fn install<T: SupervisedVideoDecoder>(imp: &T) {
         .add_probe(gst::PadProbeType::BUFFER, probe);
 }
 
-/// Whether a buffer comes after a key frame of a segment that has nothing else.
+/// Whether a buffer follows a key frame in a segment of key frames only.
 fn follows_a_key_frame(pad: &gst::Pad, buffer: &gst::BufferRef) -> bool {
     if !buffer.flags().contains(gst::BufferFlags::DISCONT) {
         return false;

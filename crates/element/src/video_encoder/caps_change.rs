@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! New caps of an encoder: what is inside comes out first, and its session ends.
+//! New caps of an encoder: the frames inside come out first, and their session ends.
 
 use gst_video::subclass::prelude::*;
 
 use super::SupervisedVideoEncoder;
 use crate::{CAT, EventDisposition};
 
-/// Chains a caps event up once its caps may take effect.
+/// Chains up a caps event once its caps may take effect.
 pub(super) fn new_caps<T: SupervisedVideoEncoder>(
     imp: &T,
     event: gst::Event,
@@ -20,7 +20,7 @@ pub(super) fn new_caps<T: SupervisedVideoEncoder>(
     let Some(old) = old.filter(|old| !old.is_strictly_equal(caps)) else {
         return imp.parent_sink_event(event);
     };
-    // Nothing that is inside may come out under the new caps, or be lost.
+    // No frame inside may come out under the new caps, or be lost.
     match imp.supervision().before_new_format(imp) {
         EventDisposition::Forward => {}
         EventDisposition::Swallow => return true,
@@ -32,8 +32,8 @@ pub(super) fn new_caps<T: SupervisedVideoEncoder>(
     imp.parent_sink_event(event)
 }
 
-/// The base class takes caps that differ in HDR metadata alone for the old
-/// ones. Caps with another frame rate in between make it look again.
+/// The base class ignores new caps that differ in HDR metadata only. Caps with another
+/// frame rate in between make it compare again.
 fn prime<T: SupervisedVideoEncoder>(imp: &T, caps: &gst::Caps) -> bool {
     gst::debug!(CAT, imp = imp, "the HDR metadata changes");
     let mut other = caps.clone();

@@ -27,7 +27,7 @@ pub fn src_event<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool 
     imp.parent_src_event(event)
 }
 
-/// Chains an event up that may pass.
+/// Chains up an event that may pass.
 fn forward<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool {
     if event.is_serialized() {
         imp.stream().pixels.release();
@@ -45,11 +45,11 @@ fn forward<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool {
                 return true;
             }
         }
-        // The base class would keep it until a frame comes, and none does.
+        // The base class would keep it until the next frame, and none follows.
         gst::EventView::SegmentDone(_) => {
             return super::encoder(imp).src_pad().push_event(event);
         }
-        // Running time begins anew, and so does the stream that comes out.
+        // Running time restarts, and so does the output stream.
         gst::EventView::FlushStop(_) => imp.stream().state().times = Timestamps::default(),
         gst::EventView::StreamStart(_) => imp.stream().state().stream_begins = true,
         _ => {}

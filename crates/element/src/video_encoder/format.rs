@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The format of what an encoder takes: what the guard says of it, and pictures of it.
+//! The input format of an encoder: checked by the guard, and used to map pictures.
 
 use codecwatch_supervisor::guard::{self, Refusal};
 use gst_video::prelude::*;
@@ -8,8 +8,8 @@ use super::{EncoderStream, InputState, MappedFrame, SupervisedVideoEncoder, enco
 use crate::CAT;
 
 impl EncoderStream {
-    /// The format of the frames that come in and of those that come out: they are one,
-    /// because new caps wait until everything is out. `None` before there is one.
+    /// The format of both input and output frames: they have the same, because new caps
+    /// wait until everything is out. `None` before there is one.
     pub fn format(&self) -> Option<InputState> {
         self.state().format.clone()
     }
@@ -59,12 +59,12 @@ pub fn announce_latency<T: SupervisedVideoEncoder>(imp: &T) {
     encoder(imp).set_latency(latency.unwrap_or_default(), None);
 }
 
-/// How long a frame is shown whose buffer does not say it.
+/// The duration of a frame whose buffer has none.
 pub(super) fn nominal_duration<T: SupervisedVideoEncoder>(imp: &T) -> Option<gst::ClockTime> {
     duration(1, imp.frame_rate()?)
 }
 
-/// How long so many frames are shown.
+/// The duration of `frames` frames.
 fn duration(frames: u32, rate: gst::Fraction) -> Option<gst::ClockTime> {
     let (numerator, denominator) = (rate.numer().unsigned_abs(), rate.denom().unsigned_abs());
     gst::ClockTime::SECOND.mul_div_floor(
@@ -73,7 +73,7 @@ fn duration(frames: u32, rate: gst::Fraction) -> Option<gst::ClockTime> {
     )
 }
 
-/// Maps a picture of the format.
+/// Maps a picture in the current format.
 pub(super) fn map<T: SupervisedVideoEncoder>(
     imp: &T,
     buffer: gst::Buffer,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What an encoder gives, on its way downstream. Runs on the output task.
+//! Passes an encoder's output downstream. Runs on the output task.
 
 use gst::subclass::prelude::*;
 use gst_video::VideoCodecFrameFlags;
@@ -8,11 +8,11 @@ use gst_video::prelude::*;
 use super::{SupervisedVideoEncoder, encoder};
 use crate::CAT;
 
-/// Negotiates the caps of what comes out. Has to come before the first packet of a
-/// format, and may come again.
+/// Negotiates the output caps. Must be called before the first packet of a format, and
+/// may be called again.
 ///
 /// # Errors
-/// [`NotNegotiated`](gst::FlowError::NotNegotiated) where downstream does not take them.
+/// [`NotNegotiated`](gst::FlowError::NotNegotiated) if downstream does not accept them.
 pub fn negotiate<T: SupervisedVideoEncoder>(
     imp: &T,
     caps: gst::Caps,
@@ -21,7 +21,8 @@ pub fn negotiate<T: SupervisedVideoEncoder>(
     let state = element
         .set_output_state(caps, imp.stream().format().as_ref())
         .map_err(|_| gst::FlowError::NotNegotiated)?;
-    // Whatever downstream says now: when it changes, the base class asks it again.
+    // Whether or not downstream accepts them: after a change of downstream, the base
+    // class negotiates again.
     imp.stream().state().has_src_caps = true;
     element
         .negotiate(state)
@@ -41,10 +42,11 @@ fn negotiate_by_format<T: SupervisedVideoEncoder>(imp: &T) -> Result<(), gst::Fl
 }
 
 /// Finishes frame `id` with its packet. Packets come in the order of presentation.
-/// Returns what downstream answered; `None` where a flush was faster. Negotiates
-/// first, where the format alone [says the caps](SupervisedVideoEncoder::src_caps);
-/// where it does not, [`negotiate`] must have come before, or the stream ends with an
-/// error: the packet would have the caps of the format before.
+/// Returns the flow return of downstream; `None` if a flush has dropped the frame.
+/// Negotiates first, if the format alone [determines the
+/// caps](SupervisedVideoEncoder::src_caps); if it does not, [`negotiate`] must have
+/// been called before, or the stream ends with an error: the packet would have the caps
+/// of the previous format.
 pub fn finish_packet<T: SupervisedVideoEncoder>(
     imp: &T,
     id: u32,
@@ -56,7 +58,7 @@ pub fn finish_packet<T: SupervisedVideoEncoder>(
         return Some(Err(flow));
     }
     let element = encoder(imp);
-    // The base class takes an `int` for its 32 bits.
+    // The base class takes the 32 bits as an `int`.
     let Some(mut frame) = element.frame(id.cast_signed()) else {
         gst::debug!(CAT, imp = imp, "frame {id} is gone: a flush overtook it");
         return None;
@@ -64,8 +66,8 @@ pub fn finish_packet<T: SupervisedVideoEncoder>(
     if is_key {
         frame.set_flags(VideoCodecFrameFlags::SYNC_POINT);
     }
-    // The base class would guess, and wrongly where time steps back: by the earliest
-    // frame inside.
+    // The base class would guess it from the earliest frame inside, wrongly where time
+    // steps back.
     frame.set_dts(frame.pts());
     let stepped_back = frame
         .input_buffer()
@@ -82,17 +84,17 @@ pub fn finish_packet<T: SupervisedVideoEncoder>(
     Some(element.finish_frame(frame))
 }
 
-/// Whether each frame has come out or is known to be lost, now that every session has
-/// given what it had. Where not, the element has not [finished](finish_packet) one. (An
-/// output that is still on its way is one of a session that was given up.)
+/// Whether each frame has come out or is known to be lost, once every session has given
+/// all its output. If not, the element has failed to [finish](finish_packet) one. (An
+/// output that is still being delivered belongs to a session that was given up.)
 pub(super) fn is_complete<T: SupervisedVideoEncoder>(imp: &T) -> bool {
     let supervision = imp.supervision();
     supervision.lock().is_delivering() || encoder(imp).frames().len() <= supervision.lost()
 }
 
-/// Lets go of the frames that were lost, with the events that ride with them. The
-/// base class can do that only when it knows the output caps: with those of a session,
-/// or at the end.
+/// Releases the frames that were lost, with the events attached to them. The base class
+/// can do that only when it knows the output caps: with those of a session, or at the
+/// end.
 pub(super) fn release_lost<T: SupervisedVideoEncoder>(imp: &T) {
     let element = encoder(imp);
     if element.output_state().is_none() {
@@ -100,7 +102,7 @@ pub(super) fn release_lost<T: SupervisedVideoEncoder>(imp: &T) {
     }
     for id in imp.supervision().take_lost() {
         if let Some(frame) = element.frame(id.cast_signed()) {
-            // Without an output buffer it is dropped.
+            // A frame without an output buffer is dropped.
             let _ = element.finish_frame(frame);
         }
     }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Pictures in one piece, for codecs that know no strides: the rows of all planes one
-//! after the other, without padding.
+//! Packed pictures, for codecs without strides: the rows of all planes one after the
+//! other, without padding.
 
 use gst_video::VideoInfo;
 use gst_video::prelude::*;
 
 use super::MappedFrame;
 
-/// Bytes of a picture in one piece.
+/// Bytes of a packed picture.
 pub fn packed_size(info: &VideoInfo) -> usize {
     let bytes = |(row, rows)| row * rows;
     planes(info).map(bytes).sum()
 }
 
-/// A picture in one piece.
+/// Copies a picture into packed form.
 pub fn packed(picture: &MappedFrame) -> Vec<u8> {
     let info = picture.info();
     let mut packed = Vec::with_capacity(packed_size(info));
@@ -27,7 +27,7 @@ pub fn packed(picture: &MappedFrame) -> Vec<u8> {
     packed
 }
 
-/// Bytes of a row and the number of rows of each plane.
+/// Bytes per row and number of rows of each plane.
 fn planes(info: &VideoInfo) -> impl Iterator<Item = (usize, usize)> {
     let components = 0..info.n_components() as u8;
     (0..info.n_planes()).filter_map(move |plane| {

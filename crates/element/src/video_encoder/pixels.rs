@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Pixels go back to upstream as soon as the codec has copied them.
+//! Returns pixels to upstream as soon as the codec has copied them.
 //!
-//! The base class keeps the input buffer of a frame until its packet is out: in
-//! random access some seventy pictures. So it gets a shell instead, a buffer with
-//! times, flags and metas and without memory; the buffer itself waits beside it
-//! until `handle_frame` takes it, in the same call on the same thread.
+//! The base class keeps the input buffer of a frame until its packet is out: in random
+//! access some seventy pictures. So it receives a shell instead, a buffer with times,
+//! flags and metas but without memory; the buffer itself is stored here until
+//! `handle_frame` takes it, in the same call on the same thread.
 //!
-//! The probe that makes the shell is moved behind all others for each buffer, so
-//! that an application's probes on this pad see whole pictures.
+//! The probe that creates the shell is moved behind all others for each buffer, so that
+//! an application's probes on this pad see whole pictures.
 
 use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ use gst::subclass::prelude::*;
 
 use super::{SupervisedVideoEncoder, timestamps};
 
-/// The buffer behind the shell that is on its way through the base class.
+/// The buffer that belongs to the shell in the base class.
 #[derive(Debug, Default)]
 pub(super) struct Pixels(Mutex<Inner>);
 
@@ -34,20 +34,20 @@ impl Pixels {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The buffer, for who maps it.
+    /// Takes the buffer, to be mapped.
     pub(super) fn take(&self) -> Option<gst::Buffer> {
         self.lock().buffer.take()
     }
 
-    /// Gives back a buffer that the base class made no frame of. To be called with
-    /// whatever comes after it.
+    /// Releases a buffer for which the base class created no frame. Must be called with
+    /// whatever follows it.
     pub(super) fn release(&self) {
         drop(self.take());
     }
 
-    /// Keeps the buffer, and leaves a shell in its place.
+    /// Stores the buffer, and leaves a shell in its place.
     fn keep(&self, buffer: &mut gst::Buffer) {
-        // Without a shell the base class keeps the pixels, which is no fault.
+        // Without a shell the base class keeps the pixels, which does no harm.
         let shell = shell(buffer).unwrap_or_else(|| buffer.clone());
         let pixels = std::mem::replace(buffer, shell);
         let before = self.lock().buffer.replace(pixels);
@@ -55,7 +55,7 @@ impl Pixels {
     }
 }
 
-/// The buffer without its memory, and without what would keep the memory alive.
+/// The buffer without its memory, and without metas that would keep the memory alive.
 fn shell(buffer: &gst::BufferRef) -> Option<gst::Buffer> {
     use gst::BufferCopyFlags as Copy;
     use gst::buffer::BufferMetaForeachAction as Action;
@@ -71,7 +71,7 @@ fn shell(buffer: &gst::BufferRef) -> Option<gst::Buffer> {
     Some(shell)
 }
 
-/// Installs the probes on the sink pad. To be called once, when the element is
+/// Installs the probes on the sink pad. Must be called once, when the element is
 /// constructed.
 pub(super) fn install_probes<T: SupervisedVideoEncoder>(imp: &T) {
     let weak = imp.obj().downgrade();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The times of frames on their way in: settled in a probe, before the base
-//! class has made a frame of the buffer.
+//! The times of input frames: set in a probe, before the base class creates a frame
+//! from the buffer.
 //!
-//! An encoder gives every frame the time that it came with. Where time steps back
-//! (a camera whose clock was set, a switch between inputs, a segment that begins
-//! earlier), it steps back in the output as well, and the first packet of the
-//! earlier time is marked RESYNC (not DISCONT: no data is missing). Times are not
-//! shifted: they would no longer agree with those of other streams.
+//! An encoder keeps the time of every frame. Where time steps back (a camera whose
+//! clock was set, a switch between inputs, a segment that begins earlier), it steps
+//! back in the output as well, and the first packet of the earlier time is marked
+//! RESYNC (not DISCONT: no data is missing). Times are not shifted: they would no
+//! longer agree with those of other streams.
 
 use gst::subclass::prelude::*;
 use gst_video::prelude::*;
@@ -20,11 +20,12 @@ use crate::CAT;
 pub(super) struct Timestamps {
     /// Running time of the last frame.
     last: Option<gst::ClockTime>,
-    /// The end of the last frame, in running time, where one without a time stamp is put.
+    /// The end of the last frame, in running time: the time of a next frame without a
+    /// time stamp.
     expected: Option<gst::ClockTime>,
 }
 
-/// Where a frame belongs.
+/// The time of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
     /// Its time stamp.
@@ -44,7 +45,7 @@ impl Timestamps {
         let pts = pts.or_else(follows).or(segment.start()).unwrap_or_default();
         let end = duration.and_then(|duration| pts.checked_add(duration));
         self.expected = end.and_then(|end| segment.to_running_time(end));
-        // Outside of the segment there is none; the base class drops the frame.
+        // Outside of the segment there is no running time; the base class drops the frame.
         let running_time = segment.to_running_time(pts);
         let back_from = match (running_time, self.last) {
             (Some(now), Some(last)) if now < last => Some(last),
@@ -55,8 +56,8 @@ impl Timestamps {
     }
 }
 
-/// Gives the shell of a frame its time, and RESYNC where time steps back, whatever
-/// upstream says.
+/// Sets the time of a frame's shell, and RESYNC where time steps back, whatever
+/// upstream has set.
 pub(super) fn settle<T: SupervisedVideoEncoder>(imp: &T, shell: &mut gst::BufferRef) {
     let segment = super::encoder(imp).input_segment();
     let Ok(segment) = segment.downcast::<gst::ClockTime>() else {
@@ -128,10 +129,10 @@ mod tests {
         let late = segment(10_000, 0);
         assert_eq!(times.place(&late, None, Some(MS(40))), at(10_000));
         assert_eq!(times.place(&late, None, Some(MS(40))), at(10_040));
-        // Another one, which goes on in running time.
+        // Another segment, which continues in running time.
         let next = segment(5_000, 80);
         assert_eq!(times.place(&next, None, Some(MS(40))), at(5_000));
-        // Close to the end of time there is no next frame.
+        // Close to the maximum time there is no next frame.
         let last = gst::ClockTime::from_nseconds(u64::MAX - 1);
         times.place(&segment(0, 0), Some(last), Some(MS(40)));
     }

@@ -5,7 +5,7 @@ use proptest::sample::{Index, select};
 
 use super::*;
 
-/// A session as far as the ledger learns of it.
+/// The part of a session's state that the ledger records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Session {
     Open,
@@ -15,7 +15,7 @@ enum Session {
 }
 
 impl Session {
-    /// What may become of it next, with what it is then.
+    /// The possible next changes, each with the state after it.
     fn next(self) -> &'static [(Change, Self)] {
         match self {
             Self::Open => &[
@@ -45,7 +45,7 @@ impl Session {
     }
 }
 
-/// The counters that never run backwards.
+/// The counters that never decrease.
 fn counters(account: &Account) -> [usize; 8] {
     [
         account.opened,

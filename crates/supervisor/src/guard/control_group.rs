@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What control groups leave a process, by the kernel's files (Linux, version 1
-//! and 2).
+//! The memory that control groups leave a process, by the kernel's files (Linux,
+//! version 1 and 2).
 //!
-//! A limit binds a group and all below it, so each ancestor counts as far as it
-//! can be seen. The statistics of a group include those of its descendants.
+//! A limit applies to a group and all below it, so each visible ancestor counts. The
+//! statistics of a group include those of its descendants.
 //!
-//! Of the memory that is used, the kernel takes back before it gives up: pages of
-//! files, recently used (`active_file`) or not, because they can be read again
-//! once they are written out, and the slab caches marked as reclaimable. That is
-//! also what its own `MemAvailable` is made of. Shared memory and `tmpfs` are not
-//! among these pages. `memory.high` is no limit here: above it a group is slowed
-//! down, and nothing fails.
+//! Of the used memory, the kernel reclaims before an allocation fails: pages of files,
+//! recently used (`active_file`) or not, because they can be read again once they are
+//! written out, and the slab caches marked as reclaimable. Its own `MemAvailable`
+//! consists of the same. Shared memory and `tmpfs` are not among these pages.
+//! `memory.high` is no limit here: above it a group is slowed down, and nothing fails.
 
 use std::fs::read_to_string;
 use std::path::{Component, Path, PathBuf};
@@ -37,9 +36,9 @@ const V2: Version = Version {
     reclaimable: &["inactive_file", "active_file", "slab_reclaimable"],
 };
 
-/// The smallest amount that the groups of this process leave it, in bytes, where
-/// the machine has `swap` bytes of swap to spare. `None` without a limit.
-/// `/proc` and `/sys` are those below `root`.
+/// The smallest amount that the groups of this process leave it, in bytes, if the
+/// machine has `swap` bytes of free swap. `None` without a limit. `/proc` and `/sys`
+/// are those below `root`.
 pub(super) fn headroom(root: &Path, swap: u64) -> Option<u64> {
     let membership = read_to_string(root.join("proc/self/cgroup")).ok()?;
     let mounts = read_to_string(root.join("proc/self/mountinfo")).ok()?;
@@ -89,7 +88,7 @@ impl Version {
         })
     }
 
-    /// What one group leaves.
+    /// The memory that one group leaves.
     fn left(&self, group: &Path, swap: u64) -> Option<u64> {
         let number = |file: &str| -> Option<u64> {
             // "max" is no number and no limit.
@@ -121,11 +120,11 @@ impl Version {
     }
 }
 
-/// A place where groups can be seen.
+/// A mount point of groups.
 struct Mount {
     /// The group that is mounted, as seen from this process's cgroup namespace.
     top: PathBuf,
-    /// Where.
+    /// The mount point.
     at: PathBuf,
 }
 
@@ -146,9 +145,9 @@ impl Mount {
         ancestors.map(Path::to_owned).collect()
     }
 
-    /// The way from the mounted group to this one, as far as it is known; `None`
-    /// where it is not below it. Outside of the process's cgroup namespace paths
-    /// begin with `/..`.
+    /// The path from the mounted group to this one, as far as it is known; `None` if it
+    /// is not below it. Outside of the process's cgroup namespace paths begin with
+    /// `/..`.
     fn below<'a>(&self, group: &'a Path) -> Option<&'a Path> {
         let outside = |path: &Path| {
             path.components()

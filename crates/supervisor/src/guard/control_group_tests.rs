@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Trees of files as the kernel would show them.
+//! File trees like those of the kernel.
 
 use super::*;
 use std::fs::{create_dir_all, write};
@@ -10,7 +10,7 @@ const V1_MOUNT: &str = "31 23 0:27 / /sys/fs/cgroup ro - tmpfs tmpfs ro,mode=755
      35 31 0:31 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory\n\
      36 31 0:32 / /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids\n";
 
-/// A root with what a process is told about its groups.
+/// A root with the files about a process's groups.
 struct Tree(tempfile::TempDir);
 
 impl Tree {
@@ -130,7 +130,7 @@ fn the_mounted_group_of_a_container_is_its_own_one() {
     tree.v2("", "1000\n", 400);
     tree.v2("inner", "max\n", 400);
     assert_eq!(tree.headroom(0), Some(600));
-    // Another group is mounted: nothing that can be seen binds this process.
+    // Another group is mounted: no visible limit applies to this process.
     let tree = Tree::new("0::/system.slice/other.scope\n", &mount);
     tree.v2("", "1000\n", 400);
     assert_eq!(tree.headroom(0), None);
@@ -138,7 +138,7 @@ fn the_mounted_group_of_a_container_is_its_own_one() {
 
 #[test]
 fn groups_outside_of_the_namespace_are_looked_at_as_far_as_they_are_mounted() {
-    // Moved to a sibling of the namespace's root: what is mounted does not bind it.
+    // Moved to a sibling of the namespace's root: the mounted group does not limit it.
     let tree = Tree::new("0::/../sibling\n", V2_MOUNT);
     tree.v2("", "1000\n", 999);
     tree.v2("../sibling", "1000\n", 999);

@@ -3,19 +3,19 @@
 
 use super::Refusal;
 
-/// Frame rates above this are taken for a mistake: no camera or display in use
-/// comes near it, and budgets of frames stop making sense.
+/// Frame rates above this count as a mistake: no camera or display in use comes near
+/// it, and frame budgets become meaningless.
 pub const MAX_FPS: u32 = 1000;
 
-/// A frame that lasts longer than this is taken for a mistake by who derives a
-/// latency from it, in seconds.
+/// A frame duration above this, in seconds, counts as a mistake where a latency is
+/// derived from it.
 const LONGEST_FRAME: i64 = 3600;
 
-/// Checks a frame rate that a codec is to be told. 0/1 is a variable rate and
+/// Checks a frame rate before it is passed to a codec. 0/1 is a variable rate and
 /// passes.
 ///
 /// # Errors
-/// [`Refusal::Format`] names the rate.
+/// [`Refusal::Format`], with the rate.
 pub fn check_frame_rate(numerator: i32, denominator: i32) -> Result<(), Refusal> {
     if numerator < 0 || denominator <= 0 {
         return Err(Refusal::Format(format!(
@@ -32,8 +32,8 @@ pub fn check_frame_rate(numerator: i32, denominator: i32) -> Result<(), Refusal>
 }
 
 /// Whether a latency can be derived from a frame rate: a positive one, up to
-/// [`MAX_FPS`], of frames that last an hour at most. For whoever uses the rate
-/// for nothing else, and refuses no stream for it.
+/// [`MAX_FPS`], of frames that last an hour at most. For callers that use the rate for
+/// nothing else, and refuse no stream because of it.
 pub fn is_plausible_frame_rate(numerator: i32, denominator: i32) -> bool {
     numerator > 0
         && check_frame_rate(numerator, denominator).is_ok()

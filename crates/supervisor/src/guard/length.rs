@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
-//! How long a stream is, in time and in frames.
+//! The length of a stream, in time and in frames.
 //!
-//! A length is counted from the first frame, never from zero: where positions
-//! begin at the epoch, every one of them is 56 years.
+//! A length is counted from the first frame, never from zero: if positions count from
+//! the epoch, each of them is 56 years.
 
 use std::time::Duration;
 
 use super::Refusal;
 
-/// An announced length above this is no stream's: a hundred years.
+/// The longest plausible announced length: a hundred years.
 pub const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// The longest stream and the most frames that a user lets in.
+/// The longest stream and the most frames that the user allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
     /// `max-duration`; zero = no limit.
@@ -20,42 +20,42 @@ pub struct Limits {
     pub frames: u64,
 }
 
-/// Where a frame is.
+/// The position of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Position {
     /// Its running time; `None` without a time stamp, or outside of its segment.
     pub running_time: Option<Duration>,
-    /// Its place in the medium (stream time); of a frame that has none, where its
-    /// segment begins.
+    /// Its position in the medium (stream time); if it has none, the start of its
+    /// segment.
     pub stream_time: Option<Duration>,
-    /// Where its segment ends in the medium, if anywhere.
+    /// The end of its segment in the medium, if it has one.
     pub segment_end: Option<Duration>,
 }
 
 /// The length of a stream so far, as of its latest frame, and the announced one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Length {
-    /// Where the medium ends, in stream time.
+    /// The end of the medium, in stream time.
     end: Option<Duration>,
     frames: u64,
     /// The running time at which the stream began.
     began: Option<Duration>,
-    /// What has passed since then.
+    /// The time since then.
     passed: Duration,
-    /// With the first frame: what is announced from it on.
+    /// Set at the first frame: the announced length from there on.
     announced: Option<Duration>,
 }
 
 impl Length {
-    /// Notes where the medium ends as upstream says ([`announced_end`]). That is
-    /// a length together with the place of the first frame; from the second on
-    /// it is not looked at until [`restart`](Self::restart).
+    /// Sets the end of the medium as announced by upstream ([`announced_end`]). The
+    /// position of the first frame turns it into a length; from the second frame on it
+    /// is not used until [`restart`](Self::restart).
     pub fn announce(&mut self, end: Option<Duration>) {
         self.end = end;
     }
 
-    /// The next frame is the first again: a flush makes running time begin anew,
-    /// and what came before it was given up.
+    /// Makes the next frame the first again: a flush restarts running time, and drops
+    /// what came before it.
     pub fn restart(&mut self) {
         *self = Self {
             end: self.end,
@@ -63,8 +63,7 @@ impl Length {
         };
     }
 
-    /// Adds a frame. Times that are missing or lie before the first one add
-    /// nothing.
+    /// Adds a frame. Times that are missing or before the first one add nothing.
     pub fn add(&mut self, frame: Position) -> Self {
         let is_first = self.frames == 0;
         self.announced = self.end.filter(|_| is_first).map(|end| {
@@ -80,11 +79,11 @@ impl Length {
     }
 }
 
-/// What upstream's answer to a duration query means: where the medium ends, from
-/// nanoseconds; `None` when it does not know.
+/// The end of the medium from upstream's answer to a duration query, in nanoseconds;
+/// `None` if it is unknown.
 ///
 /// # Errors
-/// [`Refusal::Format`] for a sentinel.
+/// [`Refusal::Format`] for a sentinel value.
 pub fn announced_end(nanoseconds: Option<u64>) -> Result<Option<Duration>, Refusal> {
     match nanoseconds {
         Some(nanoseconds) if i64::try_from(nanoseconds).is_err() => Err(Refusal::Format(format!(

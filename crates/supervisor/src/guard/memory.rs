@@ -8,7 +8,7 @@ use super::{Refusal, control_group};
 /// Checks that `needed` bytes fit into what is available.
 ///
 /// # Errors
-/// [`Refusal::Memory`] says what was wanted for and what there is.
+/// [`Refusal::Memory`], with the purpose, the need and what is available.
 pub fn check_memory(needed: u64, available: Option<u64>, what: &str) -> Result<(), Refusal> {
     match available {
         Some(available) if needed > available => Err(Refusal::Memory(format!(
@@ -20,15 +20,14 @@ pub fn check_memory(needed: u64, available: Option<u64>, what: &str) -> Result<(
     }
 }
 
-/// Memory that this process could still get, in bytes: what the kernel estimates
-/// for the machine, or what its control groups leave if that is less. What the
-/// kernel can reclaim or swap out counts as available. `None` where the system
-/// does not say.
+/// Memory that this process could still get, in bytes: what the kernel estimates for
+/// the machine, or what its control groups leave if that is less. What the kernel can
+/// reclaim or swap out counts as available. `None` if the system does not provide it.
 pub fn available_memory() -> Option<u64> {
     available_below(Path::new("/"))
 }
 
-/// The same of the system whose `/proc` and `/sys` are below `root`.
+/// The same for the system whose `/proc` and `/sys` are below `root`.
 fn available_below(root: &Path) -> Option<u64> {
     let meminfo = std::fs::read_to_string(root.join("proc/meminfo")).ok()?;
     let swap = kibibytes(&meminfo, "SwapFree:").unwrap_or(0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Questions beside everything else that can happen to a run.
+//! Questions, combined with everything else that can happen to a run.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,10 +10,10 @@ use super::model::{Time, thread};
 use super::stage::{FRAMES, close, explore, healthy, options, outcome, pick, sink, stream};
 use crate::{Account, AskResult, CloseResult, DrainResult, Run};
 
-/// Where time flies, some questions run into it.
+/// With [`Time::Flies`], some questions time out.
 const BOUND: Duration = Duration::from_secs(2);
 
-/// Goes with a question and comes back with its answer. Counts its drops; one under
+/// Passed with a question and returned with its answer. Counts its drops; a drop under
 /// the run's lock would be a deadlock.
 struct Token(Run<u32, u32>, Arc<AtomicUsize>);
 

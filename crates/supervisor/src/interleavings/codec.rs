@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A codec for the explorations. Frames are numbers and come out as they went
-//! in, at once or at the drain.
+//! A codec for the explorations. Frames are numbers and come out unchanged, at once or
+//! at the drain.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(crate) enum Fault {
     Fail,
 }
 
-/// How a session shall behave.
+/// How a session is to behave.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) library: &'static str,
@@ -39,11 +39,11 @@ pub(crate) struct Plan {
     pub(crate) receive_lane: bool,
     pub(crate) drained: Drained,
     pub(crate) flush: Flush,
-    /// What its threads are seen doing; by default there is nobody to look at.
+    /// The simulated activity of its threads; by default there are none.
     pub(crate) threads: Option<Arc<Load>>,
-    /// Whoever abandons it releases it; how often that happened.
+    /// Abandoning the session releases it; counts how often.
     pub(crate) kills: Option<Arc<AtomicUsize>>,
-    /// Strikes at the so-manieth such call, from 0.
+    /// The fault, and at which such call it happens, counted from 0.
     pub(crate) fault: Option<(Call, usize, Fault)>,
     pub(crate) native: Arc<Native>,
 }
@@ -63,13 +63,13 @@ impl Plan {
         }
     }
 
-    /// Lets the call return that hangs, or will.
+    /// Makes the hanging call return, now or later.
     pub(crate) fn release(&self) {
         self.native.state.lock().unwrap().released = true;
         self.native.changed.notify_all();
     }
 
-    /// Something that hangs, noted as a flush.
+    /// Hangs, recorded as a flush.
     pub(crate) fn hang(&self) {
         let _ = self.call(Call::Flush);
     }
@@ -80,7 +80,7 @@ impl Plan {
         (state.opened, state.closed)
     }
 
-    /// Such calls so far, whether or not they have returned.
+    /// Calls of this kind so far, returned or not.
     pub(crate) fn begun(&self, call: Call) -> usize {
         let state = self.native.state.lock().unwrap();
         state.calls.iter().filter(|&&made| made == call).count()
@@ -133,7 +133,7 @@ pub(crate) struct Load {
 
 impl Witness for Load {
     fn sample(&self) -> Sample {
-        // Others come to their turns while somebody looks.
+        // Other threads may run during the sample.
         thread::yield_now();
         let hours = u64::from(self.works.load(Ordering::Relaxed));
         let hours = self.cpu.fetch_add(hours, Ordering::Relaxed) + hours;

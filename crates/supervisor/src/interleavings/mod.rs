@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Explorations of the part that is not pure: whatever the order in which the
-//! threads of a run come to their turns, nothing deadlocks, no output is lost or
-//! comes twice, nothing is completed that is not whole, and the ledger balances.
+//! Explorations of the part that is not pure: in any interleaving of a run's threads
+//! nothing deadlocks, no output is lost or duplicated, no incomplete run counts as
+//! completed, and the ledger balances.
 //!
 //! A failure prints the schedule that led to it, to be passed to
 //! `shuttle::replay`. `CODECWATCH_EXPLORATIONS` sets how many are tried for each
@@ -111,7 +111,7 @@ fn a_flush_beside_a_stream_and_a_drain_cuts_them_and_nobody_waits_for_ever() {
         if pick(&[true, false]) {
             run.flush();
         }
-        // The next one may have been on its way.
+        // The next one may have been in progress.
         let after = run.stats().session.frames_in as u32 + 1;
         let settled = stream.join().unwrap();
         let taken = taken.lock().unwrap().clone();
@@ -229,7 +229,7 @@ fn a_hang_that_never_ends_is_abandoned_by_the_watchdog_or_by_the_close() {
         assert_eq!(account.retiring, 0);
         let abandoned = account.abandoned - before.abandoned;
         let told = told || outcome(&run) == Some("WatchdogAbandoned");
-        // It may close at last just after it was given up.
+        // It may still close just after it was abandoned.
         let late = matches!(closed, CloseResult::Closed);
         assert!(abandoned == usize::from(told) || (late && abandoned == 1));
         if settled == DrainResult::Complete {
@@ -375,7 +375,7 @@ fn a_successor_of_a_run_that_hangs_goes_on_and_only_what_was_opened_is_counted()
         while !(first.is_closed() && second.is_closed()) {
             thread::yield_now();
         }
-        // Only now: a session may be given up while it opens.
+        // Only now: a session may be abandoned while it opens.
         assert!(abandoned <= 1 + heir.opened_and_closed().0);
         assert_eq!(Account::of("heir").outstanding(), 0);
         for plan in [plan, heir] {

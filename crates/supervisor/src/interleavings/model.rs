@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use shuttle::rand::Rng;
 pub(crate) use shuttle::thread;
 
-/// How time goes by.
+/// How time passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Time {
-    /// Not at all: no wait times out, so what nobody wakes up sleeps for ever,
-    /// and shuttle calls that a deadlock.
+    /// Not at all: no wait times out, so a thread that is not woken sleeps for ever,
+    /// and shuttle reports a deadlock.
     Stands,
-    /// In leaps: a wait with a bound may time out whenever the scheduler pleases.
+    /// In leaps: the scheduler may let a wait with a bound time out at any moment.
     Flies,
 }
 
@@ -26,7 +26,7 @@ thread_local! {
     static ELAPSED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// To be called at the beginning of each exploration.
+/// Must be called at the beginning of each exploration.
 pub(crate) fn begin(time: Time) {
     TIME.set(time);
     ELAPSED.set(Duration::ZERO);
@@ -97,8 +97,8 @@ impl Condvar {
         Ok(MutexGuard { mutex, guard })
     }
 
-    /// Where time flies, this may also return for no reason and too early, as
-    /// conditions may.
+    /// With [`Time::Flies`], this may also wake spuriously, too early, as conditions
+    /// may.
     pub(crate) fn wait_timeout<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A session that closes without anybody waiting for it, or with several who do.
+//! A session that closes in the background, or while several threads wait for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,8 +9,8 @@ use super::model::{Time, thread};
 use super::stage::{FRAMES, close, explore, healthy, options, outcome, pick, sink, stream};
 use crate::{Account, CloseResult, Options, Run};
 
-/// A session that hangs at its close retires: while somebody still waits for it,
-/// and its successor's worker does; with the hang ending at any moment.
+/// A session that hangs at its close retires while the element and its successor's
+/// worker still wait for it; the hang may end at any moment.
 #[test]
 fn a_session_that_retires_is_counted_told_of_and_ended_once_whoever_drives_it() {
     explore(Time::Flies, || {
@@ -47,7 +47,7 @@ fn a_session_that_retires_is_counted_told_of_and_ended_once_whoever_drives_it() 
             let told = told.clone();
             run.retire(move |_| _ = told.fetch_add(1, Ordering::Relaxed));
         }
-        // The hang ends, or what works falls asleep, or it takes too long.
+        // The hang ends, or the working threads fall asleep, or it takes too long.
         if pick(&[true, false]) {
             plan.release();
         } else if pick(&[true, false]) {

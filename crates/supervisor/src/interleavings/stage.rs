@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What explorations have in common: how many, and who takes part.
+//! Common parts of the explorations: how many, and their threads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,10 +13,10 @@ use super::model::{self, Time, thread};
 use crate::sync::Mutex;
 use crate::{Budgets, CloseResult, DrainResult, Flush, Next, Options, Run, WaitResult};
 
-/// More than fit into both queues of a run without being handled.
+/// More than both queues of a run hold.
 pub(crate) const FRAMES: u32 = 7;
 
-/// One exploration of what is about no order but about time.
+/// One exploration, for tests of time rather than of order.
 pub(crate) fn once(time: Time, test: impl Fn() + Send + Sync + 'static) {
     shuttle::check_random(
         move || {
@@ -65,8 +65,8 @@ pub(crate) fn options() -> Options<u32, u32> {
     }
 }
 
-/// Any healthy codec. One with a receive lane cannot take back what that has at
-/// hand, and so cannot be flushed.
+/// Any healthy codec. One with a receive lane cannot take back what that lane holds,
+/// and so cannot be flushed.
 pub(crate) fn healthy(library: &'static str) -> Plan {
     let (receive_lane, flush) = pick(&[
         (true, Flush::NeedsNewSession),
@@ -81,7 +81,7 @@ pub(crate) fn healthy(library: &'static str) -> Plan {
     }
 }
 
-/// The output task; it gives what it took.
+/// The output task; collects its outputs in `taken`.
 pub(crate) fn sink(run: &Run<u32, u32>, taken: &Arc<Mutex<Vec<u32>>>) -> thread::JoinHandle<()> {
     let (run, taken) = (run.clone(), taken.clone());
     thread::spawn(move || {
@@ -95,7 +95,7 @@ pub(crate) fn sink(run: &Run<u32, u32>, taken: &Arc<Mutex<Vec<u32>>>) -> thread:
     })
 }
 
-/// The streaming thread: hands over `frames` and drains.
+/// The streaming thread: submits `frames` and drains.
 pub(crate) fn stream(
     run: &Run<u32, u32>,
     frames: std::ops::Range<u32>,
@@ -116,13 +116,13 @@ pub(crate) fn stream(
     })
 }
 
-/// Closes a run as an element does: what takes too long goes on in the
-/// background. Tells whether a fault of the close was told, once it is over.
+/// Closes a run as an element does: a close that takes too long goes on in the
+/// background. Returns whether a fault of the close was reported, once it is over.
 pub(crate) fn close(run: &Run<u32, u32>) -> (CloseResult, bool) {
     let closed = run.close();
     let told = Arc::new(AtomicUsize::new(0));
     if matches!(closed, CloseResult::Retiring) {
-        // Whoever was shared with has been dropped once nobody can tell any more.
+        // All other owners are dropped once no report can follow.
         let telling = told.clone();
         run.retire(move |_| _ = telling.fetch_add(1, Ordering::Relaxed));
         while Arc::strong_count(&told) > 1 {

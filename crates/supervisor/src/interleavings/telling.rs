@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Facts and what is told, beside a stream.
+//! Facts and told things, during a stream.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ const BOUND: Duration = Duration::from_secs(1000);
 /// More than are kept.
 const TOLD: u32 = 20;
 
-/// Hangs where it is dropped if the run's lock is held there.
+/// Hangs in its drop if the run's lock is held there.
 struct Fact(u32, Run<u32, u32>, Arc<AtomicUsize>);
 
 impl Drop for Fact {

@@ -21,7 +21,7 @@ pub enum Reason {
     Drain,
     /// It does not finish flushing.
     Flush,
-    /// It does not answer the question that it was asked.
+    /// It does not answer a question.
     Question,
     /// Its close has not returned.
     Close,
@@ -51,7 +51,7 @@ pub(super) struct Debt {
 }
 
 impl Machine {
-    /// What is owed for the longest time.
+    /// The oldest debt.
     pub(super) fn debt(&self) -> Option<Debt> {
         if self.abandoned || self.backpressured() || self.awaits_others() {
             return None;
@@ -116,7 +116,7 @@ impl Machine {
         matches!(self.phase, Phase::Running | Phase::Draining) && (self.pushing || self.outbox > 0)
     }
 
-    /// Whether it waits for other sessions. Its close is owed all the same.
+    /// Whether it waits for other sessions. Its close is owed in any case.
     fn awaits_others(&self) -> bool {
         let may_wait = matches!(
             self.phase,
@@ -129,9 +129,9 @@ impl Machine {
         self.delay.is_some_and(|delay| inside > delay as u64)
     }
 
-    /// Whether a call in flight is one that should have returned: a call that may
-    /// wait is, when the session has something to give. What another call is just
-    /// handing over it has not got yet.
+    /// Whether a call in flight should have returned. A call that may wait should, when
+    /// the session has something to output. Input that another call is still passing in
+    /// does not count.
     pub(super) fn may_be_stuck(&self, call: &Call) -> bool {
         let handing_over = self
             .calls
@@ -142,8 +142,8 @@ impl Machine {
         if handing_over {
             got.subtract(self.last_taken);
         }
-        // While draining or closing, a call that waits is owed an end that the other
-        // call may not have told the codec of yet.
+        // While draining or closing, a waiting call should return, unless an owed call
+        // in flight may still have to tell the codec to end.
         let ends = self.phase != Phase::Running && !handing_over;
         call.kind == CallKind::Owed || ends || self.exceeds(got.frames)
     }

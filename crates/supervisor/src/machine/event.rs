@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What the machine is told, and what it asks for.
+//! The events that the machine receives, and the actions that it requests.
 
 use super::Reason;
 use crate::{Amount, Evidence, Name, Sample};
@@ -9,14 +9,14 @@ use crate::{Amount, Evidence, Name, Sample};
 pub enum CallKind {
     /// It should return.
     Owed,
-    /// It may rightly wait for more input.
+    /// It may wait for more input.
     Waits,
 }
 
 /// Something that happened to a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The worker's turn came: the native open begins.
+    /// The worker's turn has come: the native open begins.
     OpenBegan,
     /// The session is open; it may keep `delay` frames (see [`crate::Session::delay`]).
     Opened {
@@ -30,12 +30,12 @@ pub enum Event {
     },
     /// A command was put into the inbox.
     Submitted {
-        /// What the input weighs; nothing for a drain or a flush.
+        /// The amount of the input; zero for a drain or a flush.
         amount: Amount,
     },
     /// The worker took a command.
     Taken {
-        /// What the input weighs; nothing for a drain or a flush.
+        /// The amount of the input; zero for a drain or a flush.
         amount: Amount,
     },
     /// The inbox was emptied without the worker.
@@ -59,12 +59,12 @@ pub enum Event {
         /// How much of the input it settles.
         amount: Amount,
     },
-    /// An output came out that nobody wants any more.
+    /// An output came out and was discarded.
     Discarded {
         /// How much of the input it would have settled.
         amount: Amount,
     },
-    /// Downstream was given one output.
+    /// The output task has taken one output for downstream.
     OutputTaken {
         /// How much of the input it settles.
         amount: Amount,
@@ -75,50 +75,49 @@ pub enum Event {
     OutboxDropped,
     /// The worker began to drain.
     DrainBegan,
-    /// Everything is out; the session runs on. What it has neither given nor
-    /// discarded by now it never will.
+    /// Everything is out; the session goes on. Frames that are neither output nor
+    /// discarded by now will not come out.
     Drained,
     /// The worker began to flush.
     FlushBegan,
-    /// The session forgot what was inside.
+    /// The session has dropped everything inside.
     Flushed,
     /// The worker began to answer a question.
     QuestionBegan,
-    /// It has answered it, or failed to.
+    /// It has answered, or failed to.
     QuestionEnded,
     /// A lane waits for another session of the library: for its open, or for its end.
     OthersAwaited,
-    /// It waits no longer.
+    /// Its wait has ended.
     OthersDone,
-    /// The session shall close, or has begun to. The first one starts the clock
+    /// The session has to close, or has begun to. The first such event starts the clock
     /// of the close, whatever the session is doing.
     CloseBegan,
     /// All lanes of the session have ended.
     Closed,
-    /// The answer to [`Action::TakeSample`]. One that is no longer asked for is
-    /// ignored.
+    /// The result of [`Action::TakeSample`]. Ignored if it is no longer requested.
     Sampled {
-        /// Which look it answers.
+        /// The number of the request.
         look: u64,
-        /// What was seen.
+        /// The sample.
         sample: Sample,
     },
     /// Time passed.
     Tick,
 }
 
-/// What the driver has to do.
+/// An action for the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Look at the session's threads and answer with [`Event::Sampled`]. Until
-    /// then there is no deadline.
+    /// Sample the session's threads and send [`Event::Sampled`]. Until then there is no
+    /// deadline.
     TakeSample {
-        /// The number of this look.
+        /// The number of this request.
         look: u64,
     },
-    /// The session is slow, not wedged: say so (asked for once per session, and
-    /// not while it closes: whoever waits for the close is told by the wait).
+    /// The session is slow, not wedged: report it (requested once per session, and not
+    /// while it closes: a wait for the close returns that itself).
     ReportSlow(Evidence),
-    /// The session is wedged: give it up.
+    /// The session is wedged: abandon it.
     Abandon(Reason),
 }

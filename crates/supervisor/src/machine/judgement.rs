@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What follows when a session does not pay: when to look at its threads, what to
-//! make of what was seen, and when to give it up.
+//! The consequences of a debt: when to sample the session's threads, how to judge the
+//! samples, and when to abandon the session.
 
 use std::time::Instant;
 
@@ -8,27 +8,27 @@ use super::debt::Debt;
 use super::{Action, Machine, Reason};
 use crate::{Budgets, Evidence, Phase, Sample};
 
-/// How often in a row the watchdog may come late and begin again. A machine that
-/// always wakes it late shall not hide a wedge for ever; from then on it judges
-/// by what it sees, and threads that are starved themselves still excuse.
+/// How often in a row the watchdog may be late and restart its observation. A computer
+/// that always wakes it late must not hide a wedge for ever: from then on it judges by
+/// the samples, in which starved threads still count as an excuse.
 const LATE_IN_A_ROW: u32 = 3;
 
-/// The observation of a debt whose budget runs out.
+/// The observation of a debt whose budget is running out.
 #[derive(Debug)]
 pub(super) struct Judgement {
     debt: Debt,
     baseline: Option<(Instant, Sample)>,
-    /// When to look again.
+    /// When to sample again.
     due: Instant,
     pub(super) excused: bool,
-    /// The look that is under way.
+    /// The number of the sample in progress.
     look: Option<u64>,
 }
 
 impl Machine {
-    /// When to come back with [`Event::Tick`](crate::Event::Tick), and what will be decided then.
-    /// `None`: nothing is owed, however long nothing happens; or somebody is
-    /// just looking at the session's threads.
+    /// When to send [`Event::Tick`](crate::Event::Tick), and the reason. `None`: nothing is
+    /// owed, so that no time limit applies; or a sample of the session's threads is in
+    /// progress.
     pub fn deadline(&self) -> Option<(Instant, Reason)> {
         let debt = self.debt()?;
         let budget = self.budgets.of(self.phase)?;
@@ -40,16 +40,16 @@ impl Machine {
         Some((at, debt.reason))
     }
 
-    /// Until when a close may be waited for, counted from its beginning. What it
-    /// is then, wedged or slow, is a question of [`deadline`](Self::deadline).
+    /// Until when to wait for a close, counted from its beginning. Whether it is wedged
+    /// or slow is decided at the [`deadline`](Self::deadline).
     pub fn close_until(&self) -> Option<Instant> {
         (self.phase == Phase::Closing).then(|| self.phase_since + self.budgets.close)
     }
 
-    /// The soonest that a debt which does not exist yet could have its first
-    /// deadline: who sleeps until then need not be woken for a new debt. `None`
-    /// when nothing has flowed for that long: then a new debt is worth waking
-    /// up for, and sleeping on costs nothing.
+    /// The earliest possible deadline of a debt that does not exist yet: a driver that
+    /// sleeps until then need not be woken for a new debt. `None` when nothing has
+    /// flowed for that long: then a new debt wakes the driver, and sleeping on costs
+    /// nothing.
     pub fn soonest(&self, now: Instant) -> Option<Instant> {
         let budget = self.budgets.of(self.phase)?;
         let margin = Budgets::before_observation(budget);
@@ -75,13 +75,13 @@ impl Machine {
         if now.saturating_duration_since(at) <= Budgets::observation(budget) {
             self.late_in_a_row = 0;
         } else if self.is_late_for(debt) {
-            // The watchdog itself was stopped, suspended or starved: what it
-            // missed cannot be held against the codec.
+            // The watchdog itself was stopped, suspended or starved: the codec must not
+            // be blamed for that time.
             self.late_in_a_row += 1;
             self.late += 1;
             self.judgement = None;
-            // A close keeps its clock, because somebody may wait for it: there
-            // it is the observation alone that begins again, at once.
+            // A close keeps its clock, because a thread may wait for it: there only the
+            // observation restarts, at once.
             if debt.reason != Reason::Close {
                 self.progress = now;
                 return;
@@ -105,8 +105,8 @@ impl Machine {
             .push_back(Action::TakeSample { look: self.looks });
     }
 
-    /// Whether a tick that comes after its time is the watchdog's own fault. Who
-    /// looks at a close for the first time need not have waited for it before.
+    /// Whether a late tick is the watchdog's own fault. The first tick of a close may
+    /// be late, because no driver need have waited for the close before.
     fn is_late_for(&self, debt: Debt) -> bool {
         let unattended = debt.reason == Reason::Close && self.judgement_of(debt).is_none();
         !unattended && self.late_in_a_row < LATE_IN_A_ROW
@@ -131,8 +131,9 @@ impl Machine {
         judgement.look = None;
         let observation = Budgets::observation(budget);
         let Some((taken_at, baseline)) = judgement.baseline.take() else {
-            // A late first look still observes for the full time; a close, whose
-            // waiter wants to know when the budget is over, at least for half of it.
+            // After a late first sample the observation still takes its full time; that
+            // of a close at least half of it, because its waiter needs a result at the
+            // end of the budget.
             let enough = match debt.reason {
                 Reason::Close => observation / 2,
                 _ => observation,

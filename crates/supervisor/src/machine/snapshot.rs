@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What can be said of a session.
+//! The verdict on a session, and its state.
 
 use std::time::{Duration, Instant};
 
 use super::Machine;
 use crate::{Evidence, Name, Phase};
 
-/// What can be said of a session at a moment.
+/// The verdict on a session at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It owes nothing.
@@ -17,7 +17,7 @@ pub enum Verdict {
     Backpressured,
     /// Its budget ran out, but it demonstrably works.
     Slow,
-    /// It was given up.
+    /// It was abandoned.
     Wedged,
 }
 
@@ -41,20 +41,19 @@ pub struct Snapshot {
     pub phase: Phase,
     /// The verdict.
     pub verdict: Verdict,
-    /// Frames handed in so far. What has neither been given to downstream nor
-    /// discarded of them is queued, inside, or waits for downstream.
+    /// Frames submitted so far. Those neither passed to downstream nor discarded are
+    /// queued, inside, or wait for downstream.
     pub frames_in: u64,
-    /// Frames that downstream was given so far, or told of.
+    /// Frames settled by outputs that the output task has taken.
     pub frames_out: u64,
-    /// Frames that never will be: dropped by a flush or a close, or swallowed by
-    /// the codec.
+    /// Frames that will not come out: dropped by a flush or a close, or by the codec.
     pub frames_discarded: u64,
     /// Commands that wait for the worker.
     pub queued: usize,
     /// Frames inside the codec.
     pub inside: usize,
-    /// Media time that was handed in, given to downstream, discarded, and that is
-    /// inside, where the session keeps account of it.
+    /// Media time submitted, passed to downstream, discarded, and inside, if the
+    /// session counts it.
     pub time_in: Duration,
     /// See [`time_in`](Self::time_in).
     pub time_out: Duration,
@@ -64,19 +63,19 @@ pub struct Snapshot {
     pub time_inside: Duration,
     /// Outputs that wait for downstream.
     pub outbox: usize,
-    /// Native calls in flight and their ages. First those that should have
-    /// returned, of these the oldest first; then those that rightly wait.
+    /// Native calls in flight and their ages: first those that should have returned,
+    /// then those that may wait, the oldest first in each.
     pub calls: Vec<(Name, Duration)>,
     /// The latest comparison of two samples, if one was needed.
     pub evidence: Option<Evidence>,
-    /// How often the watchdog came late and began again.
+    /// How often the watchdog was late and restarted its observation.
     pub late: u64,
-    /// The longest that each native call has taken so far, once returned.
+    /// The longest duration of each native call that has returned so far.
     pub worst_calls: Vec<(Name, Duration)>,
 }
 
 impl Machine {
-    /// What can be said now.
+    /// The current verdict.
     pub fn verdict(&self) -> Verdict {
         if self.abandoned {
             Verdict::Wedged
@@ -93,7 +92,7 @@ impl Machine {
         }
     }
 
-    /// Everything that `stats` and the error details show.
+    /// The state that `stats` and the error details show.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         let mut calls: Vec<_> = self
             .calls

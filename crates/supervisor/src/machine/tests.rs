@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is owed, and what follows, by example.
+//! Debts and their consequences, by example.
 
 mod closing;
 mod properties;
@@ -54,7 +54,7 @@ fn frames_beyond_the_delay_are_a_debt_even_while_input_is_taken() {
         world.tell(Event::Taken { amount: 1.into() });
         world.pass(40 * MS);
     }
-    // Over the delay from the third frame on, which came at 80 ms.
+    // Above the delay from the third frame on, which came at 80 ms.
     assert_eq!(world.abandoned, Some((Reason::Output, 1080 * MS)));
 }
 
@@ -223,7 +223,7 @@ fn a_process_that_was_stopped_judges_again() {
         world.stop(Duration::from_secs(30));
         world.tell(Event::Tick);
         assert_eq!(world.abandoned, None, "stopped at {stopped_at} ms");
-        // The codec goes on where it was and returns soon.
+        // The codec continues and returns soon.
         world.pass(200 * MS);
         world.tell(Event::CallEnded { lane: 0 });
         world.pass(Duration::from_secs(5));
@@ -303,7 +303,7 @@ fn the_snapshot_names_first_what_should_have_returned() {
         snapshot.calls,
         calls([("send", 100 * MS), ("get", 200 * MS)])
     );
-    // The frame that is just being handed over is not inside for the get.
+    // The frame that is still being passed in is not inside for the get.
     let take = |world: &mut World, frames: usize| {
         for _ in 0..frames {
             world.tell(Event::Submitted { amount: 1.into() });
@@ -316,7 +316,7 @@ fn the_snapshot_names_first_what_should_have_returned() {
         snapshot.calls,
         calls([("send", 100 * MS), ("get", 200 * MS)])
     );
-    // With more inside than it may keep, the get should have returned too.
+    // With more inside than allowed, the get should have returned too.
     take(&mut world, 1);
     let snapshot = world.machine.snapshot(world.now);
     assert_eq!(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! With what a run starts, and whether it may.
+//! The options of a run, and whether it may start.
 
 use super::{Run, StartError};
 use crate::{Account, Budgets, Library};
@@ -9,17 +9,15 @@ use crate::{Account, Budgets, Library};
 pub struct Options<I, O> {
     /// The budgets.
     pub budgets: Budgets,
-    /// Workers of the library that hold something although nobody waits for them,
-    /// at which no new session is opened; 0 = no limit. Where those that retire are
-    /// too many together with those that were abandoned, the new session waits for
-    /// one of them to end: for `slow-limit` or the open budget, whichever is longer.
-    /// Where those that were abandoned are too many by themselves it is refused.
+    /// Number of retiring and abandoned workers of the library at which no new session
+    /// is opened; 0 = no limit. If both together are too many, the new session waits
+    /// for one of them to end: for `slow-limit` or the open budget, whichever is
+    /// longer. If the abandoned workers alone are too many, it is refused.
     pub max_abandoned: usize,
-    /// The run before this one, which drains or closes. The new worker waits
-    /// for the end of it before it opens: also when that takes longer than its
-    /// close budget, as long as it demonstrably works.
+    /// The run before this one, which drains or closes. The new worker waits for its
+    /// end before it opens: also beyond its close budget, while it demonstrably works.
     pub predecessor: Option<Run<I, O>>,
-    /// Who hears of each input and output.
+    /// Called for each input and output.
     pub trace: Option<Trace<I, O>>,
 }
 
@@ -34,11 +32,11 @@ impl<I, O> Default for Options<I, O> {
     }
 }
 
-/// What a log tells of inputs and outputs, with the number of their session. Called on
-/// the session's threads, under no lock; must not wait.
+/// Logs inputs and outputs, with the number of their session. Called on the session's
+/// threads, without a lock; must not wait.
 #[derive(Debug)]
 pub struct Trace<I, O> {
-    /// The worker has taken an input and hands it to the codec.
+    /// The worker has taken an input and passes it to the codec.
     pub taken: fn(u64, &I),
     /// The codec has given an output.
     pub emitted: fn(u64, &O),
@@ -47,9 +45,10 @@ pub struct Trace<I, O> {
 /// Whether another session of a library may be opened.
 pub(crate) enum Admission {
     Granted,
-    /// When one of those that retire has ended. The refusal, should none end in time.
+    /// Possible once a retiring session has ended. Holds the refusal in case none ends
+    /// in time.
     Later(StartError),
-    /// Those that were abandoned are too many, and may never come back.
+    /// Too many are abandoned, and may never return.
     Refused(StartError),
 }
 

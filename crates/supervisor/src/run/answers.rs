@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a run answers to those who wait for it.
+//! The results of the waits on a run.
 
 use crate::machine::Snapshot;
 use crate::outcome::Fault;
@@ -17,63 +17,64 @@ pub enum StartError {
     LeakBudget {
         /// The library.
         library: Name,
-        /// Abandoned workers that have not come back, and those that are retiring.
+        /// Abandoned workers that are not reclaimed, and retiring ones.
         outstanding: usize,
         /// The limit.
         max: usize,
     },
-    /// The system gave no thread.
+    /// The system could not start a thread.
     #[error("no thread for the worker: {0}")]
     Thread(#[from] std::io::Error),
 }
 
-/// What the output task gets next.
+/// What the output task has to do next.
 #[derive(Debug)]
 pub enum Next<O> {
-    /// Push this downstream; the next call of [`Run::next`](crate::Run::next) says that it is done.
+    /// Push this downstream; the next call of [`Run::next`](crate::Run::next) means that it
+    /// is done.
     Output(O),
-    /// The session has told this beside its output ([`Lane::tell`](crate::Lane::tell)).
+    /// The session has told this besides its output ([`Lane::tell`](crate::Lane::tell)).
     Told {
         /// What it told.
         told: O,
-        /// How many older ones were dropped since the last, because nobody fetched
-        /// them.
+        /// How many older ones were dropped since the last, because they were not
+        /// fetched.
         missed: u64,
     },
     /// The session has published facts ([`Lane::publish`](crate::Lane::publish)) since
-    /// this was said last: [`Run::facts`](crate::Run::facts) has the latest.
+    /// this was last returned: [`Run::facts`](crate::Run::facts) has the latest.
     FactsChanged,
-    /// The session is slow, not wedged: tell the application.
+    /// The session is slow, not wedged: notify the application.
     Slow(Box<Slow>),
-    /// Nothing more will come: the run has its outcome, or was flushed and needs a
-    /// successor, or was told to close.
+    /// No more output follows: the run has its outcome, or was flushed and needs a
+    /// successor, or has to close.
     Ended,
     /// The wait was cancelled.
     Cancelled,
 }
 
-/// A session that outlasts its budget and demonstrably works.
+/// A session that exceeds its budget but demonstrably works.
 #[derive(Debug, Clone)]
 pub struct Slow {
     /// The run's [`id`](crate::Run::id).
     pub id: u64,
-    /// What it was seen doing.
+    /// What its threads did.
     pub evidence: Evidence,
-    /// Where it stands.
+    /// The state of the session.
     pub at: Snapshot,
 }
 
 /// How a wait of the streaming thread ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitResult {
-    /// What was waited for is there.
+    /// There is room.
     Ready,
-    /// The session takes nothing any more, but nothing is wrong: it was
-    /// completed, or flushed and needs a successor.
+    /// The session takes no more input, without a fault: it was completed, or flushed
+    /// and needs a successor.
     Spent,
     /// The run ended with a fault.
     Failed,
-    /// The wait was cancelled, or the session told to close.
+    /// The wait was cancelled, or the session has to close.
     Cancelled,
 }
 
@@ -88,19 +89,19 @@ pub enum DrainResult {
     Cancelled,
 }
 
-/// What became of a question.
+/// The result of a question.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AskResult<R> {
     /// The session has answered.
     Answered(R),
-    /// The bound has passed. Nobody waits for the answer any more: a question that
-    /// was still queued is not asked, the answer to one in progress is dropped.
+    /// The time limit has passed. A question that was still queued is not asked; the
+    /// answer to one in progress is dropped.
     TimedOut,
     /// The wait was cancelled by a flush or a stop.
     Cancelled,
-    /// There is no such session to ask: it takes nothing any more, was told to close,
-    /// was given up, has failed over this question, or is of another type.
+    /// No such session can answer: it takes no more input, has to close, was abandoned,
+    /// has failed during this question, or is of another type.
     NoSession,
 }
 
@@ -110,13 +111,13 @@ pub enum AskResult<R> {
 pub enum CloseResult {
     /// The session is closed and its threads have ended.
     Closed,
-    /// It did not close in time, but it works, or there was no time to see that it
-    /// does not. Nobody waits for it any more and nobody watches it: hand it over
-    /// to [`Run::retire`](crate::Run::retire).
+    /// It did not close in time, but it works, or there was no time to find that it
+    /// does not. It is no longer watched: pass it to
+    /// [`Run::retire`](crate::Run::retire).
     Retiring,
-    /// It did not close in time and was given up (now or before), and may have
-    /// come back since. The fault is told once, and not where it is the run's
-    /// outcome; a session that had not been opened yet has none.
+    /// It did not close in time and was abandoned (now or before), and may have been
+    /// reclaimed since. The fault is returned once, and not if it is the run's outcome;
+    /// a session that had not been opened yet has none.
     Abandoned(Option<Box<Fault>>),
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a run says of its session: from the facts that it has published, or by
-//! asking it on its worker.
+//! Information about a session: from the facts that it has published, or from a
+//! question on its worker.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -12,23 +12,23 @@ use crate::clock::now;
 use crate::{Lane, Session};
 
 impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
-    /// The latest facts that the session has published; `None` before there are any,
-    /// or where they are of another type. Never waits and never enters the codec:
-    /// they are there while it is wedged, too, and after its end.
+    /// The latest facts that the session has published; `None` if there are none yet,
+    /// or if they are of another type. Never waits and never enters the codec: facts
+    /// are also available while it is wedged, and after its end.
     pub fn facts<F: Any + Send + Sync>(&self) -> Option<Arc<F>> {
         let facts = self.shared.lock().telling.facts();
         facts?.downcast().ok()
     }
 
-    /// Asks the session itself, on its worker: as soon as that has done what it is at,
-    /// ahead of inputs that wait, at most one question between two of them. Waits for
-    /// the answer for `bound` at most; [`cancel`](Self::cancel) and the end of the
-    /// session end the wait. Not to be called on the session's own threads.
+    /// Runs a question on the session's worker: after the command in progress, ahead of
+    /// waiting inputs, at most one question between two of them. Waits for the answer
+    /// for `bound` at most; [`cancel`](Self::cancel) and the end of the session end the
+    /// wait. Must not be called on the session's own threads.
     ///
-    /// A question is no frame and needs no room. While it waits the session owes
+    /// A question is no frame and needs no room. While it waits, the session owes
     /// nothing for it; while the session answers, it owes progress as in any native
-    /// call, whether or not anybody still waits. A panic ends the run. An answer that
-    /// nobody waits for is dropped, without a lock.
+    /// call, even if the caller no longer waits. A panic ends the run. An answer
+    /// without a waiting caller is dropped, without a lock.
     pub fn ask<S, R>(
         &self,
         bound: Duration,
@@ -39,12 +39,12 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         R: Send + 'static,
     {
         let shared = &*self.shared;
-        // A bound beyond the end of time is none.
+        // A time limit beyond the range of the clock is no limit.
         let until = now().checked_add(bound);
         let (sender, answer) = mpsc::channel();
         let mut state = shared.lock();
         let number = state.questions.push(move |session: &mut S, lane| {
-            // Where nobody waits any more the answer comes back, and is dropped here.
+            // If the caller no longer waits, `send` returns the answer, which is dropped here.
             drop(sender.send(question(session, lane)));
         });
         shared.command.notify_all();
@@ -68,7 +68,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         let withdrawn = state.questions.withdraw(number);
         drop(state);
         drop(withdrawn);
-        // It may have come at the last moment.
+        // The answer may have come meanwhile.
         answer.try_recv().map_or(why_not, AskResult::Answered)
     }
 }

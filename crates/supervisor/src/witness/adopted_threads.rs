@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Threads of this process that a session has taken for its own, one by one.
+//! Threads of this process that a session has adopted, one by one.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,31 +8,31 @@ use super::Witness;
 use crate::Sample;
 use crate::procfs::Tasks;
 
-/// Threads by their kernel ids: for a session that learns of its threads as they
-/// come and go, such as those of a framework that announces them.
+/// Threads by their kernel ids: for a session that is notified of its threads' start
+/// and end, such as by a framework.
 #[derive(Debug, Default)]
 pub struct AdoptedThreads {
     ids: Mutex<BTreeSet<u32>>,
 }
 
 impl AdoptedThreads {
-    /// None yet.
+    /// An empty set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// From now on this thread works for the session. A thread that has ended
-    /// has to be [released](Self::release): the kernel gives its id away again.
+    /// Adds a thread that works for the session from now on. A thread that has ended
+    /// must be [released](Self::release): the kernel reuses its id.
     pub fn adopt(&self, thread: u32) {
         self.ids().insert(thread);
     }
 
-    /// This thread has ended, or works for somebody else.
+    /// Removes a thread that has ended, or that works for something else.
     pub fn release(&self, thread: u32) {
         self.ids().remove(&thread);
     }
 
-    /// The kernel id of the calling thread; `None` where the system does not say.
+    /// The kernel id of the calling thread; `None` if the system does not provide it.
     pub fn this_thread() -> Option<u32> {
         let path = std::fs::read_link("/proc/thread-self").ok()?;
         path.file_name()?.to_str()?.parse().ok()

@@ -5,15 +5,15 @@ use super::Witness;
 use crate::Sample;
 use crate::procfs::Tasks;
 
-/// All threads of a child process. To be replaced before the child is waited
-/// for: the kernel then gives its id away again.
+/// All threads of a child process. Must be replaced before the child is waited for: the
+/// kernel then reuses its id.
 #[derive(Debug)]
 pub struct ChildProcess {
     tasks: Tasks,
 }
 
 impl ChildProcess {
-    /// By the process's id ([`std::process::Child::id`]).
+    /// The process with this id ([`std::process::Child::id`]).
     pub fn new(id: u32) -> Self {
         Self {
             tasks: Tasks::of_process(id),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The threads of a native session: its lanes, and what the library started for
+//! The threads of a native session: its lanes, and those that the library started for
 //! it.
 
 use std::borrow::Cow;
@@ -10,10 +10,9 @@ use crate::procfs::Tasks;
 use crate::{Name, Sample};
 
 /// A session owns the threads that have its worker's name, which is unique in the
-/// process: its lanes, and threads that the library starts without naming them,
-/// whenever it does. Of the threads that the library gives a name it owns those
-/// that came up during an open of its own. Opens of one library go one at a time,
-/// so these are not another session's.
+/// process: its lanes, and threads that the library starts at any time without naming
+/// them. Of the threads that the library names, it owns those started during one of its
+/// opens. Opens of one library run one at a time, so these belong to no other session.
 #[derive(Debug)]
 pub(crate) struct NamedThreads {
     worker: String,
@@ -24,10 +23,10 @@ pub(crate) struct NamedThreads {
 
 #[derive(Debug, Default)]
 struct Opens {
-    /// Threads that came up during an open.
+    /// Threads started during an open.
     own: Vec<u32>,
-    /// Threads that were there before the open that is under way, or whose end
-    /// could not be observed: then all that came up since count.
+    /// Threads that existed before the open in progress. Kept if the end of the open
+    /// could not be observed: then all threads started since count.
     before: Option<Vec<u32>>,
 }
 
@@ -40,15 +39,15 @@ impl NamedThreads {
         }
     }
 
-    /// To be called by a lane just before a native open.
+    /// Must be called by a lane just before a native open.
     pub(crate) fn open_begins(&self) {
-        // What cannot be listed counts as not there. Then other sessions' threads
-        // may be taken for this one's, which errs on the side of patience.
+        // Threads that cannot be listed count as absent. Then threads of other sessions
+        // may count as this one's, which at worst makes the watchdog wait longer.
         let before = Tasks::of_this_process().ids().unwrap_or_default();
         self.opens().before = Some(before);
     }
 
-    /// To be called by the lane when the native open has returned.
+    /// Must be called by the lane when the native open has returned.
     pub(crate) fn open_ended(&self) {
         let Ok(after) = Tasks::of_this_process().ids() else {
             return;
@@ -77,7 +76,7 @@ impl NamedThreads {
 impl Opens {
     fn end(&mut self, mut after: Vec<u32>) {
         let before = self.before.take().unwrap_or_default();
-        // Those that have ended are forgotten: their ids are given away again.
+        // Threads that have ended are removed: the kernel reuses their ids.
         after.retain(|thread| self.own.contains(thread) || !before.contains(thread));
         self.own = after;
     }
@@ -101,7 +100,7 @@ impl Witness for NamedThreads {
     }
 }
 
-/// A thread's name as the kernel keeps it: 15 bytes.
+/// A thread's name as the kernel stores it: 15 bytes.
 fn comm_of(name: &str) -> String {
     name.chars().take(15).collect()
 }

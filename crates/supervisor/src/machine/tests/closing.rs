@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A close: its clock, and what is made of what is seen.
+//! A close: its clock, and how samples are judged.
 
 use super::super::*;
 use super::world::{MS, World};
@@ -145,7 +145,7 @@ fn a_look_that_was_for_another_judgement_is_ignored() {
         panic!("no look");
     };
     assert_eq!(world.machine.deadline(), None, "somebody looks");
-    // Meanwhile it is told to close, and somebody looks at the close, too.
+    // Meanwhile its close is requested, and the close is sampled, too.
     world.tell(Event::CloseBegan);
     world.advance_to(world.now + 225 * MS);
     world.machine.handle(world.now, Event::Tick);

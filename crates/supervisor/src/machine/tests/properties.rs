@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What holds whatever happens.
+//! Invariants under any sequence of events.
 
 use proptest::prelude::*;
 
@@ -37,7 +37,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a run, its worker and downstream can do to what went in.
+/// What a run, its worker and downstream can do with the input.
 #[derive(Debug, Clone)]
 enum Deed {
     Submit(u32),
@@ -71,8 +71,8 @@ fn amount(frames: u32) -> Amount {
 }
 
 proptest! {
-    /// What went in came out, was discarded, or is somewhere on the way; frames
-    /// and media time alike; and at the end nothing is on the way.
+    /// All input has come out, was discarded, or is in progress, in frames and in media
+    /// time; and at the end nothing is in progress.
     #[test]
     fn nothing_that_went_in_is_forgotten_or_counted_twice(
         deeds in proptest::collection::vec(deed(), 1..80),
@@ -125,8 +125,8 @@ proptest! {
         prop_assert_eq!(end.time_in, end.time_out + end.time_discarded);
     }
 
-    /// Whatever happens: nobody is given up who owed nothing for a full budget,
-    /// and a debt that lasts is found on time.
+    /// In any sequence: no session is abandoned that did not owe for a full budget, and
+    /// a lasting debt is found on time.
     #[test]
     fn only_a_debt_of_a_full_budget_abandons(
         steps in proptest::collection::vec(step(), 1..60),
@@ -154,7 +154,7 @@ proptest! {
         }
     }
 
-    /// A driver that sleeps as it is told never sleeps through a new debt.
+    /// A driver that sleeps until `soonest` never misses a new debt.
     #[test]
     fn the_soonest_deadline_is_not_after_that_of_any_new_debt(
         steps in proptest::collection::vec(step(), 1..40),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A world for a machine: time that passes and threads that behave as told.
+//! A simulated environment for a machine: its clock and its threads.
 
 use super::super::*;
 use crate::{Sample, Source, ThreadTimes};
@@ -16,7 +16,7 @@ pub(super) fn budgets() -> Budgets {
     }
 }
 
-/// A machine with a clock of its own and threads that behave as told.
+/// A machine with its own clock and simulated threads.
 pub(super) struct World {
     pub(super) machine: Machine,
     pub(super) now: Instant,
@@ -110,7 +110,7 @@ impl World {
         self.advance_to(end);
     }
 
-    /// Time passes without anybody ticking: the process is stopped.
+    /// Time passes without a tick: the process is stopped.
     pub(super) fn stop(&mut self, span: Duration) {
         self.now += span;
     }
