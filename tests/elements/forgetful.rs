@@ -182,6 +182,6 @@ fn an_element_that_does_not_finish_every_frame_ends_its_stream_with_an_error() {
 #[test]
 fn an_element_that_does_not_say_its_caps_ends_its_stream_with_an_error() {
     let played = play("forget-caps=1");
-    assert!(error(&played).contains("before the element has said its caps"));
+    assert!(error(&played).contains("before the element negotiated its caps"));
     assert_eq!(played.samples.len(), 0);
 }

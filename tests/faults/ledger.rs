@@ -123,7 +123,7 @@ fn two_plugin_files_that_each_abandon_a_worker_have_one_ledger_that_says_two() {
         for first in [ENCODER, DECODER] {
             let script = "svt_av1_enc_send_picture:hang=8s@5,dav1d_send_data:hang=8s@5";
             let run = passes(child(this, first).rehearse(script).run());
-            let keeps = run.says("keeps a ledger of its own");
+            let keeps = run.says("uses a separate ledger");
             assert!(!keeps, "{}", run.text());
         }
         return;
@@ -270,7 +270,7 @@ fn first_elements_of_two_plugin_files_may_be_made_at_the_same_time() {
     if !is_child() {
         for _ in 0..5 {
             let run = passes(child(this, "").run());
-            let keeps = run.says("keeps a ledger of its own");
+            let keeps = run.says("uses a separate ledger");
             assert!(!keeps, "{}", run.text());
         }
         return;
@@ -340,7 +340,7 @@ fn beside_a_type_of_that_name_which_is_something_else_each_file_keeps_its_own_le
         let run = passes(child(this, "").run());
         let complaints = run.lines.iter().filter(|line| {
             let text = &line.text;
-            text.contains("keeps a ledger of its own") && text.contains("no signal \"change\"")
+            text.contains("uses a separate ledger") && text.contains("no signal \"change\"")
         });
         assert_eq!(complaints.count(), 2, "{}", run.text());
         return;

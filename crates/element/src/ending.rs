@@ -53,7 +53,7 @@ pub(crate) fn push_eos(
     gst::warning!(
         CAT,
         obj = element,
-        "EOS goes with the failure, as eos-after-failure says"
+        "sending EOS with the failure (eos-after-failure)"
     );
     pending.hold(Box::new(report));
     let Some(pad) = element.static_pad("src") else {

@@ -71,7 +71,7 @@ pub(crate) fn join() {
     };
     drop(joined);
     if let Err(why) = shared {
-        gst::warning!(CAT, "this plugin file keeps a ledger of its own: {why}");
+        gst::warning!(CAT, "this plugin file uses a separate ledger: {why}");
     }
 }
 

@@ -93,7 +93,7 @@ where
     match value.get::<V>() {
         Ok(value) => *field = value,
         Err(error) => complain(&format!(
-            "a property is stored in a field of another type: {error}"
+            "property type does not match its field: {error}"
         )),
     }
 }
@@ -144,7 +144,7 @@ fn specs_of<S: ElementSettings>() -> Vec<glib::ParamSpec> {
 fn stats_spec() -> glib::ParamSpec {
     glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
         .nick("Statistics")
-        .blurb("State of the session, its counters and its library's ledger")
+        .blurb("Session state, counters and the ledger of the codec library")
         .read_only()
         .build()
 }

@@ -70,7 +70,7 @@ const TABLE: &[Property<Settings>] = &[
             duration(
                 name,
                 "Watchdog timeout",
-                "Longest time that the codec may owe progress while running (ns, 0 = off)",
+                "Maximum time without owed progress while running (ns, 0 = off)",
                 d.budgets.watchdog,
             )
         },
@@ -82,7 +82,7 @@ const TABLE: &[Property<Settings>] = &[
             duration(
                 name,
                 "Drain timeout",
-                "Longest time that the codec may owe progress while draining (ns, 0 = off)",
+                "Maximum time without owed progress while draining (ns, 0 = off)",
                 d.budgets.drain,
             )
         },
@@ -94,7 +94,7 @@ const TABLE: &[Property<Settings>] = &[
             duration(
                 name,
                 "Open timeout",
-                "Longest time that the codec may take to open (ns, 0 = off)",
+                "Maximum time for opening the codec (ns, 0 = off)",
                 d.budgets.open,
             )
         },
@@ -106,7 +106,7 @@ const TABLE: &[Property<Settings>] = &[
             duration(
                 name,
                 "Close timeout",
-                "Longest time that the codec may take to close; bounds state changes (ns)",
+                "Maximum time for closing the codec; bounds state changes (ns)",
                 d.budgets.close,
             )
         },
@@ -118,7 +118,7 @@ const TABLE: &[Property<Settings>] = &[
             duration(
                 name,
                 "Slow limit",
-                "How long a codec that demonstrably works may go without progress (ns)",
+                "Maximum time without progress while the codec demonstrably works (ns)",
                 d.budgets.slow_limit,
             )
         },
@@ -130,8 +130,8 @@ const TABLE: &[Property<Settings>] = &[
             count(
                 name,
                 "Restart limit",
-                "Faults within restart-window that are answered with a new session instead of \
-                 an error (0 = error at once)",
+                "Maximum number of restarts within restart-window; the next fault is an error \
+                 (0 = every fault is an error)",
                 d.restart_limit,
             )
         },
@@ -143,7 +143,7 @@ const TABLE: &[Property<Settings>] = &[
             duration(
                 name,
                 "Restart window",
-                "The time within which restarts count towards restart-limit (ns)",
+                "Time window in which restarts count towards restart-limit (ns)",
                 d.restart_window,
             )
         },
@@ -155,9 +155,9 @@ const TABLE: &[Property<Settings>] = &[
             count(
                 name,
                 "Maximum abandoned",
-                "Workers of the codec library, abandoned or still closing in the background, at \
-                 which no session is opened: it waits for one that closes, and is refused where \
-                 as many are abandoned (0 = no limit)",
+                "Maximum number of workers of the codec library that are abandoned or close in the \
+                 background; at the limit a new session waits for one that closes, and is refused \
+                 if that many are abandoned (0 = no limit)",
                 d.max_abandoned,
             )
         },
@@ -168,7 +168,7 @@ const TABLE: &[Property<Settings>] = &[
         |name, d| {
             glib::ParamSpecBoolean::builder(name)
                 .nick("EOS after failure")
-                .blurb("Let EOS follow the error, for recordings that are worthless unclosed")
+                .blurb("Send EOS in case of an error, so that muxers can finalize recordings")
                 .default_value(d.eos_after_failure)
                 .mutable_playing()
                 .build()
@@ -181,8 +181,8 @@ const TABLE: &[Property<Settings>] = &[
             duration(
                 name,
                 "Maximum duration",
-                "Streams that last or announce to last longer, from their first frame on, are \
-                 refused (ns, 0 = no limit)",
+                "Maximum stream duration, actual or announced, from the first frame on (ns, \
+                 0 = no limit)",
                 d.limits.duration,
             )
         },
@@ -193,7 +193,7 @@ const TABLE: &[Property<Settings>] = &[
         |name, d| {
             glib::ParamSpecUInt64::builder(name)
                 .nick("Maximum frames")
-                .blurb("Streams of more frames are refused (0 = no limit)")
+                .blurb("Maximum number of frames in a stream (0 = no limit)")
                 .default_value(d.limits.frames)
                 .mutable_playing()
                 .build()

@@ -237,7 +237,7 @@ pub use reverse::{deliver, drain};
 
 /// Asks upstream for a key frame: a new session can do nothing before one.
 pub fn request_key_frame<T: SupervisedVideoDecoder>(imp: &T) {
-    gst::debug!(CAT, imp = imp, "asking for a key frame");
+    gst::debug!(CAT, imp = imp, "requesting a key frame");
     let request = gst_video::UpstreamForceKeyUnitEvent::builder()
         .all_headers(true)
         .build();

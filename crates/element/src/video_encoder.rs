@@ -184,7 +184,7 @@ fn submit<T: SupervisedVideoEncoder>(
         gst::debug!(
             CAT,
             imp = imp,
-            "frame {id} has to be a key frame: a new session"
+            "frame {id} must be a key frame: starting a new session"
         );
         let handed_over = imp.supervision().hand_over(imp);
         handed_over.map_err(SubmitError::NotTaken)?;

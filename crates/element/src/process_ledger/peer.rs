@@ -12,9 +12,9 @@ use super::{ACCOUNT, ACCOUNTS, CHANGE, NEXT_SESSION};
 /// A type with the ledger's name is not the ledger.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Mismatch {
-    #[error("the type {0} is no object that can be made")]
+    #[error("the type {0} is not an instantiable object type")]
     NoObject(String),
-    #[error("the type {0} has no signal {1:?} as this version expects it")]
+    #[error("the type {0} has no signal {1:?} with the expected signature")]
     Signal(String, &'static str),
 }
 

@@ -35,7 +35,7 @@ fn negotiate_by_format<T: SupervisedVideoEncoder>(imp: &T) -> Result<(), gst::Fl
     match imp.src_caps() {
         Some(caps) => negotiate(imp, caps),
         None => {
-            let text = "a packet has come before the element has said its caps";
+            let text = "packet received before the element negotiated its caps";
             Err(imp.supervision().fail(imp, text))
         }
     }

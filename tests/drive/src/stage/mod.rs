@@ -131,7 +131,8 @@ impl Stage<'_> {
             Step::AwaitEnd => self.wait(|stage| stage.has_ended()),
             Step::AwaitSource => self.await_source(),
             Step::AwaitReclaim => {
-                self.wait(|stage| Holding::now(stage.scenario.element).outstanding() == 0)
+                // A session that retires may be abandoned yet, and come back after that.
+                self.wait(|stage| Account::of(stage.scenario.element.library).outstanding() == 0)
             }
         };
         if !done {
