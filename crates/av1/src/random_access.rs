@@ -56,8 +56,8 @@ pub fn summarize(buffer: &[u8], is_reduced: bool) -> Summary<'_> {
                 } else {
                     start(obu.payload)
                 };
-                // A key frame that is shown makes every reference good, also
-                // for a hidden one beside it.
+                // A key frame that is shown makes every reference good, including those
+                // of a hidden one in the same buffer.
                 if summary.start != Some(Start::Here) {
                     summary.start = start.or(summary.start);
                 }

@@ -21,7 +21,7 @@ pub enum Decoded {
     Damaged(Damage),
 }
 
-/// An input that was not decoded. The session goes on; see
+/// An input that was not decoded. The session continues; see
 /// [`Dav1dSession`](crate::Dav1dSession) for how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Damage {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The size and format of a picture, and how dav1d wants it laid out in memory.
+//! The size and format of a picture, and the memory layout that dav1d requires.
 
 use codecwatch_av1::Color;
 

@@ -118,7 +118,7 @@ impl Codec for SvtAv1 {
 /// Pictures inside: the library's timestamp and the caller's id, oldest first.
 type Pending = Mutex<VecDeque<(i64, u64)>>;
 
-/// The lane that goes on receiving after the receive lane has failed.
+/// The lane that receives after the receive lane has failed.
 type Discarder = Mutex<Option<Sibling>>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -313,7 +313,7 @@ impl SvtAv1Session {
         }; 3];
         let readable = self.format.readable(&planes, &mut self.scratch)?;
         self.encode(lane, readable, 0, false, None)?;
-        // The receive lane takes it out again, or `svt_av1_enc_deinit`.
+        // The receive lane takes the packet, or `svt_av1_enc_deinit` discards it.
         self.encoder.send_end(lane)
     }
 }

@@ -276,7 +276,7 @@ impl Encoder {
         }
         check(call, code)?;
         match packet {
-            // The end comes with the last frame before 2.0, and alone since.
+            // Before 2.0 the end comes with the last frame, from 2.0 on separately.
             Some(packet) if packet.last && packet.data.is_empty() => Ok(Received::End),
             Some(packet) if !packet.data.is_empty() => Ok(Received::Packet(packet)),
             _ => Err(CodecError::Native {

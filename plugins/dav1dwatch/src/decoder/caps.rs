@@ -172,7 +172,7 @@ fn said_chroma_site(caps: &gst::CapsRef) -> VideoChromaSite {
         .unwrap_or(VideoChromaSite::empty())
 }
 
-/// GStreamer's names say on which axis chroma is cosited with luma.
+/// GStreamer's names specify the axis on which chroma is cosited with luma.
 fn chroma_site(color: &av1::Color) -> VideoChromaSite {
     match color.chroma_position {
         ChromaPosition::Left => VideoChromaSite::H_COSITED,
@@ -203,7 +203,7 @@ fn scaled(value: u32, fraction_bits: u32, units: u64) -> u32 {
     u32::try_from(rounded).unwrap_or(u32::MAX)
 }
 
-/// The framings of AV1 that the element takes.
+/// The framings of AV1 that the element accepts.
 pub(super) fn sink_caps() -> gst::Caps {
     gst::Caps::builder_full()
         .structure(
