@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Annex B of the AV1 specification, the length-delimited format, turned into
-//! the low-overhead format.
+//! Converts the length-delimited format (AV1 specification, annex B) to the
+//! low-overhead format.
 
 use crate::{
     leb128::{leb128, put_leb128},
     obu::{HAS_SIZE, header_len, obus},
 };
 
-/// The largest temporal unit that is waited for. A length is the stream's word
-/// for how much memory to spend, so there is an end to it: 64 MiB is an
-/// uncompressed 8K picture.
+/// The largest temporal unit that is collected. The stream's length field decides how
+/// much memory is used, so it is bounded: 64 MiB is an uncompressed 8K picture.
 pub const LARGEST_TEMPORAL_UNIT: usize = 64 << 20;
 
 /// The bytes are not in the format of Annex B.
@@ -32,7 +31,7 @@ pub enum AnnexBError {
     Truncated,
 }
 
-/// Takes an Annex B stream in pieces of any size and gives whole temporal
+/// Takes an Annex B stream in pieces of any size and returns whole temporal
 /// units.
 #[derive(Debug, Default)]
 pub struct AnnexB {
@@ -40,18 +39,18 @@ pub struct AnnexB {
 }
 
 impl AnnexB {
-    /// At the start of a stream.
+    /// A reader at the start of a stream.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the next piece; each temporal unit that it completes is handed to
-    /// `unit` in the low-overhead format.
+    /// Takes the next piece; each temporal unit that it completes is passed to `unit`
+    /// in the low-overhead format.
     ///
     /// # Errors
-    /// [`AnnexBError`] at the first unit that is malformed; what has not been
-    /// handed over by then is dropped. There is no mark in the stream to go on
-    /// from: the next piece has to begin with a temporal unit.
+    /// [`AnnexBError`] at the first malformed unit; what has not been passed on by
+    /// then is dropped. The stream has no sync marker: the next piece has to begin with
+    /// a temporal unit.
     pub fn push(&mut self, piece: &[u8], mut unit: impl FnMut(Vec<u8>)) -> Result<(), AnnexBError> {
         self.pending.extend_from_slice(piece);
         let mut rest = &self.pending[..];
@@ -73,11 +72,10 @@ impl AnnexB {
         result
     }
 
-    /// At the end of the stream, or before a jump.
+    /// Must be called at the end of the stream, and before a jump.
     ///
     /// # Errors
-    /// [`AnnexBError::Truncated`] when a temporal unit is not whole; it is
-    /// dropped.
+    /// [`AnnexBError::Truncated`] when a temporal unit is incomplete; it is dropped.
     pub fn finish(&mut self) -> Result<(), AnnexBError> {
         let whole = self.pending.is_empty();
         self.pending.clear();
@@ -90,7 +88,7 @@ impl AnnexB {
 }
 
 /// The first temporal unit, without its length, and what follows it; `None`
-/// when it is not whole yet.
+/// while it is incomplete.
 #[allow(clippy::type_complexity, reason = "two halves of one slice")]
 fn next_unit(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, AnnexBError> {
     let Some((len, field)) = leb128(bytes) else {
@@ -122,7 +120,7 @@ fn convert(mut unit: &[u8]) -> Result<Vec<u8>, AnnexBError> {
     Ok(out)
 }
 
-/// Takes a length and that many bytes off.
+/// Splits off a length and that many bytes.
 fn take<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], AnnexBError> {
     let (len, field) = leb128(bytes).ok_or(AnnexBError::MalformedLength)?;
     let after = bytes
@@ -216,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_length_that_contradicts_its_unit_is_an_error() {
-        // No OBU at all; one whose own size is smaller; one whose own is larger.
+        // No OBU; an OBU whose own size is smaller; one whose own size is larger.
         for broken in [
             &[2, 1, 0][..],
             &[5, 4, 3, 0x7a, 0, 0],
@@ -260,7 +258,7 @@ mod tests {
             Err(AnnexBError::MalformedLength)
         );
         assert_eq!(AnnexB::new().push(&[0x80; 7], |_| ()), Ok(()));
-        // One that has ended, and is none.
+        // One that ends, but does not fit into 32 bits.
         assert_eq!(
             AnnexB::new().push(&[0xff, 0xff, 0xff, 0xff, 0x7f], |_| ()),
             Err(AnnexBError::MalformedLength)

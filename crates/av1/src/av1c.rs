@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! `AV1CodecConfigurationRecord`, which mp4 (`av1C`), Matroska (`CodecPrivate`) and
-//! GStreamer (`codec_data`) keep beside the stream: AV1 Codec ISO Media File Format
-//! Binding, section 2.3.
+//! GStreamer (`codec_data`) store outside of the stream: AV1 Codec ISO Media File
+//! Format Binding, section 2.3.
 
 /// The parts of the record before the OBUs.
 const FIXED_BYTES: usize = 4;
@@ -9,7 +9,7 @@ const FIXED_BYTES: usize = 4;
 /// Marker and version, the first byte of a record.
 pub(crate) const MARKER_AND_VERSION: u8 = 0x81;
 
-/// No configuration record that is known here.
+/// Not a supported configuration record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Av1cError {
     /// Shorter than the fixed part.
@@ -24,7 +24,7 @@ pub enum Av1cError {
 /// header, then metadata, each with its size. May be empty.
 ///
 /// # Errors
-/// [`Av1cError`] when it is no record. Streams usually repeat what is in it.
+/// [`Av1cError`] when it is not a record. Streams usually repeat its content.
 pub fn config_obus(record: &[u8]) -> Result<&[u8], Av1cError> {
     let Some((&[version, ..], config_obus)) = record.split_first_chunk::<FIXED_BYTES>() else {
         return Err(Av1cError::TooShort(record.len()));

@@ -2,7 +2,7 @@
 //! Reads the bit fields of an AV1 header (AV1 specification, section 4.10).
 
 /// Bits of a byte string, most significant first. Every read past the end
-/// answers `None`.
+/// returns `None`.
 #[derive(Debug, Clone)]
 pub(crate) struct Bits<'a> {
     data: &'a [u8],
@@ -32,12 +32,12 @@ impl<'a> Bits<'a> {
         u8::try_from(self.number(bits)?).ok()
     }
 
-    /// Passes over so many bits.
+    /// Skips this many bits.
     pub(crate) fn skip(&mut self, bits: u32) -> Option<()> {
         (0..bits).try_for_each(|_| self.flag().map(drop))
     }
 
-    /// Passes over uvlc().
+    /// Skips uvlc().
     pub(crate) fn skip_uvlc(&mut self) -> Option<()> {
         let mut zeros = 0;
         while !self.flag()? {

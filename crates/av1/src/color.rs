@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a stream says about its colours.
+//! The colour description of a stream.
 
-/// How samples become colours: code points of ITU-T H.273, which AV1 uses as
-/// they are. 2 = unspecified in each.
+/// Colour description: code points of ITU-T H.273, which AV1 uses unchanged.
+/// 2 = unspecified in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Color {
     /// Colour primaries.
@@ -39,7 +39,7 @@ impl Default for Color {
 /// `chroma_sample_position` of the AV1 specification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChromaPosition {
-    /// Not told, or no 4:2:0.
+    /// Not specified, or not 4:2:0.
     Unknown,
     /// On the left luma column, between two rows (`CSP_VERTICAL`).
     Left,

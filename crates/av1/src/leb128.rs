@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Numbers of as many bytes as they need (AV1 specification, section 4.10.5).
+//! Numbers of variable length (AV1 specification, section 4.10.5).
 
 /// The most bytes that a number takes.
 const MOST_BYTES: usize = 8;
 
-/// The leb128 number that `bytes` begins with, and how many bytes it takes.
+/// The leb128 number at the start of `bytes`, and how many bytes it takes.
 pub(crate) fn leb128(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut value = 0_u64;
     for (index, byte) in bytes.iter().take(MOST_BYTES).enumerate() {

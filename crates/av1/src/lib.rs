@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What codecs and elements need to know of the AV1 bitstream, without a codec:
-//! [`obus`] takes a buffer apart, [`summarize`] says where decoding can start in
-//! it, [`AnnexB`] and [`config_obus`] bring the framings of other containers into
-//! the low-overhead format, [`SequenceHeader`] is what caps and containers
-//! need of a stream, and [`Color`], [`MasteringDisplay`] and
-//! [`ContentLight`] are what a stream says about its colours.
+//! The parts of the AV1 bitstream that codecs and elements need, without a codec:
+//! [`obus`] splits a buffer, [`summarize`] finds where decoding can start in it,
+//! [`AnnexB`] and [`config_obus`] convert the framings of other containers to the
+//! low-overhead format, [`SequenceHeader`] contains what caps and containers need,
+//! and [`Color`], [`MasteringDisplay`] and [`ContentLight`] describe the colours of a
+//! stream.
 //!
-//! Everything here is computed from the bytes at hand: nothing blocks, and no
-//! bytes make it panic.
+//! Everything here is computed from the given bytes: nothing blocks, and no input
+//! makes it panic.
 #![forbid(unsafe_code)]
 
 mod annexb;

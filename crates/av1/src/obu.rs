@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Open bitstream units: where they begin and end. AV1 specification, section 5.3.
+//! Boundaries of open bitstream units. AV1 specification, section 5.3.
 
 use crate::leb128::leb128;
 
@@ -8,7 +8,7 @@ pub(crate) const HAS_SIZE: u8 = 0b10;
 /// In the first byte of an OBU: the header has a second byte.
 const HAS_EXTENSION: u8 = 0b100;
 
-/// The kinds of OBU that are told apart.
+/// The kinds of OBU that are distinguished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObuKind {
     /// Begins a temporal unit.
@@ -21,15 +21,15 @@ pub enum ObuKind {
     Frame,
     /// Tiles.
     TileGroup,
-    /// A frame header again.
+    /// A repeated frame header.
     RedundantFrameHeader,
     /// HDR, T.35, scalability, time code.
     Metadata,
-    /// Of use only to special decoders (large scale tile coding).
+    /// For special decoders only (large scale tile coding).
     TileList,
-    /// Nothing.
+    /// No content.
     Padding,
-    /// Reserved by the specification: what decoders pass over.
+    /// Reserved by the specification: decoders skip it.
     Reserved,
 }
 
@@ -49,7 +49,7 @@ impl ObuKind {
         }
     }
 
-    /// Whether it is a part of a frame.
+    /// Whether it is part of a frame.
     pub fn is_frame(self) -> bool {
         matches!(
             self,
@@ -61,25 +61,25 @@ impl ObuKind {
 /// One OBU of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Obu<'a> {
-    /// What it is.
+    /// Its kind.
     pub kind: ObuKind,
     /// All of it, header included.
     pub bytes: &'a [u8],
-    /// What follows header and size.
+    /// The payload, after header and size.
     pub payload: &'a [u8],
 }
 
-/// The bytes are no sequence of OBUs: one has the forbidden bit set, says that it
-/// is longer than what there is, or is a temporal delimiter that holds something.
+/// The bytes are not a sequence of OBUs: one has the forbidden bit set, is longer than
+/// the remaining bytes, or is a temporal delimiter that is not empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no valid open bitstream unit at byte {offset}")]
 pub struct ObuError {
-    /// Where.
+    /// The position of the error.
     pub offset: usize,
 }
 
-/// The OBUs of a buffer in the low-overhead format; the last may go without a
-/// size. Ends after the first error.
+/// The OBUs of a buffer in the low-overhead format; the last may have no size. Ends
+/// after the first error.
 pub fn obus(buffer: &[u8]) -> Obus<'_> {
     Obus { buffer, offset: 0 }
 }
@@ -113,7 +113,7 @@ impl<'a> Iterator for Obus<'a> {
     }
 }
 
-/// Takes the first OBU off.
+/// Splits off the first OBU.
 fn split(bytes: &[u8]) -> Option<Obu<'_>> {
     let first = *bytes.first()?;
     if first >> 7 != 0 {

@@ -8,32 +8,31 @@ use crate::obu::{ObuKind, obus};
 pub enum Start {
     /// It holds a key frame that is shown: everything from here on is good.
     Here,
-    /// It holds a key frame that is not shown yet: what comes before it is
-    /// shown may refer to earlier frames ("delayed random access point").
+    /// It holds a key frame that is not shown yet: until it is shown, frames may refer
+    /// to earlier ones ("delayed random access point").
     Later,
 }
 
-/// What a buffer holds, as far as it can be read.
+/// The content of a buffer, as far as it can be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary<'a> {
     /// The last sequence header, as a whole OBU.
     pub sequence_header: Option<&'a [u8]>,
-    /// The sequence header in force after it says that there is one frame, whose
-    /// header does not say that it is a key frame
+    /// According to the sequence header in force after it, there is only one frame,
+    /// whose header does not contain that it is a key frame
     /// (`reduced_still_picture_header`).
     pub is_reduced: bool,
-    /// Whether a part of a frame is in it.
+    /// Whether it contains part of a frame.
     pub has_frames: bool,
     /// Whether decoding can start with it.
     pub start: Option<Start>,
-    /// It is no sequence of OBUs, or it has no frame where something that is
-    /// none of the known OBUs may have been one. A decoder may pass over it without
-    /// a word.
+    /// It is not a sequence of OBUs, or it has no frame but an unknown OBU that may have
+    /// been one. A decoder may skip it without an error.
     pub is_damaged: bool,
 }
 
-/// Looks through a buffer. `is_reduced`: as the [`Summary`] of what came before it
-/// says; false at the start of a stream.
+/// Analyses a buffer. `is_reduced`: from the [`Summary`] of the previous buffer; false
+/// at the start of a stream.
 pub fn summarize(buffer: &[u8], is_reduced: bool) -> Summary<'_> {
     let mut summary = Summary {
         is_reduced,
@@ -57,14 +56,14 @@ pub fn summarize(buffer: &[u8], is_reduced: bool) -> Summary<'_> {
                 } else {
                     start(obu.payload)
                 };
-                // A key frame that is shown makes every reference good, also
-                // for a hidden one beside it.
+                // A key frame that is shown makes every reference good, including those
+                // of a hidden one in the same buffer.
                 if summary.start != Some(Start::Here) {
                     summary.start = start.or(summary.start);
                 }
             }
             ObuKind::Reserved => has_reserved = true,
-            // It repeats a header that has to come before it.
+            // It repeats an earlier header, which must be present.
             ObuKind::RedundantFrameHeader if !summary.has_frames => {
                 summary.is_damaged = true;
                 break;
@@ -109,7 +108,7 @@ mod tests {
         summarize(&parts.concat(), false).start
     }
 
-    /// What there is, but for what is borrowed from the buffer.
+    /// All fields except for those borrowed from the buffer.
     fn summarize_all(parts: &[&[u8]]) -> Summary<'static> {
         Summary {
             sequence_header: None,

@@ -11,10 +11,10 @@ use crate::{
 
 /// `obu_type` of a sequence header.
 const OBU_SEQUENCE_HEADER: u8 = 1;
-/// `seq_level_idx` of a stream that keeps to no level.
+/// `seq_level_idx` of a stream without a level.
 const LEVEL_MAXIMUM: u8 = 31;
 
-/// What caps and `av1C` need of a sequence header.
+/// The fields of a sequence header that caps and `av1C` need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SequenceHeader {
     /// 0 main, 1 high, 2 professional.
@@ -35,8 +35,7 @@ pub struct SequenceHeader {
     pub chroma_subsampling_y: bool,
     /// 0 unknown, 1 left ("vertical"), 2 top left ("colocated").
     pub chroma_sample_position: u8,
-    /// Frames (not packets) to decode before the first is shown, if the stream
-    /// says so.
+    /// Frames (not packets) to decode before the first is shown, if specified.
     pub initial_display_delay: Option<u8>,
     /// Largest width of a frame, in pixels.
     pub max_frame_width: u32,
@@ -48,7 +47,7 @@ pub struct SequenceHeader {
 
 impl SequenceHeader {
     /// Reads the first sequence header among the OBUs of `data`. `None` when
-    /// there is none or it is cut short.
+    /// there is none or it is truncated.
     pub fn parse(data: &[u8]) -> Option<Self> {
         let payload = find(data)?;
         let mut bits = Bits::new(payload);
@@ -78,7 +77,7 @@ impl SequenceHeader {
     }
 
     /// Major and minor number of the level, such as 4 and 0; `None` when the
-    /// stream keeps to none.
+    /// stream has none.
     pub fn level(&self) -> Option<(u8, u8)> {
         (self.level_index != LEVEL_MAXIMUM)
             .then_some((2 + self.level_index / 4, self.level_index % 4))
@@ -95,8 +94,8 @@ impl SequenceHeader {
 
     /// The `AV1CodecConfigurationRecord`, with the sequence header in it.
     ///
-    /// It does not tell the initial presentation delay: that one counts packets,
-    /// and a header does not say how many packets its frames come in.
+    /// It does not contain the initial presentation delay, which counts packets: the
+    /// header does not specify how many packets its frames come in.
     pub fn av1c(&self) -> Vec<u8> {
         let mut record = vec![
             MARKER_AND_VERSION,
@@ -114,7 +113,7 @@ impl SequenceHeader {
         record
     }
 
-    /// The sequence header OBU, with its size in it.
+    /// The sequence header OBU, including its size.
     pub fn obu(&self) -> Vec<u8> {
         let mut obu = vec![OBU_SEQUENCE_HEADER << 3 | HAS_SIZE];
         put_leb128(self.payload.len(), &mut obu);
@@ -138,7 +137,7 @@ struct OperatingPoint {
     initial_display_delay: Option<u8>,
 }
 
-/// Timing, decoder model and operating points; answers the first of these.
+/// Timing, decoder model and operating points; returns the first operating point.
 fn operating_points(bits: &mut Bits<'_>) -> Option<OperatingPoint> {
     let mut decoder_model = None;
     if bits.flag()? {
@@ -190,7 +189,7 @@ fn frame_size(bits: &mut Bits<'_>, reduced: bool) -> Option<(u32, u32)> {
     Some((width, height))
 }
 
-/// The coding tools, which say nothing to a container.
+/// The coding tools, which a container does not need.
 fn skip_tools(bits: &mut Bits<'_>, reduced: bool) -> Option<()> {
     // Superblock size, filter intra, intra edge filter.
     bits.skip(3)?;
@@ -217,7 +216,7 @@ fn skip_tools(bits: &mut Bits<'_>, reduced: bool) -> Option<()> {
     bits.skip(3)
 }
 
-/// Colour; the other fields of the answer are empty.
+/// Colour; the other fields of the result are empty.
 fn color_config(bits: &mut Bits<'_>, profile: u8) -> Option<SequenceHeader> {
     let high_bitdepth = bits.flag()?;
     let twelve_bit = profile == 2 && high_bitdepth && bits.flag()?;

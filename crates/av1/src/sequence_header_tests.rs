@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What SVT-AV1 1.4.1, 2.3.0 and 4.2.0 make of 96x64 pixels, preset 10.
+/// The header that SVT-AV1 1.4.1, 2.3.0 and 4.2.0 produce for 96x64 pixels, preset 10.
 const OLD: &[u8] = &[
     0x0a, 0x0a, 0x00, 0x00, 0x00, 0x03, 0x2d, 0xff, 0xcf, 0xbf, 0x90, 0x04,
 ];
@@ -41,7 +41,7 @@ fn a_header_is_found_among_other_obus() {
 #[test]
 fn the_record_holds_the_header() {
     let record = SequenceHeader::parse(OLD).unwrap().av1c();
-    // Version 1; main profile, level 2.0; 4:2:0 at 8 bits; no delay told.
+    // Version 1; main profile, level 2.0; 4:2:0 at 8 bits; no delay specified.
     assert_eq!(record[..4], [0x81, 0x00, 0x0c, 0x00]);
     assert_eq!(record[4..], *OLD);
 }
@@ -83,7 +83,7 @@ fn every_optional_part_is_passed_over() {
     // 1920x1080, frame ids.
     bits.put(4, 10).put(4, 10).put(11, 1919).put(11, 1079);
     bits.put(1, 1).put(4, 2).put(3, 1);
-    // Tools: order hints, screen content chosen, integer vectors not.
+    // Tools: order hints, screen content chosen per frame, integer vectors forced.
     bits.put(3, 0).put(4, 0).put(1, 1).put(2, 3);
     bits.put(1, 1).put(1, 0).put(1, 1).put(3, 6).put(3, 7);
     // 12 bits, described colour, full range, 4:2:0, colocated.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What dav1d calls back: picture memory and its log. Nothing here unwinds or
-//! waits; release and log may be called on any of dav1d's threads.
+//! dav1d's callbacks: picture memory and log. Nothing here unwinds or waits; release
+//! and log may be called on any of dav1d's threads.
 
 use std::{
     ffi::{c_int, c_void},
@@ -11,14 +11,14 @@ use std::{
 
 use crate::{Environment, PictureShape, picture_memory::Lent, sys};
 
-/// Gets each line that dav1d logs, without its line feed. May be called on any
+/// Receives each line that dav1d logs, without its line feed. May be called on any
 /// of dav1d's threads.
 pub type LogSink = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The state behind the callbacks: dav1d's cookie for each of them.
 pub(crate) struct Callbacks {
     environment: Environment,
-    /// Why memory was refused last; dav1d itself can only tell that it was.
+    /// Why memory was refused last; dav1d itself reports only that it was.
     refusal: Mutex<Option<String>>,
 }
 
@@ -30,7 +30,7 @@ impl Callbacks {
         }
     }
 
-    /// Why memory was refused, if it was since the last time.
+    /// Why memory was refused, if it was since the last call.
     pub(crate) fn take_allocation_failure(&self) -> Option<String> {
         self.refusal
             .lock()
@@ -47,11 +47,11 @@ impl Callbacks {
         }
     }
 
-    /// A logger that feeds the sink; without one, dav1d is silent.
+    /// A logger that writes to the sink; without a sink, dav1d does not log.
     ///
-    /// dav1d hands over a `va_list`, which stable Rust can pass on to
-    /// `vsnprintf` but not name on every machine: where bindgen gives no
-    /// plain pointer for it (anything but x86-64), dav1d is silent too.
+    /// dav1d passes a `va_list`, which stable Rust can pass on to `vsnprintf` but has
+    /// no type for on every machine: where bindgen generates no plain pointer for it
+    /// (anything but x86-64), dav1d does not log either.
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn logger(this: ptr::NonNull<Self>, hooked: bool) -> sys::Dav1dLogger {
         let callback = hooked.then_some(log as unsafe extern "C" fn(_, _, _));
@@ -94,7 +94,7 @@ impl Callbacks {
 unsafe extern "C" fn allocate(picture: *mut sys::Dav1dPicture, cookie: *mut c_void) -> c_int {
     // SAFETY: the cookie is the `Callbacks` that outlives the decoder.
     let callbacks = unsafe { &*cookie.cast::<Callbacks>() };
-    // SAFETY: dav1d passes a picture that nobody else sees yet.
+    // SAFETY: dav1d passes a picture that nothing else accesses yet.
     let picture = unsafe { &mut *picture };
     // SAFETY: dav1d sets the sequence header before it asks for memory; null
     // becomes None.
@@ -123,7 +123,7 @@ unsafe extern "C" fn allocate(picture: *mut sys::Dav1dPicture, cookie: *mut c_vo
     }
 }
 
-/// dav1d does not need a picture's memory any more. Called on any thread.
+/// dav1d no longer needs a picture's memory. Called on any thread.
 unsafe extern "C" fn release(picture: *mut sys::Dav1dPicture, _cookie: *mut c_void) {
     // SAFETY: the picture that `allocate` filled.
     let shared = unsafe { (*picture).allocator_data }
@@ -132,7 +132,7 @@ unsafe extern "C" fn release(picture: *mut sys::Dav1dPicture, _cookie: *mut c_vo
     // SAFETY: the reference that `allocate` gave to dav1d, which returns it once.
     let lent = unsafe { Arc::from_raw(shared) };
     // A panic of the owner's drop must not unwind into C; the panic hook has
-    // reported it, and there is nothing else left to do.
+    // reported it, and nothing else can be done.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(lent)));
 }
 
@@ -143,7 +143,7 @@ unsafe extern "C" fn log(
     format: *const std::ffi::c_char,
     arguments: *mut sys::__va_list_tag,
 ) {
-    /// Longer lines are cut.
+    /// Longer lines are truncated.
     const LINE: usize = 512;
     let mut line = [0_u8; LINE];
     // SAFETY: room for LINE bytes, and dav1d's own format with its arguments.

@@ -5,17 +5,17 @@ use std::{ffi::c_void, panic::AssertUnwindSafe, ptr::NonNull};
 
 use crate::sys;
 
-/// The owner of some coded bytes. It is asked for them once, and dropped, on
-/// whatever thread, when dav1d does not need them any more.
+/// The owner of some coded bytes. They are requested once; the owner is dropped, on
+/// any thread, when dav1d no longer needs them.
 pub type Bytes = Box<dyn AsRef<[u8]> + Send>;
 
 /// One input: OBUs of a temporal unit, or of one frame of it, in the
 /// low-overhead format (AV1 specification, section 5).
 pub struct Chunk {
-    /// The caller's name for it; comes back with what it led to.
+    /// The caller's id; returned with the outputs of this input.
     pub id: u64,
-    /// The OBUs. `None` for an input that the caller could not read: it has to
-    /// go in all the same, because later ones may refer to it.
+    /// The OBUs. `None` for an input that the caller could not read: it must still be
+    /// sent, because later ones may refer to it.
     pub bytes: Option<Bytes>,
     /// Inputs before this one are missing: they never became chunks. What it
     /// refers to may be lost.
@@ -23,7 +23,7 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// An input of these bytes, before which nothing is missing.
+    /// An input of these bytes, without a loss before it.
     pub fn new(id: u64, bytes: impl AsRef<[u8]> + Send + 'static) -> Self {
         Self {
             id,
@@ -52,7 +52,7 @@ impl std::fmt::Debug for Chunk {
     }
 }
 
-/// An owner and the bytes that it showed.
+/// An owner and its bytes.
 pub(crate) struct Borrowed {
     owner: NonNull<dyn AsRef<[u8]> + Send>,
     bytes: NonNull<[u8]>,
@@ -63,10 +63,10 @@ unsafe impl Send for Borrowed {}
 
 impl Borrowed {
     pub(crate) fn new(owner: Bytes) -> Self {
-        // Out of its box, the owner stays where it is and nothing but the
-        // pointer reaches it.
+        // Leaked from its box, the owner does not move, and only the pointer
+        // reaches it.
         let owner = NonNull::from(Box::leak(owner));
-        // SAFETY: leaked just now, so valid; never borrowed mutably.
+        // SAFETY: just leaked, so valid; never borrowed mutably.
         let bytes = NonNull::from(unsafe { owner.as_ref() }.as_ref());
         Self { owner, bytes }
     }
@@ -86,11 +86,11 @@ impl Drop for Borrowed {
     }
 }
 
-/// A reference of dav1d's to some bytes.
+/// A reference to some bytes, held by dav1d.
 pub(crate) struct Data(sys::Dav1dData);
 
 impl Data {
-    /// Lends `bytes`, which must not be empty, to dav1d under the name `mark`;
+    /// Lends `bytes`, which must not be empty, to dav1d with the mark `mark`;
     /// `None` when dav1d has no memory for it.
     pub(crate) fn wrap(bytes: Borrowed, mark: i64) -> Option<Self> {
         let mut data = Self(sys::Dav1dData::default());
@@ -127,7 +127,7 @@ unsafe extern "C" fn release(_bytes: *const u8, cookie: *mut c_void) {
     // SAFETY: the cookie is the box that `wrap` made, and dav1d calls once.
     let bytes = unsafe { Box::from_raw(cookie.cast::<Borrowed>()) };
     // A panic of the owner's drop must not unwind into C; the panic hook has
-    // reported it, and there is nothing else left to do.
+    // reported it, and nothing else can be done.
     let _ = std::panic::catch_unwind(AssertUnwindSafe(|| drop(bytes)));
 }
 

@@ -10,7 +10,7 @@ use crate::{
     decoder::Decoder,
 };
 
-/// The library, for ledger and messages.
+/// The library: its name in ledger and messages, and the names of its threads.
 pub const LIBRARY: Library = Library {
     name: Name::from_static("dav1d"),
     thread_names: Cow::Borrowed(THREAD_NAMES),
@@ -18,17 +18,17 @@ pub const LIBRARY: Library = Library {
 
 const THREAD_NAMES: &[Name] = &[Name::from_static("dav1d-")];
 
-/// What a session needs of the process that it runs in.
+/// The objects that the process lends to a session.
 #[derive(Clone)]
 pub struct Environment {
-    /// Has pictures decoded into its memory.
+    /// Allocates the memory that pictures are decoded into.
     pub allocator: Arc<dyn PictureAllocator>,
-    /// Gets dav1d's log; without it dav1d is silent. On machines other than x86-64
-    /// it is silent all the same.
+    /// Receives dav1d's log; without it dav1d does not log. On machines other than
+    /// x86-64 it never logs.
     pub log: Option<LogSink>,
 }
 
-/// Picture memory of its own, and a silent log.
+/// A [`PageAllocator`], and no log.
 impl Default for Environment {
     fn default() -> Self {
         Self {
@@ -44,7 +44,7 @@ impl std::fmt::Debug for Environment {
     }
 }
 
-/// Makes [`Dav1dSession`]s.
+/// Opens [`Dav1dSession`]s.
 #[derive(Debug)]
 pub struct Dav1d {
     config: Config,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Everything that opens a session, as plain data, and the one place that tells dav1d.
+//! The complete config of a session, as plain data, and its conversion for dav1d.
 
 use codecwatch_supervisor::CodecError;
 
@@ -9,29 +9,27 @@ use crate::sys;
 /// luma samples: AV1 specification, annex A.3, `MaxPicSize`.
 pub const LARGEST_LEVEL_PICTURE: u32 = 35_651_584;
 
-/// How to decode. The default is what the stream says: every filter, film
-/// grain, the highest layer. Plain data: a copy opens the same session, also in
-/// another process.
+/// How to decode. The default is conformant: every filter, film grain, the highest
+/// layer. Plain data: a copy opens the same session, also in another process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Threads; 0 = one for each processor. More than dav1d takes (256) is
-    /// brought down to that.
+    /// Threads; 0 = one for each processor. Clamped to dav1d's maximum (256).
     pub n_threads: u32,
     /// Frames that dav1d may work on at the same time, which is also how many
     /// it holds back; 0 = its own choice from the number of threads, 1 = none
-    /// held back. More than dav1d takes (256) is brought down to that.
+    /// held back. Clamped to dav1d's maximum (256).
     pub max_frame_delay: u32,
     /// Whether pictures come with their film grain.
     pub apply_grain: bool,
-    /// The in-loop filters that are run. Without one of them the pictures are
-    /// not those that the encoder had, and errors add up until a key frame.
+    /// The in-loop filters that are run. Without one of them, pictures differ from
+    /// those that the encoder had, and errors accumulate until a key frame.
     pub inloop_filters: InloopFilters,
     /// Operating point of a scalable stream, 0 to 31; 0 = everything.
     pub operating_point: u8,
     /// Whether every spatial layer comes out, or only the highest.
     pub all_layers: bool,
     /// Largest picture, in luma samples; 0 = any size. Checked before memory
-    /// is asked for.
+    /// is requested.
     pub frame_size_limit: u32,
     /// Whether violations of the standard that do not affect decoding count as
     /// damage.
@@ -97,7 +95,7 @@ impl InloopFilters {
 }
 
 impl Config {
-    /// dav1d's settings for these; the callbacks are left as dav1d's own.
+    /// dav1d's settings for this config; the callbacks keep dav1d's defaults.
     pub(crate) fn to_native(&self) -> Result<sys::Dav1dSettings, CodecError> {
         if self.operating_point > 31 {
             let asked = self.operating_point;
@@ -126,9 +124,9 @@ fn native_defaults() -> sys::Dav1dSettings {
     native
 }
 
-/// How many frames a decoder with these settings works on at the same time:
-/// dav1d's own answer. A computation without a session, which cannot block; a
-/// running session publishes the same number, and what follows from it, as its
+/// How many frames a decoder with these settings works on at the same time, according
+/// to dav1d. A computation without a session, which cannot block; a running session
+/// publishes the same number, and what follows from it, as its
 /// [`Facts`](crate::Facts).
 pub fn frame_delay(config: &Config) -> usize {
     config
@@ -140,15 +138,15 @@ pub fn frame_delay(config: &Config) -> usize {
 pub(crate) fn native_frame_delay(native: &sys::Dav1dSettings) -> usize {
     // SAFETY: a reference is a valid pointer; dav1d only reads.
     let answer = unsafe { sys::dav1d_get_frame_delay(native) };
-    // `to_native` keeps the settings in the range that dav1d takes, so this
+    // `to_native` keeps the settings in the range that dav1d accepts, so this
     // is no error.
     usize::try_from(answer).unwrap_or(1)
 }
 
-/// dav1d before 1.1 does not tell; this is what its `dav1d_open` computes
+/// dav1d before 1.1 does not report it; this is what its `dav1d_open` computes
 /// (src/lib.c, `n_tc` and `n_fc`, the same from 1.0.0 to 1.5.4): the square
-/// root of the number of threads, rounded up and at most 8, unless the user
-/// said how many.
+/// root of the number of threads, rounded up and at most 8, unless the user has
+/// set it.
 #[cfg(not(dav1d_frame_delay))]
 pub(crate) fn native_frame_delay(native: &sys::Dav1dSettings) -> usize {
     let threads = match native.n_threads {

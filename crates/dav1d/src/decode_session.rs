@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! dav1d as a supervised session: what goes in and comes out. How it goes on
-//! after damage is in `recovery.rs`.
+//! dav1d as a supervised session: input and output. The recovery after damage is in
+//! `recovery.rs`.
 
 mod recovery;
 
@@ -22,45 +22,44 @@ const PADDING: &[u8] = &[0x7a, 0];
 /// An open decoder.
 ///
 /// # After damage
-/// What dav1d decodes after an error may be built on pictures that are missing
-/// or half-finished, and it does not say so. So the session lets those pictures
-/// out that came before the damage, makes dav1d forget everything, references
-/// included, and passes over every input up to the next one that holds a key
-/// frame; these are [`Decoded::Damaged`] too, with
-/// [`DamageCause::Unreferenced`]. The last sequence header, or what the
-/// container had, is sent again in front of a key frame that has none. The same
-/// goes for the beginning of a stream, after a flush, for an input that the
+/// What dav1d decodes after an error may refer to pictures that are missing or
+/// half-finished, and dav1d does not report that. So the session emits the pictures
+/// that came before the damage, resets dav1d, including its references, and skips
+/// every input up to the next one that holds a key frame; these are
+/// [`Decoded::Damaged`] too, with [`DamageCause::Unreferenced`]. The last sequence
+/// header, or the container's, is sent again before a key frame that has none. The
+/// same applies at the beginning of a stream, after a flush, to an input that the
 /// caller could not read ([`Chunk::damaged`]) and where inputs are missing
-/// ([`Chunk::follows_loss`]). After a key frame that is shown later ("forward key frame"), pictures come out from the moment it
-/// is shown.
+/// ([`Chunk::follows_loss`]). After a key frame that is shown later ("forward key
+/// frame"), pictures come out from the moment it is shown.
 ///
 /// # Spatial layers
-/// For the highest layer alone to come out, each input has to be a whole
-/// temporal unit: while dav1d works on one frame at a time, it takes the end of
-/// an input for the end of its unit.
+/// For only the highest layer to come out, each input has to be a whole temporal
+/// unit: while dav1d works on one frame at a time, it takes the end of an input for
+/// the end of its unit.
 ///
 /// # What goes unnoticed
-/// Damage that dav1d does not notice, such as samples that decode to something
-/// else or a frame that is missing without a word of the caller's, goes unnoticed
-/// here too, up to the next key frame.
+/// Damage that dav1d does not detect, such as samples that decode to wrong values or
+/// a missing frame that the caller has not reported, is not detected here either, up
+/// to the next key frame.
 ///
 /// # Errors
-/// Only what ends the session is a [`CodecError`]: no memory, no threads, a bit
-/// depth that the library was built without.
+/// Only a failure that ends the session is a [`CodecError`]: no memory, no threads, a
+/// bit depth that the library was built without.
 pub struct Dav1dSession {
     decoder: Decoder,
     /// Whether dav1d works on several frames at a time.
     holds_back: bool,
     /// dav1d's record of which of several frames in work is the oldest may be
-    /// wrong, which makes it hang later (src/lib.c, `drain_picture`): one of
-    /// them had an error since dav1d was opened, or it was drained and is none
-    /// that [drains in order](crate::loaded_version::Version::drains_in_order). The flag of a
-    /// frame with an error stays set, and is counted once more at each drain; a
-    /// flush does not clear it either in dav1d 1.0.
+    /// wrong, which makes it hang later (src/lib.c, `drain_picture`): one of them had an
+    /// error since dav1d was opened, or it was drained in a version that does not
+    /// [drain in order](crate::loaded_version::Version::drains_in_order). The flag of a
+    /// frame with an error stays set, and is counted once more at each drain; in
+    /// dav1d 1.0 a flush does not clear it either.
     spoiled: bool,
-    /// The sequence header in force, or what the container says.
+    /// The sequence header in force, or the container's.
     headers: Vec<u8>,
-    /// As these headers say: see [`Summary::is_reduced`](codecwatch_av1::Summary).
+    /// From these headers: see [`Summary::is_reduced`](codecwatch_av1::Summary).
     is_reduced: bool,
     gate: KeyFrameGate,
     in_flight: InFlight,
@@ -68,10 +67,10 @@ pub struct Dav1dSession {
     follows_loss: bool,
 }
 
-/// What a look for a picture led to.
+/// The result of a fetch.
 #[derive(PartialEq, Eq)]
 enum Fetched {
-    /// A picture, or damage that it was possible to go on from.
+    /// A picture, or damage after which dav1d could continue.
     Something,
     /// There is no picture.
     Nothing,
@@ -83,10 +82,10 @@ impl Session for Dav1dSession {
     type Input = Chunk;
     type Output = Decoded;
 
-    /// They are small, and decoded in a millisecond or two.
+    /// Chunks are small, and decoded in a millisecond or two.
     const QUEUE: usize = 8;
 
-    /// None: a frame that is not shown may stay inside for as long as it likes.
+    /// None: a frame that is not shown may stay inside for any time.
     fn delay(&self) -> Option<usize> {
         None
     }
@@ -118,7 +117,7 @@ impl Session for Dav1dSession {
             }
         }
         self.in_flight.enter(id, summary.start == Some(Start::Here));
-        // None but those that are too far back.
+        // Settles only those that are too far back.
         self.settle_before(lane, 0);
         let is_reduced = summary.is_reduced;
         let header = summary.sequence_header.map(<[u8]>::to_vec);
@@ -137,8 +136,8 @@ impl Session for Dav1dSession {
     }
 
     fn drain(&mut self, lane: &Lane<Decoded>) -> Result<Drained, CodecError> {
-        // The first look drains only if the call before it was a look too, so
-        // that it takes two in vain to know that nothing is left.
+        // A fetch drains only if the previous call was a fetch too, so nothing is left
+        // only after two without a picture.
         let mut in_vain = 0;
         while in_vain < 2 {
             let nothing = self.fetch(lane)? == Fetched::Nothing;
@@ -166,8 +165,7 @@ impl Session for Dav1dSession {
 }
 
 impl Dav1dSession {
-    /// A session around a decoder that was just opened. `headers`: what the
-    /// container says.
+    /// A session around a decoder that was just opened. `headers`: the container's.
     pub(crate) fn new(lane: &Lane<Decoded>, decoder: Decoder, headers: Vec<u8>) -> Self {
         let facts = Facts::new(decoder.frame_delay(lane));
         lane.publish(facts);
@@ -183,8 +181,7 @@ impl Dav1dSession {
         }
     }
 
-    /// Sends bytes and takes what comes out. Tells whether dav1d took all of
-    /// them.
+    /// Sends bytes and takes what comes out. Returns whether dav1d took all of them.
     fn feed(&mut self, lane: &Lane<Decoded>, bytes: Borrowed) -> Result<bool, CodecError> {
         let Some(mut data) = wrap(bytes, self.in_flight.newest())? else {
             return Ok(true);
@@ -193,8 +190,8 @@ impl Dav1dSession {
         loop {
             match self.decoder.send(lane, &mut data) {
                 Ok(()) => return self.collect(lane),
-                // It has not looked at all of what it was sent before: each
-                // look for a picture makes it go on until one comes out.
+                // dav1d has not processed all the data sent before: each fetch makes it
+                // continue until a picture comes out.
                 Err(Answer::Again) => match self.fetch(lane)? {
                     Fetched::Something => in_vain = 0,
                     Fetched::Nothing if in_vain < 2 => in_vain += 1,
@@ -210,17 +207,17 @@ impl Dav1dSession {
         }
     }
 
-    /// Takes the pictures that are ready, and has dav1d start on every frame
-    /// that it was sent. Tells whether it did.
+    /// Takes the pictures that are ready, and makes dav1d start every frame that it was
+    /// sent. Returns whether it did.
     fn collect(&mut self, lane: &Lane<Decoded>) -> Result<bool, CodecError> {
         loop {
             match self.fetch(lane)? {
-                // In vain: it has looked at everything.
+                // No picture: dav1d has processed everything.
                 Fetched::Nothing => return Ok(true),
                 Fetched::Dropped => return Ok(false),
-                // It may have stopped in the middle of what it was sent. A
-                // second look would make it go on, but where frames are held
-                // back it would drain them too: there it takes another way.
+                // dav1d may have stopped in the middle of the data. A second fetch would
+                // make it continue, but if frames are held back, it would drain them too:
+                // then `stopped_midway` finds out.
                 Fetched::Something if self.holds_back && !self.stopped_midway(lane)? => {
                     return Ok(true);
                 }
@@ -229,9 +226,9 @@ impl Dav1dSession {
         }
     }
 
-    /// Whether dav1d has not yet looked at all the data that it took: then, and
-    /// only then, it refuses more, even an OBU of nothing. Being sent
-    /// something also ends its draining.
+    /// Whether dav1d has not yet processed all the data that it took: then, and only
+    /// then, it refuses more, even an empty OBU. Sending something also ends its
+    /// draining.
     fn stopped_midway(&mut self, lane: &Lane<Decoded>) -> Result<bool, CodecError> {
         let answer = self.send_obu(lane, PADDING, self.in_flight.newest());
         match answer {
@@ -242,7 +239,7 @@ impl Dav1dSession {
         }
     }
 
-    /// Looks for a picture once, and passes it on.
+    /// Gets a picture from dav1d, if there is one, and passes it on.
     fn fetch(&mut self, lane: &Lane<Decoded>) -> Result<Fetched, CodecError> {
         let fetched = match self.decoder.picture(lane) {
             Ok(delivered) => {
@@ -253,9 +250,9 @@ impl Dav1dSession {
             Err(Answer::Damage(cause)) => return self.damage(lane, cause),
             Err(Answer::Fatal(error)) => return Err(error),
         };
-        // An error in a frame whose arrival made an earlier one come out is
-        // swallowed: dav1d remembers where it was, and says nothing. (An error
-        // that it has yet to tell would have come instead of this answer.)
+        // dav1d does not return an error in a frame whose arrival made an earlier one
+        // come out: it only records where it was. (An error that it has yet to return
+        // would have come instead of this result.)
         if self.holds_back
             && let Some(mark) = self.decoder.damaged_mark(lane)
         {
@@ -282,8 +279,8 @@ impl Dav1dSession {
         self.settle_before(lane, mark);
         let settled = self.in_flight.settle(mark);
         let picture = settled.and_then(|(id, first)| Some((delivered.to_picture(id)?, first)));
-        // dav1d gets its reference back here, on the worker; the picture keeps
-        // the memory without it.
+        // dav1d gets its reference back here, on the worker; the picture has a reference
+        // of its own.
         delivered.release(lane);
         if let Some((picture, first)) = picture {
             emit(lane, Decoded::Picture(Box::new(picture)), u32::from(first));
@@ -297,8 +294,8 @@ impl Dav1dSession {
         }
     }
 
-    /// Settles the inputs before `mark`: pictures come out in the order of
-    /// their inputs, so that these have led to none.
+    /// Settles the inputs before `mark`: pictures come out in the order of their
+    /// inputs, so these have led to none.
     fn settle_before(&mut self, lane: &Lane<Decoded>, mark: i64) {
         while let Some(owed) = self.in_flight.leave_before(mark) {
             if let Some(id) = owed {
@@ -330,7 +327,7 @@ impl std::fmt::Debug for Dav1dSession {
     }
 }
 
-/// Lends bytes to dav1d; `None` for no bytes at all, which it does not take.
+/// Lends bytes to dav1d; `None` for an empty slice, which it does not accept.
 fn wrap(bytes: Borrowed, mark: i64) -> Result<Option<Data>, CodecError> {
     if bytes.bytes().is_empty() {
         return Ok(None);
@@ -339,14 +336,13 @@ fn wrap(bytes: Borrowed, mark: i64) -> Result<Option<Data>, CodecError> {
     Data::wrap(bytes, mark).ok_or_else(no_memory).map(Some)
 }
 
-/// Hands an output over, or drops it when outputs are not wanted any more:
-/// then the decoding goes on all the same.
+/// Emits an output. While outputs are discarded, it is dropped and decoding continues.
 fn emit(lane: &Lane<Decoded>, output: Decoded, frames: u32) {
     let _ = lane.emit(output, frames);
 }
 
-/// dav1d neither takes data nor gives a picture. It never should; going on
-/// would be a busy loop.
+/// dav1d neither takes data nor returns a picture. This should never happen; to
+/// continue would be a busy loop.
 fn stuck() -> CodecError {
     CodecError::Native {
         call: "dav1d_send_data".into(),

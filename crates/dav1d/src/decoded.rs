@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a session gives.
+//! The output of a session.
 
 use crate::Picture;
 
-/// One output. Each input is settled by exactly one of them, in the order of
-/// the inputs but for [`Damaged`](Self::Damaged) ones, which may come early.
+/// One output. Each input is settled by exactly one output, in the order of the
+/// inputs except for [`Damaged`](Self::Damaged) ones, which may come early.
 /// An input that holds several frames to show (unusual) leads to several
 /// pictures; the first settles it.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub enum Decoded {
     Damaged(Damage),
 }
 
-/// An input that was not decoded. The session goes on; see
+/// An input that was not decoded. The session continues; see
 /// [`Dav1dSession`](crate::Dav1dSession) for how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Damage {
@@ -40,8 +40,8 @@ pub enum DamageCause {
     /// The picture would be larger than the user allows.
     #[error("the picture exceeds the frame size limit")]
     TooLarge,
-    /// It needs pictures that are not there, because of earlier damage or
-    /// because the stream did not begin with a key frame. No error of its own.
+    /// It needs missing pictures, because of earlier damage or because the stream did
+    /// not begin with a key frame. Not an error of this input.
     #[error("it needs pictures that were lost")]
     Unreferenced,
 }

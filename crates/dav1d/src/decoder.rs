@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! dav1d's context: one method for each C function, and what its answers mean.
+//! dav1d's context: one method for each C function, and the meaning of its return codes.
 
 use std::{cell::Cell, ffi::c_int, io, ptr, ptr::NonNull};
 
@@ -10,19 +10,19 @@ use crate::{
     sys,
 };
 
-/// An answer that is no success.
+/// A return code other than success.
 pub(crate) enum Answer {
-    /// `EAGAIN`: do the other of send and get first.
+    /// `EAGAIN`: a send needs a get first, or a get needs a send.
     Again,
     /// What was sent cannot be decoded.
     Damage(DamageCause),
-    /// The session cannot go on.
+    /// The session cannot continue.
     Fatal(CodecError),
 }
 
-/// With threads, dav1d (1.0 to 1.5.4, `src/thread_task.c`) says `ENOMEM` for frames
-/// that cannot be decoded, too. So many answers of that kind in a row, with no
-/// picture in between, are believed: it is memory that lacks.
+/// With threads, dav1d (1.0 to 1.5.4, `src/thread_task.c`) returns `ENOMEM` for frames
+/// that cannot be decoded, too. This many consecutive ones, with no picture in between,
+/// are taken for a real lack of memory.
 const UNEXPLAINED_IN_A_ROW: u32 = 16;
 
 /// An open decoder. Used by the thread that opened it.
@@ -32,8 +32,8 @@ pub(crate) struct Decoder {
     /// From `Box::leak`; `settings` points to it, so dav1d calls into it until
     /// it is closed.
     callbacks: NonNull<Callbacks>,
-    /// How often dav1d has said since the last picture that it got no memory, and
-    /// our allocator had given it all that it asked for.
+    /// How often since the last picture dav1d has returned `ENOMEM` although the
+    /// allocator had fulfilled every request.
     unexplained: Cell<u32>,
 }
 
@@ -49,7 +49,7 @@ impl Decoder {
         let callbacks = NonNull::from(Box::leak(Box::new(callbacks)));
         settings.allocator = Callbacks::picture_allocator(callbacks);
         settings.logger = Callbacks::logger(callbacks, hooked);
-        // From here on its drop frees the callbacks.
+        // From here on the decoder's drop frees the callbacks.
         let mut decoder = Self {
             context: ptr::null_mut(),
             settings,
@@ -60,7 +60,7 @@ impl Decoder {
         Ok(decoder)
     }
 
-    /// Closes the decoder and opens it again. Its new threads are then known as the
+    /// Closes the decoder and opens it again. Its new threads are then counted as the
     /// session's.
     pub(crate) fn reopen<O: Send + 'static>(&mut self, lane: &Lane<O>) -> Result<(), CodecError> {
         lane.call("dav1d_close", || self.close_native());
@@ -81,14 +81,14 @@ impl Decoder {
             })
     }
 
-    /// How many frames are in work at most.
+    /// The maximum of frames in work.
     pub(crate) fn frame_delay<O: Send + 'static>(&self, lane: &Lane<O>) -> usize {
         lane.call("dav1d_get_frame_delay", || {
             native_frame_delay(&self.settings)
         })
     }
 
-    /// Hands `data` over. On `Again` and on damage it stays with the caller.
+    /// Sends `data`. On `Again` and on damage the caller keeps it.
     pub(crate) fn send<O: Send + 'static>(
         &mut self,
         lane: &Lane<O>,
@@ -116,8 +116,8 @@ impl Decoder {
         Ok(delivered)
     }
 
-    /// The mark of the data that the last error was in, if there was one since
-    /// the last time and dav1d knows where.
+    /// The mark of the data with the last error, if there was one since the last call
+    /// and dav1d knows where.
     pub(crate) fn damaged_mark<O: Send + 'static>(&mut self, lane: &Lane<O>) -> Option<i64> {
         let mut props = sys::Dav1dDataProps::default();
         let code = lane.call("dav1d_get_decode_error_data_props", || {
@@ -136,7 +136,7 @@ impl Decoder {
         });
     }
 
-    /// Ends the decoder and its threads.
+    /// Closes the decoder and ends its threads.
     pub(crate) fn close<O: Send + 'static>(mut self, lane: &Lane<O>) {
         lane.call("dav1d_close", || self.close_native());
     }
@@ -148,7 +148,7 @@ impl Decoder {
         }
     }
 
-    /// The one place where dav1d's codes get their meaning.
+    /// The only interpretation of dav1d's return codes.
     fn check(&self, call: &'static str, code: c_int) -> Result<(), Answer> {
         if code >= 0 {
             return Ok(());
@@ -184,7 +184,7 @@ impl Decoder {
         )))
     }
 
-    /// Why the allocator gave no memory, if that happened since the last time.
+    /// Why the allocator refused memory, if it has since the last call.
     pub(crate) fn take_allocation_failure(&self) -> Option<String> {
         // SAFETY: valid until the drop; shared access only.
         unsafe { self.callbacks.as_ref() }.take_allocation_failure()
@@ -192,10 +192,10 @@ impl Decoder {
 }
 
 impl Drop for Decoder {
-    /// Closes what was not closed, such as after a panic.
+    /// Closes a decoder that was not closed, such as after a panic.
     fn drop(&mut self) {
         self.close_native();
-        // SAFETY: from a box; dav1d, closed, calls it no more.
+        // SAFETY: from a box; dav1d is closed and no longer calls it.
         drop(unsafe { Box::from_raw(self.callbacks.as_ptr()) });
     }
 }
@@ -204,12 +204,12 @@ impl Drop for Decoder {
 pub(crate) struct Delivered(sys::Dav1dPicture);
 
 impl Delivered {
-    /// The mark of the data that made it come out.
+    /// The mark of the data that led to it.
     pub(crate) fn mark(&self) -> i64 {
         self.0.m.timestamp
     }
 
-    /// What downstream gets of it.
+    /// The picture for downstream.
     pub(crate) fn to_picture(&self, id: u64) -> Option<Picture> {
         // SAFETY: delivered by dav1d_get_picture, and unreferenced by the drop.
         unsafe { Picture::from_native(&self.0, id) }
@@ -223,7 +223,7 @@ impl Delivered {
         header.is_some_and(|header| header.frame_type == sys::DAV1D_FRAME_TYPE_KEY)
     }
 
-    /// Gives dav1d its reference back.
+    /// Returns the reference to dav1d.
     pub(crate) fn release<O: Send + 'static>(self, lane: &Lane<O>) {
         lane.call("dav1d_picture_unref", || drop(self));
     }
@@ -231,7 +231,7 @@ impl Delivered {
 
 impl Drop for Delivered {
     fn drop(&mut self) {
-        // SAFETY: filled by dav1d, or still empty, which dav1d takes too.
+        // SAFETY: filled by dav1d, or still empty, which dav1d accepts too.
         unsafe { sys::dav1d_picture_unref(&raw mut self.0) };
     }
 }

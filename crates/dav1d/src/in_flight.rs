@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The inputs in flight, and what each is still owed. Pure.
+//! The inputs in flight, and which of them are not settled yet. Pure.
 //!
 //! Inputs are counted, and dav1d carries that number, the mark, from data to
 //! pictures and errors. Pictures come out in the order of their marks.
 
 use std::collections::VecDeque;
 
-/// Inputs that are remembered. dav1d works on 256 frames at most, and a frame has
-/// at most 4096 tiles, which may come one to an input: an input that is further
-/// back than this leads to no picture any more.
+/// Maximum of recorded inputs. dav1d works on 256 frames at most, and a frame has
+/// at most 4096 tiles, which may come one per input: an input that is further back
+/// than this can no longer lead to a picture.
 const MOST: usize = 8192;
 
 /// Inputs that may still lead to a picture, oldest first.
@@ -21,16 +21,16 @@ pub(crate) struct InFlight {
 #[derive(Debug)]
 struct Input {
     mark: i64,
-    /// The caller's name for it.
+    /// The caller's id.
     id: u64,
-    /// It holds a key frame that is shown: nothing later refers to before it.
+    /// It holds a key frame that is shown: nothing later refers to inputs before it.
     starts: bool,
     /// An output has settled it.
     settled: bool,
 }
 
 impl InFlight {
-    /// The mark for the next input, which may or may not go in.
+    /// The mark for the next input, which is then entered or not.
     pub(crate) fn next_mark(&mut self) -> i64 {
         self.newest += 1;
         self.newest
@@ -41,7 +41,7 @@ impl InFlight {
         self.newest
     }
 
-    /// The newest input goes in.
+    /// Records the newest input.
     pub(crate) fn enter(&mut self, id: u64, starts: bool) {
         let mark = self.newest;
         self.inputs.push_back(Input {
@@ -52,8 +52,8 @@ impl InFlight {
         });
     }
 
-    /// The oldest input leaves if it is before `mark`, because later ones have
-    /// led to pictures or all has come out, or if there are too many. Its name,
+    /// Removes the oldest input if it is before `mark`, because later ones have led to
+    /// pictures or everything has come out, or if there are too many. Returns its id,
     /// unless it was settled.
     pub(crate) fn leave_before(&mut self, mark: i64) -> Option<Option<u64>> {
         let too_many = self.inputs.len() > MOST;
@@ -64,20 +64,21 @@ impl InFlight {
         Some((!input.settled).then_some(input.id))
     }
 
-    /// An output for this input: the input's name, and whether that settles it.
+    /// Records an output of this input. Returns the input's id, and whether this output
+    /// settles it.
     pub(crate) fn settle(&mut self, mark: i64) -> Option<(u64, bool)> {
         let input = self.inputs.iter_mut().find(|input| input.mark == mark)?;
         let first = !std::mem::replace(&mut input.settled, true);
         Some((input.id, first))
     }
 
-    /// The first input after `mark` that makes good all that follows.
+    /// The first input after `mark` from which on all inputs are good.
     pub(crate) fn start_after(&self, mark: i64) -> Option<i64> {
         let mut later = self.inputs.iter().filter(|input| input.mark > mark);
         later.find(|input| input.starts).map(|input| input.mark)
     }
 
-    /// Nothing is in flight any more, and nobody is owed anything.
+    /// Removes all inputs, without settling them.
     pub(crate) fn clear(&mut self) {
         self.inputs.clear();
     }

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Where decoding may start, and which pictures are built on nothing but what
-//! was decoded since. Pure: it knows inputs by their marks, which grow.
+//! Where decoding may start, and which pictures depend only on what was decoded
+//! since. Pure: it identifies inputs by their marks, which increase.
 //!
-//! After an error dav1d goes on with whatever is in its reference slots. In
-//! some (a header that did not parse) that is the picture of an earlier frame,
-//! in others (a frame that broke) a half-finished one: what refers to them
-//! comes out as a good picture with wrong content. So an error costs
-//! everything up to the next random access point, as the AV1 specification
-//! defines them in section 7.6: the references are flushed, and inputs are
-//! passed over until one holds a key frame.
+//! After an error dav1d continues with the current content of its reference slots.
+//! Some (after a header that did not parse) hold the picture of an earlier frame,
+//! others (after a frame with an error) a half-finished one: a frame that refers to
+//! them comes out as a good picture with wrong content. So an error discards
+//! everything up to the next random access point (AV1 specification, section 7.6):
+//! the references are flushed, and inputs are skipped until one holds a key frame.
 
 use codecwatch_av1::{Start, Summary};
 
@@ -19,19 +18,19 @@ pub(crate) enum Admission {
     Feed,
     /// Decode it, after the sequence header if it has none of its own.
     Restart,
-    /// It needs what was lost.
+    /// Skip it: it refers to what was lost.
     Skip,
-    /// It cannot be read.
+    /// Skip it: it cannot be read.
     Damaged,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) enum KeyFrameGate {
-    /// Nothing has been decoded that anything may be built on.
+    /// Nothing has been decoded that later frames may refer to.
     Lost,
-    /// A key frame was decoded but not shown. What comes out before it is
-    /// shown, or cannot be decoded, may have referred to what was lost.
+    /// A key frame was decoded but not shown. Until it is shown, a picture that comes
+    /// out, or an input that fails, may have referred to what was lost.
     Delayed,
     /// Pictures of inputs from this mark on are good.
     Good(i64),
@@ -58,8 +57,8 @@ impl KeyFrameGate {
         }
     }
 
-    /// A picture came out: may it be shown? A key frame that was hidden makes
-    /// everything good once it is shown.
+    /// Whether a picture that came out may be shown. Once a hidden key frame is shown,
+    /// everything from it on is good.
     pub(crate) fn shows(&mut self, mark: i64, is_key: bool) -> bool {
         match self {
             Self::Delayed if is_key => {
@@ -75,8 +74,8 @@ impl KeyFrameGate {
         matches!(self, Self::Lost)
     }
 
-    /// Whether an error in that input is damage. Otherwise it was to be
-    /// expected: what failed refers to what is lost already.
+    /// Whether an error in that input is damage. Otherwise it is expected: the input
+    /// refers to what is lost already.
     pub(crate) fn is_good(&self, mark: i64) -> bool {
         matches!(self, Self::Good(from) if mark >= *from)
     }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 //! dav1d, the AV1 decoder, as a codec for `codecwatch-supervisor`.
 //!
-//! A [`Config`] is everything that a session is to know of its stream and of the
-//! user's wishes, as plain data; an [`Environment`] is what this process lends it:
-//! memory for pictures, a place for its log. [`Dav1d`], made of both, travels to the
-//! worker and opens a [`Dav1dSession`] there, which publishes its [`Facts`], takes [`Chunk`]s of coded data and gives [`Decoded`] outputs. Coded data
-//! goes in, and pictures come out, without a copy: see [`PictureAllocator`] for
-//! who holds the memory when.
-//! Other framings of AV1 than dav1d's are read by `codecwatch-av1`.
+//! A [`Config`] contains the settings and the stream's headers, as plain data; an
+//! [`Environment`] contains what this process lends to a session: an allocator of
+//! picture memory, a log sink. [`Dav1d`], made of both, is sent to the worker and opens
+//! a [`Dav1dSession`] there, which publishes its [`Facts`], takes [`Chunk`]s of coded
+//! data and emits [`Decoded`] outputs. Neither coded data nor pictures are copied: see
+//! [`PictureAllocator`] for the lifetime of the memory.
+//! `codecwatch-av1` converts other framings of AV1 to dav1d's.
 //!
-//! The bindings are made from the installed header when this crate is built, so
-//! it has to be built again for another dav1d; 1.0 and later are supported.
+//! The bindings are generated from the installed header when this crate is built, so
+//! it has to be rebuilt for another dav1d; 1.0 and later are supported.
 
 mod callbacks;
 mod chunk;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The version of the library that is loaded. It may be another than the one
-//! whose header this crate was built with: what the library does is asked here;
-//! what the header lays out is decided by build.rs.
+//! The version of the loaded library. It may differ from the one whose header this
+//! crate was built with: behaviour depends on this version, layouts on the header
+//! (see build.rs).
 
 use std::{ffi::CStr, sync::LazyLock};
 
@@ -14,7 +14,7 @@ pub(crate) struct Version([u32; 3]);
 /// The version of the loaded library.
 pub(crate) fn loaded_version() -> Version {
     static LOADED: LazyLock<Version> = LazyLock::new(|| {
-        // SAFETY: takes nothing; answers a constant.
+        // SAFETY: takes no argument; returns a constant.
         let text = unsafe { sys::dav1d_version() };
         if text.is_null() {
             return Version::UNKNOWN;
@@ -30,9 +30,9 @@ impl Version {
     /// Before every release.
     const UNKNOWN: Self = Self([0; 3]);
 
-    /// Reads what a build calls itself: `1.5.1`, `1.5.1-12-gdeadbee` (commits
-    /// after a release), or a mere commit, which is [`UNKNOWN`](Self::UNKNOWN).
-    /// A number that is missing counts as 0.
+    /// Parses a version string: `1.5.1`, `1.5.1-12-gdeadbee` (commits after a release),
+    /// or only a commit, which is [`UNKNOWN`](Self::UNKNOWN). A missing number counts
+    /// as 0.
     fn parse(text: &str) -> Self {
         let release = text.split(['-', '+', '~', ' ']).next().unwrap_or_default();
         let mut numbers = Self::UNKNOWN;
@@ -49,14 +49,14 @@ impl Version {
         numbers
     }
 
-    /// Whether dav1d can go on after it was drained while it worked on several
-    /// frames. Older ones may hang later: `drain_picture` (src/lib.c) counts
-    /// places without a frame as if they had one. Seen to hang: 1.0.0.
+    /// Whether dav1d can continue after it was drained while it worked on several
+    /// frames. Older versions may hang later: `drain_picture` (src/lib.c) counts
+    /// slots without a frame as if they had one. 1.0.0 has been seen to hang.
     pub(crate) fn drains_in_order(self) -> bool {
         self >= Self([1, 5, 1])
     }
 
-    /// Whether a picture comes with all its T.35 messages; older ones keep one.
+    /// Whether a picture comes with all its T.35 messages; older versions keep one.
     #[cfg(dav1d_t35_array)]
     pub(crate) fn counts_t35(self) -> bool {
         self >= Self([1, 2, 0])

@@ -49,7 +49,7 @@ pub enum FrameKind {
     Inter,
     /// Refers to nothing, but keeps the references of others.
     IntraOnly,
-    /// Lets a decoder change over to another stream.
+    /// Lets a decoder switch to another stream.
     Switch,
 }
 
@@ -61,8 +61,8 @@ pub struct Frame {
     pub kind: FrameKind,
     /// Spatial layer.
     pub spatial_id: u8,
-    /// Size that the encoder wishes the picture to be shown at, in luma
-    /// samples: a hint that says nothing about the size of the planes.
+    /// Display size that the encoder recommends, in luma samples: a hint, independent
+    /// of the size of the planes.
     pub render_size: (u32, u32),
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Picture memory in pages of its own, for when no other allocator is given.
+//! Picture memory in separate pages: the default allocator.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -9,18 +9,18 @@ use crate::{Allocation, PictureAllocator, PictureMemory, PictureShape, pages::Pa
 /// comes on top.
 const KEPT: usize = 16;
 
-/// Allocates from the kernel and keeps what comes back for pictures of the same
-/// size, which saves the kernel clearing fresh pages for every picture. What it
-/// keeps is freed with it, or when it is [retired](Self::retire).
+/// Allocates from the kernel and keeps returned blocks for pictures of the same
+/// size, so that the kernel need not clear fresh pages for every picture. Kept blocks
+/// are freed with the allocator, or when it is [retired](Self::retire).
 #[derive(Debug, Default)]
 pub struct PageAllocator {
     returned: Arc<Mutex<Returned>>,
 }
 
-/// What became of memory that came back.
+/// The state of returned memory.
 #[derive(Debug)]
 enum Returned {
-    /// It waits to be used again.
+    /// It is kept for reuse.
     Kept(Vec<Pages>),
     /// It was freed.
     Freed,
@@ -33,8 +33,8 @@ impl Default for Returned {
 }
 
 impl Returned {
-    /// A block of that size. Blocks of another size are of no more use: the
-    /// stream has changed its size.
+    /// A block of that size. Drops blocks of another size: the size of the stream has
+    /// changed.
     fn reuse(&mut self, len: usize) -> Option<Pages> {
         let Self::Kept(blocks) = self else {
             return None;
@@ -43,7 +43,7 @@ impl Returned {
         blocks.pop()
     }
 
-    /// Keeps a block, or gives back what is to be freed.
+    /// Keeps a block, or returns it to be freed.
     fn keep(&mut self, pages: Pages) -> Option<Pages> {
         match self {
             Self::Kept(blocks) if blocks.len() < KEPT => {
@@ -76,9 +76,9 @@ impl PictureAllocator for PageAllocator {
 }
 
 impl PageAllocator {
-    /// Frees what is kept, and from now on whatever comes back. Memory that
-    /// dav1d or a picture has stays where it is until they let go. Never waits
-    /// for them.
+    /// Frees the kept blocks, and from now on every block that is returned. Memory that
+    /// dav1d or a picture holds stays valid until they release it. Never waits for
+    /// them.
     pub fn retire(&self) {
         let kept = std::mem::replace(&mut *lock(&self.returned), Returned::Freed);
         drop(kept);
@@ -107,7 +107,7 @@ impl Drop for Block {
         let (Some(home), Some(pages)) = (self.home.upgrade(), self.pages.take()) else {
             return;
         };
-        // Outside the lock.
+        // Drop it without holding the lock.
         let freed = lock(&home).keep(pages);
         drop(freed);
     }
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(kept(&allocator), Some(1));
     }
 
-    /// How many blocks are kept; `None` when nothing is any more.
+    /// How many blocks are kept; `None` once the allocator is retired.
     fn kept(allocator: &PageAllocator) -> Option<usize> {
         match &*lock(&allocator.returned) {
             Returned::Kept(blocks) => Some(blocks.len()),

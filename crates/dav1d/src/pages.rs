@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Memory straight from the kernel.
+//! Memory directly from the kernel.
 //!
-//! What malloc gives for blocks of this size it often keeps when it is freed
-//! (glibc raises its threshold for separate mappings with the first block that
-//! comes back), so that a decoder that has stopped would hold its pictures'
-//! memory all the same.
+//! malloc often keeps blocks of this size when they are freed (glibc raises its
+//! threshold for separate mappings with the first block that is freed), so a stopped
+//! decoder would still hold the memory of its pictures.
 
 use std::ptr::{self, NonNull};
 
-/// Zeroed pages of their own, which go back to the kernel when dropped.
+/// A separate mapping of zeroed pages, returned to the kernel when dropped.
 #[derive(Debug)]
 pub(crate) struct Pages {
     start: NonNull<u8>,
@@ -19,7 +18,7 @@ pub(crate) struct Pages {
 unsafe impl Send for Pages {}
 
 impl Pages {
-    /// `None` when there is not that much memory, or for no bytes at all.
+    /// `None` when there is not enough memory, or for 0 bytes.
     pub(crate) fn new(len: usize) -> Option<Self> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
@@ -45,7 +44,7 @@ impl Pages {
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        // SAFETY: a mapping of `new`, which nobody borrows any more.
+        // SAFETY: a mapping of `new`, which is no longer borrowed.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.len) };
     }
 }

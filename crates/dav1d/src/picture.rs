@@ -17,7 +17,7 @@ use crate::{
 ///
 /// The memory must not be changed: dav1d may still refer to it.
 pub struct Picture {
-    /// The input that made this picture come out.
+    /// The input that led to this picture.
     pub id: u64,
     /// From the frame header.
     pub frame: Frame,
@@ -49,7 +49,7 @@ pub struct Plane<'a> {
     pub bytes: &'a [u8],
     /// Bytes from one row to the next.
     pub stride: usize,
-    /// Bytes of a row that are samples.
+    /// Bytes of a row without padding.
     pub row_bytes: usize,
     /// Number of rows.
     pub rows: usize,
@@ -65,9 +65,9 @@ impl<'a> Plane<'a> {
 }
 
 impl Picture {
-    /// Copies what there is to know from a picture that dav1d delivered, and
-    /// takes a share of its memory. `None` for a picture that the session's
-    /// own allocator did not make, which dav1d never delivers.
+    /// Copies the metadata of a picture that dav1d delivered, and takes a reference to
+    /// its memory. `None` for a picture that the session's own allocator did not
+    /// allocate, which dav1d never delivers.
     ///
     /// # Safety
     /// `native` was filled by `dav1d_get_picture`, of a session whose pictures
@@ -108,8 +108,8 @@ impl Picture {
         self.memory.shape()
     }
 
-    /// The samples of plane 0 (Y or G), 1 (U or B) or 2 (V or R); `None` for a
-    /// plane that there is not.
+    /// The samples of plane 0 (Y or G), 1 (U or B) or 2 (V or R); `None` for a plane
+    /// that does not exist.
     pub fn plane(&self, plane: usize) -> Option<Plane<'_>> {
         if plane >= self.shape().planes() {
             return None;
@@ -118,13 +118,13 @@ impl Picture {
         Some(unsafe { self.memory.read(plane) })
     }
 
-    /// Where the planes are in the memory that the allocator gave.
+    /// Where the planes are in the allocator's memory.
     pub fn layout(&self) -> &PictureLayout {
         self.memory.layout()
     }
 
-    /// What the allocator wanted to find again with the picture; `None` if it
-    /// was nothing, or no `T`.
+    /// The handle that the allocator attached to the picture; `None` if there is none,
+    /// or it is no `T`.
     pub fn handle<T: Any>(&self) -> Option<&T> {
         self.memory.handle()?.downcast_ref()
     }
@@ -133,7 +133,7 @@ impl Picture {
     /// be shown twice) holds it any more.
     ///
     /// # Errors
-    /// The picture, unchanged, while somebody else holds the memory.
+    /// The picture, unchanged, while one of them holds the memory.
     pub fn into_memory(mut self: Box<Self>) -> Result<Box<dyn PictureMemory>, Box<Self>> {
         match Arc::try_unwrap(self.memory) {
             Ok(lent) => Ok(lent.into_memory()),

@@ -1,53 +1,51 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The memory that dav1d decodes into, and who holds it when.
+//! The memory that dav1d decodes into, and its lifetime.
 //!
-//! A picture is read by dav1d, as a reference for later pictures, for a while
-//! after it was delivered. So the memory is shared from the start: one
-//! reference goes to dav1d (its `allocator_data`), one travels with each
-//! [`Picture`](crate::Picture). Whoever lets go last gives the memory back, on
-//! whatever thread that is, and nobody downstream ever calls dav1d for it.
-//! Until then the bytes are written by dav1d alone, and only before it
+//! dav1d reads a picture, as a reference for later pictures, for some time after it
+//! was delivered. So the memory is shared from the start: dav1d has one reference
+//! (its `allocator_data`), and each [`Picture`](crate::Picture) has one. The last
+//! one to be dropped, on any thread, returns the memory, and no code downstream ever
+//! calls dav1d for it. Until then only dav1d writes the bytes, and only before it
 //! delivers the picture.
 
 use std::{any::Any, ptr::NonNull};
 
 use crate::{PictureLayout, PictureShape, Plane};
 
-/// Gives dav1d the memory of each picture.
+/// Allocates the memory of each picture for dav1d.
 ///
-/// Called on the worker, in the middle of decoding: it must not wait for
-/// downstream. The memory may come back, by being dropped, on any thread.
+/// Called on the worker, during decoding: it must not wait for downstream. The memory
+/// may be returned, by dropping it, on any thread.
 pub trait PictureAllocator: Send + Sync + 'static {
-    /// Memory for one picture; `None` when there is none, which ends the run
+    /// Memory for one picture; `None` when none is available, which ends the run
     /// with [`CodecError::Resource`](codecwatch_supervisor::CodecError::Resource).
     /// Memory that [`PictureShape::check`] refuses ends it too.
     fn allocate(&self, shape: &PictureShape) -> Option<Allocation>;
 }
 
-/// Bytes that can be written for as long as they are lent.
+/// Bytes that can be written while they are lent.
 ///
-/// Asked once: the borrow that [`bytes`](Self::bytes) returns is held until
-/// neither dav1d nor a picture needs the memory, and nothing else of the
-/// object is touched meanwhile.
+/// Called once: the borrow that [`bytes`](Self::bytes) returns is held until
+/// neither dav1d nor a picture needs the memory, and the rest of the object is not
+/// accessed meanwhile.
 pub trait PictureMemory: Send + 'static {
-    /// All of it, the padding included.
+    /// All bytes, including the padding.
     fn bytes(&mut self) -> &mut [u8];
 }
 
-/// What an allocator hands over.
+/// What an allocator returns.
 pub struct Allocation {
     /// The bytes.
     pub memory: Box<dyn PictureMemory>,
-    /// Where in them the planes are; [`PictureShape::layout`] is one that
-    /// always serves.
+    /// Where the planes are; [`PictureShape::layout`] is always accepted.
     pub layout: PictureLayout,
-    /// Whatever the allocator wants to find again in the delivered
+    /// Any object that the allocator attaches to the delivered
     /// [`Picture`](crate::Picture::handle), such as the buffer that the bytes
     /// belong to.
     pub handle: Option<Box<dyn Any + Send + Sync>>,
 }
 
-/// Memory while it is lent to dav1d or shown to downstream.
+/// Memory while it is lent to dav1d or shared with downstream.
 pub(crate) struct Lent {
     base: NonNull<u8>,
     shape: PictureShape,
@@ -64,20 +62,20 @@ unsafe impl Send for Lent {}
 unsafe impl Sync for Lent {}
 
 impl Lent {
-    /// Borrows the memory of an allocation, if it serves for `shape`.
+    /// Borrows the memory of an allocation, if it is suitable for `shape`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Describes what is wrong with it.
     pub(crate) fn new(shape: &PictureShape, allocation: Allocation) -> Result<Self, &'static str> {
         let Allocation {
             memory,
             layout,
             handle,
         } = allocation;
-        // Out of its box, the owner stays where it is and nothing but the
-        // pointer reaches it.
+        // Leaked from its box, the owner does not move, and only the pointer
+        // reaches it.
         let mut owner = NonNull::from(Box::leak(memory));
-        // SAFETY: leaked just now, so valid, and reached by nobody else.
+        // SAFETY: just leaked, so valid, and nothing else reaches it.
         let bytes = unsafe { owner.as_mut() }.bytes();
         let checked = shape.check(&layout, bytes);
         let base = NonNull::from(bytes).cast();
@@ -135,7 +133,7 @@ impl Lent {
         }
     }
 
-    /// Gives the memory back to its owner.
+    /// Returns the memory to its owner.
     pub(crate) fn into_memory(self) -> Box<dyn PictureMemory> {
         let mut lent = std::mem::ManuallyDrop::new(self);
         lent.handle = None;
@@ -148,7 +146,7 @@ impl Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         // SAFETY: leaked from a box in `new`; the borrow in `base` ends with
-        // `self`, which nobody shares any more.
+        // `self`, which is no longer shared.
         drop(unsafe { Box::from_raw(self.owner.as_ptr()) });
     }
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The size and format of a picture, and how dav1d wants it laid out in memory.
+//! The size and format of a picture, and the memory layout that dav1d requires.
 
 use codecwatch_av1::Color;
 
 use crate::{metadata, sys};
 
-/// Alignment of planes and rows, and what has to follow the last row, in bytes
-/// (`DAV1D_PICTURE_ALIGNMENT` in dav1d's picture.h): SIMD reads over the end.
+/// Alignment of planes and rows, and padding after the last row, in bytes
+/// (`DAV1D_PICTURE_ALIGNMENT` in dav1d's picture.h): SIMD reads beyond the end.
 pub const ALIGNMENT: usize = sys::DAV1D_PICTURE_ALIGNMENT as usize;
 
 /// Planes are written in whole blocks of this many luma samples, both ways
@@ -37,7 +37,7 @@ impl Chroma {
         }
     }
 
-    /// How far width and height of plane `plane` are shifted down.
+    /// The right shift of width and height for plane `plane`.
     const fn shift(self, plane: usize) -> (u32, u32) {
         match self {
             Self::Yuv420 if plane > 0 => (1, 1),
@@ -47,7 +47,7 @@ impl Chroma {
     }
 }
 
-/// What memory for one picture has to hold.
+/// The size and format of a picture, for which its memory has to suffice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PictureShape {
     /// Width in luma samples.
@@ -59,13 +59,13 @@ pub struct PictureShape {
     /// 8, 10 or 12. Above 8 a sample takes two bytes, in the machine's order,
     /// its value in the low bits.
     pub bit_depth: u8,
-    /// How the samples become colours.
+    /// The colour description.
     pub color: Color,
 }
 
 impl PictureShape {
-    /// Of a picture that dav1d asks memory for; `None` when its size or format
-    /// makes no sense.
+    /// The shape of a picture that dav1d requests memory for; `None` when its size or
+    /// format is invalid.
     pub(crate) fn from_native(
         parameters: &sys::Dav1dPictureParameters,
         sequence: &sys::Dav1dSequenceHeader,
@@ -114,7 +114,7 @@ impl PictureShape {
         (width * self.sample_bytes(), height)
     }
 
-    /// A layout that dav1d takes; `None` when this machine cannot address that
+    /// A layout that dav1d accepts; `None` when this machine cannot address that
     /// much.
     pub fn layout(&self) -> Option<PictureLayout> {
         let mut layout = PictureLayout::default();
@@ -122,8 +122,8 @@ impl PictureShape {
         for plane in 0..self.planes() {
             let (bytes, rows) = self.padded_plane(plane);
             let mut stride = bytes.next_multiple_of(ALIGNMENT);
-            // Rows a multiple of 1 KiB apart share few cache sets, which costs
-            // dav1d speed; its own allocator avoids them in the same way.
+            // Rows whose distance is a multiple of 1 KiB share few cache sets, which
+            // slows dav1d down; its own allocator avoids them in the same way.
             if stride.is_multiple_of(1024) {
                 stride += ALIGNMENT;
             }
@@ -135,10 +135,10 @@ impl PictureShape {
         Some(layout)
     }
 
-    /// Whether dav1d can decode into bytes that are laid out so.
+    /// Checks whether dav1d can decode into bytes with this layout.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// Describes what is wrong with them.
     pub fn check(&self, layout: &PictureLayout, bytes: &[u8]) -> Result<(), &'static str> {
         for plane in 0..self.planes() {
             let (row_bytes, rows) = self.padded_plane(plane);
@@ -171,7 +171,7 @@ pub struct PictureLayout {
     pub offsets: [usize; 3],
     /// Bytes from one row to the next; the same for both chroma planes.
     pub strides: [usize; 3],
-    /// Bytes in all, with the [`ALIGNMENT`] bytes that have to follow the last
+    /// Bytes in total, including the [`ALIGNMENT`] bytes that have to follow the last
     /// plane.
     pub size: usize,
 }

@@ -18,7 +18,7 @@
 
 include!(concat!(env!("OUT_DIR"), "/dav1d.rs"));
 
-/// What a dav1d function answers for the error `errno` (`DAV1D_ERR` in its header).
+/// The return code of dav1d for the error `errno` (`DAV1D_ERR` in its header).
 pub const fn error(errno: i32) -> i32 {
     -errno
 }

@@ -17,7 +17,7 @@ pub(crate) struct BitrateChange {
 
 #[cfg(svt_1_8)]
 impl BitrateChange {
-    /// To so many bits per second.
+    /// A change to this many bits per second.
     pub(crate) fn to(bitrate: Option<u32>) -> Self {
         Self {
             info: bitrate.map(|target_bit_rate| sys::SvtAv1RateInfo {
@@ -52,12 +52,12 @@ impl BitrateChange {
 
 #[cfg(not(svt_1_8))]
 impl BitrateChange {
-    /// This library has no such event; a session refuses the change before.
+    /// This library has no such event; the session has already refused the change.
     pub(crate) fn to(_bitrate: Option<u32>) -> Self {
         Self {}
     }
 
-    /// Nothing changes, so nothing is needed.
+    /// No change, so no key frame is needed.
     pub(crate) fn needs_key(&self) -> bool {
         false
     }

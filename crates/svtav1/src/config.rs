@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The settings of an encoder, in the words of `svtav1enc`'s properties and of
-//! the video format; nothing of the C interface.
+//! The settings of an encoder, in the terms of `svtav1enc`'s properties and of
+//! the video format, without the C interface.
 
 /// How bits are spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RateControl {
-    /// What the library does when nothing is asked of it: constant rate factor
-    /// at a quality of its own choice.
+    /// The library's default: constant rate factor at its default quality.
     Library,
     /// Constant rate factor, 0 to 63.
     Crf(u8),
     /// Constant quantiser, 0 to 63.
     Cqp(u8),
-    /// Variable bitrate, bits per second. No library from 1.8 on takes a `max`.
+    /// Variable bitrate, bits per second. Libraries from 1.8 on refuse a `max`.
     Vbr {
         /// The rate to reach on average.
         target: u32,
         /// The rate not to exceed; `None` for no limit.
         max: Option<u32>,
     },
-    /// Constant bitrate, bits per second. Implies low delay: no SVT-AV1 has
+    /// Constant bitrate, bits per second. Implies low delay: no SVT-AV1 supports
     /// constant bitrate in random access.
     Cbr {
         /// The rate to keep.
@@ -28,10 +27,10 @@ pub enum RateControl {
 }
 
 impl RateControl {
-    /// What `svtav1enc` makes of its properties: bitrates in bits per second,
-    /// 0 for none; `crf` and `cqp` from -1 (off). A target bitrate comes before
-    /// `crf`, and `crf` before `cqp`; a maximum equal to the target means
-    /// constant bitrate; 0 switches `crf` and `cqp` off like -1.
+    /// The rate control that `svtav1enc` selects: bitrates in bits per second,
+    /// 0 for none; `crf` and `cqp` from -1 (off). A target bitrate takes precedence
+    /// over `crf`, and `crf` over `cqp`; a maximum equal to the target means
+    /// constant bitrate; 0 disables `crf` and `cqp` like -1.
     pub fn from_properties(target: u32, max: u32, crf: i32, cqp: i32) -> Self {
         let quantiser = |value: i32| u8::try_from(value).ok().filter(|&value| value > 0);
         if target != 0 {
@@ -58,7 +57,7 @@ pub enum IntraRefresh {
     Idr,
 }
 
-/// Bits of a sample. Samples of ten bits take two bytes, little end first.
+/// Bits of a sample. Samples of ten bits take two bytes, little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BitDepth {
     /// One byte a sample.
@@ -86,16 +85,16 @@ pub struct FrameRate {
     pub denominator: u32,
 }
 
-/// How samples become light: code points of ITU-T H.273. 2 is "unspecified".
+/// Colour description: code points of ITU-T H.273. 2 is "unspecified".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Color {
     /// Colour primaries.
     pub primaries: u8,
     /// Transfer characteristics.
     pub transfer: u8,
-    /// Matrix coefficients. 0 (identity: RGB) does not go with 4:2:0.
+    /// Matrix coefficients. 0 (identity: RGB) is invalid with 4:2:0.
     pub matrix: u8,
-    /// Samples use the full range of their bits, not the studio range.
+    /// Samples use the full range, not the studio range.
     pub full_range: bool,
 }
 
@@ -113,7 +112,7 @@ impl Default for Color {
 /// Where a chroma sample of 4:2:0 lies among its four luma samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ChromaPosition {
-    /// Not known, or one that AV1 has no word for.
+    /// Not known, or one that AV1 cannot express.
     #[default]
     Unknown,
     /// In line with the left column, between the rows (as in MPEG-2, "left").
@@ -136,7 +135,7 @@ pub struct MasteringDisplay {
     pub min_luminance: u32,
 }
 
-/// The light of the content (CTA-861.3), in candela per square metre.
+/// Content light level (CTA-861.3), in candela per square metre.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContentLight {
     /// Of the brightest pixel.
@@ -145,24 +144,24 @@ pub struct ContentLight {
     pub max_average: u16,
 }
 
-/// The longest intra period that the library takes; a longer one means the same
-/// to anybody.
+/// The longest intra period that the library accepts; a longer one has the same
+/// effect in practice.
 pub(crate) const MAX_INTRA_PERIOD: i32 = i32::MAX - 1;
 
-/// The settings of one encoder. [`Config::check`] says whether the installed
-/// library takes them.
+/// The settings of one encoder. [`Config::check`] tests whether the installed
+/// library accepts them.
 ///
 /// Plain data: a copy opens the same session, also in another process.
 ///
-/// `parameters` come after every other setting of coding and before those of
+/// `parameters` are applied after every other coding setting and before those of
 /// the picture (size, frame rate, depth, colour), as in `svtav1enc`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// 0 (slow, good) to 13 (fast).
     pub preset: u8,
-    /// How bits are spent.
+    /// Rate control.
     pub rate_control: RateControl,
-    /// Quantisers that rate control may use, 0 to 63; heeded with a bitrate only.
+    /// Quantisers that rate control may use, 0 to 63; used with a bitrate only.
     pub min_qp: u8,
     /// See [`min_qp`](Self::min_qp).
     pub max_qp: u8,
@@ -173,7 +172,7 @@ pub struct Config {
     pub intra_period_length: i32,
     /// What starts a group of pictures.
     pub intra_refresh: IntraRefresh,
-    /// How much runs in parallel, 0 (the library's choice) to 6. From 3.0 on.
+    /// Degree of parallelism, 0 (the library's choice) to 6. From 3.0 on.
     pub level_of_parallelism: u32,
     /// Processors to use, 0 for all. Before 3.0.
     pub logical_processors: u32,
@@ -185,8 +184,8 @@ pub struct Config {
     pub width: u32,
     /// In pixels.
     pub height: u32,
-    /// Steers rate control and the automatic intra period; the timing of the
-    /// stream is the container's.
+    /// Affects rate control and the automatic intra period; the container has the
+    /// timing of the stream.
     pub frame_rate: FrameRate,
     /// Of input and output.
     pub bit_depth: BitDepth,
@@ -238,7 +237,7 @@ mod tests {
     fn properties_mean_what_they_mean_to_svtav1enc() {
         let from = RateControl::from_properties;
         assert_eq!(from(0, 0, 35, -1), RateControl::Crf(35));
-        // With the default crf, cqp alone changes nothing.
+        // With the default crf, cqp alone has no effect.
         assert_eq!(from(0, 0, 35, 20), RateControl::Crf(35));
         assert_eq!(from(0, 0, -1, 20), RateControl::Cqp(20));
         assert_eq!(from(0, 0, 0, 20), RateControl::Cqp(20));
@@ -258,7 +257,7 @@ mod tests {
             }
         );
         assert_eq!(from(1000, 1000, 35, -1), RateControl::Cbr { target: 1000 });
-        // A maximum without a target is not looked at.
+        // A maximum without a target is ignored.
         assert_eq!(from(0, 2000, 35, -1), RateControl::Crf(35));
     }
 }

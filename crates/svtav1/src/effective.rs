@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a [`Config`] comes to in a given version of the library: defaults filled
-//! in, parameters applied, and the library's own quiet changes made. Rules,
-//! latency and capabilities are read off here, without any session.
+//! The effect of a [`Config`] in a given version of the library: with defaults filled
+//! in, parameters applied, and the changes that the library makes silently. Rules,
+//! latency and capabilities are derived from it, without any session.
 
 use crate::config::{Config, FrameRate, IntraRefresh, MAX_INTRA_PERIOD, RateControl};
 use crate::parameters::{bitrate, flag, integer};
@@ -29,7 +29,7 @@ pub(crate) enum Structure {
     RandomAccess,
 }
 
-/// Pixels of the sizes at which the library changes its mind.
+/// Pixels of the sizes at which the library's decisions change.
 pub(crate) const PIXELS_360P: u64 = 0x4ce00;
 pub(crate) const PIXELS_720P: u64 = 0x16da00;
 pub(crate) const PIXELS_1080P: u64 = 0x53_5200;
@@ -42,7 +42,7 @@ pub(crate) struct Effective {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) frame_rate: FrameRate,
-    /// As asked for; see [`coded_preset`](Self::coded_preset).
+    /// As requested; see [`coded_preset`](Self::coded_preset).
     pub(crate) preset: i64,
     pub(crate) mode: Mode,
     /// Quantisers vary within a frame; off means constant quantiser.
@@ -50,7 +50,7 @@ pub(crate) struct Effective {
     pub(crate) structure: Structure,
     /// `pred-struct` was among the parameters.
     pub(crate) structure_was_named: bool,
-    /// Bits per second, when one was named.
+    /// Bits per second, if set.
     pub(crate) target_bitrate: Option<u32>,
     /// Bits per second, 0 for none.
     pub(crate) max_bitrate: u32,
@@ -117,8 +117,8 @@ impl Effective {
         effective
     }
 
-    /// One parameter. What cannot be read changes nothing here: the library
-    /// refuses it when the session is opened.
+    /// Applies one parameter. A value that cannot be parsed has no effect here: the
+    /// library refuses it when the session is opened.
     fn apply(&mut self, name: &str, value: &str) {
         let number = || integer(value);
         let unsigned = || integer(value).and_then(|value| u32::try_from(value).ok());
@@ -170,7 +170,7 @@ impl Effective {
         }
     }
 
-    /// Frames with the key frame, unlike an intra period; or seconds.
+    /// In frames, including the key frame (unlike an intra period), or in seconds.
     fn key_interval(&self, value: &str) -> Option<i64> {
         if let Some(seconds) = value.strip_suffix('s') {
             let rate = self.frame_rate;
@@ -191,7 +191,7 @@ impl Effective {
         }
     }
 
-    /// What follows from the whole.
+    /// Applies what follows from the combination of all settings.
     fn settle(&mut self) {
         // Both here and in `native::configure`: constant bitrate means low delay.
         if self.mode == Mode::ConstantBitrate && !self.structure_was_named {
@@ -221,13 +221,13 @@ impl Effective {
         }
     }
 
-    /// Whether the library will not look at the maximum bitrate.
+    /// Whether the library will ignore the maximum bitrate.
     pub(crate) fn ignores_maximum(&self) -> bool {
         self.version.at_least(4, 0) && self.structure != Structure::RandomAccess
     }
 
-    /// The preset that the library will use: each version numbers them anew
-    /// and moves what it does not have to the nearest that it has.
+    /// The preset that the library will use: each version has its own numbering and
+    /// replaces a preset that it lacks by the nearest one.
     pub(crate) fn coded_preset(&self) -> i64 {
         let version = self.version;
         let low_delay = self.structure == Structure::LowDelay;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The session: one lane sends pictures, another receives packets.
 //!
-//! The receive lane waits in `svt_av1_enc_get_packet` all the time, so a packet
-//! comes out when it is ready, in every version and structure. (Asking without
-//! waiting is no alternative: in low delay the library waits all the same from
-//! 2.3 on, and one thread that does both would hang.) A library that was built
-//! with asserts would refuse to be waited for before the end of the stream.
+//! The receive lane always waits in `svt_av1_enc_get_packet`, so a packet comes out
+//! when it is ready, in every version and structure. (Polling is no alternative: in
+//! low delay the library waits anyway from 2.3 on, and one thread that does both
+//! would hang.) A library that was built with asserts would fail in a blocking call
+//! before the end of the stream.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -27,7 +27,7 @@ use crate::preset_slot::{PresetSlot, Reservation};
 use crate::sys;
 use crate::version::Version;
 
-/// The library's key in ledger and open lane. It names its threads `svt-...`
+/// The library's key in ledger and open permit. It names its threads `svt-...`
 /// since 4.0; before, they have the name of the worker that opened the session.
 pub const LIBRARY: Library = Library {
     name: Name::from_static("SVT-AV1"),
@@ -38,8 +38,8 @@ const THREAD_NAMES: &[Name] = &[Name::from_static("svt-")];
 
 impl Config {
     /// Whether [`Picture::force_key`] makes a key frame in mid-stream: always
-    /// from 1.8 on; before, in random access without a bitrate only. Elsewhere a
-    /// key frame takes a new session, which begins with one.
+    /// from 1.8 on; before, in random access without a bitrate only. Otherwise a
+    /// key frame requires a new session, which begins with one.
     pub fn can_force_key(&self) -> bool {
         let settings = Effective::new(self, Version::installed());
         settings.version.at_least(1, 8)
@@ -48,8 +48,8 @@ impl Config {
 
     /// Whether [`Picture::bitrate`] works in mid-stream: from 1.8 on at constant
     /// bitrate, from 4.2 on with `rtc=1` among the parameters too. Before 4.0
-    /// the frame that changes it becomes a key frame. Elsewhere a new bitrate
-    /// takes a new session.
+    /// the frame that changes it becomes a key frame. Otherwise a new bitrate
+    /// requires a new session.
     pub fn can_change_bitrate(&self) -> bool {
         let settings = Effective::new(self, Version::installed());
         cfg!(svt_1_8)
@@ -60,7 +60,7 @@ impl Config {
     }
 }
 
-/// Opens SVT-AV1 sessions: the factory that travels to the worker.
+/// Opens SVT-AV1 sessions: the factory that is sent to the worker.
 #[derive(Debug)]
 pub struct SvtAv1 {
     config: Config,
@@ -68,8 +68,8 @@ pub struct SvtAv1 {
 }
 
 impl SvtAv1 {
-    /// A session with these settings. They are checked when it is opened; see
-    /// [`Config::check`] for earlier.
+    /// A session with these settings. They are checked when it is opened; call
+    /// [`Config::check`] to check them earlier.
     pub fn new(config: Config) -> Self {
         Self {
             config,
@@ -94,7 +94,7 @@ impl Codec for SvtAv1 {
     }
 
     fn open(mut self, lane: &Lane<Output>) -> Result<SvtAv1Session, CodecError> {
-        // Who opens without a supervisor has not waited.
+        // A caller without a supervisor has not waited yet.
         self.wait_for_turn(lane)?;
         let place = self.place.take().ok_or_else(encoder::told_to_close)?;
         let encoder = Encoder::open(lane, &self.config, place.occupy())?;
@@ -118,21 +118,21 @@ impl Codec for SvtAv1 {
 /// Pictures inside: the library's timestamp and the caller's id, oldest first.
 type Pending = Mutex<VecDeque<(i64, u64)>>;
 
-/// The lane that goes on receiving after the receive lane has failed.
+/// The lane that receives after the receive lane has failed.
 type Discarder = Mutex<Option<Sibling>>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An open encoder. Dropped without [`close`](Session::close), it leaks: its
+/// An open encoder. It leaks if dropped without [`close`](Session::close), because its
 /// receive lane may be inside the library.
 #[derive(Debug)]
 pub struct SvtAv1Session {
     encoder: Arc<Encoder>,
     pending: Arc<Pending>,
-    /// Started with the first picture: without one, some libraries would never
-    /// let it go again.
+    /// Started with the first picture: without a picture, some libraries would never
+    /// return its call.
     receiver: Option<Sibling>,
     /// Started when the receiver fails.
     discarder: Arc<Discarder>,
@@ -140,7 +140,7 @@ pub struct SvtAv1Session {
     begun: bool,
     /// The end of the stream was sent.
     ended: bool,
-    /// Pictures sent: the timestamp of the next.
+    /// The number of pictures sent, which is the timestamp of the next.
     sent: i64,
     format: Format,
     scratch: Scratch,
@@ -153,8 +153,8 @@ impl Session for SvtAv1Session {
     type Input = Picture;
     type Output = Output;
 
-    /// Raw pictures, each out of upstream's pool: one to be taken while the next is
-    /// made.
+    /// Raw pictures, each from upstream's pool: one can be taken while upstream produces
+    /// the next.
     const QUEUE: usize = 2;
 
     fn delay(&self) -> Option<usize> {
@@ -183,8 +183,8 @@ impl Session for SvtAv1Session {
 
     fn drain(&mut self, lane: &Lane<Output>) -> Result<Drained, CodecError> {
         self.end(lane)?;
-        // The library says that everything is out: a stream that lacks pictures is not
-        // complete for that.
+        // The library reports that everything is out, but a stream that lacks pictures
+        // is not complete.
         match lock(&self.pending).len() {
             0 => Ok(Drained::Spent),
             missing => Err(CodecError::Native {
@@ -202,7 +202,7 @@ impl Session for SvtAv1Session {
     fn close(mut self, lane: &Lane<Output>) -> Result<(), CodecError> {
         self.encoder.closing();
         let ended = self.end(lane);
-        // The receive lane has ended and given up its share.
+        // The receive lane has ended and dropped its reference.
         let Some(encoder) = Arc::into_inner(self.encoder) else {
             return Err(CodecError::Resource(
                 "the receive lane still holds the encoder".to_owned(),
@@ -272,8 +272,8 @@ impl SvtAv1Session {
     /// Sends the end of the stream, once, and waits until everything is out.
     fn end(&mut self, lane: &Lane<Output>) -> Result<(), CodecError> {
         if !self.ended {
-            // Without it the receive lane never ends: a failure is told at once, and the
-            // close tries again.
+            // Without it the receive lane never ends: a failure is returned at once, and
+            // the close tries again.
             if self.begun {
                 self.encoder.send_end(lane)?;
             } else {
@@ -295,10 +295,10 @@ impl SvtAv1Session {
         }
     }
 
-    /// The end of a stream of which the library has taken no picture; the receive
-    /// lane may wait for one all the same. Before 2.0 the end comes out
-    /// with the last picture, and the library would wait for one for ever: it
-    /// gets one, which nobody will see.
+    /// Ends a stream of which the library has taken no picture; the receive lane may
+    /// still wait for one. Before 2.0 the end comes out with the last picture, and the
+    /// library would wait for one for ever: this sends one, whose packet is never
+    /// delivered.
     fn end_unused(&mut self, lane: &Lane<Output>) -> Result<(), CodecError> {
         if Version::installed().at_least(2, 0) {
             return match self.receiver {
@@ -313,13 +313,13 @@ impl SvtAv1Session {
         }; 3];
         let readable = self.format.readable(&planes, &mut self.scratch)?;
         self.encode(lane, readable, 0, false, None)?;
-        // The receive lane takes it out again, or `svt_av1_enc_deinit`.
+        // The receive lane takes the packet, or `svt_av1_enc_deinit` discards it.
         self.encoder.send_end(lane)
     }
 }
 
-/// Takes over from a receive lane that fails or panics: when nobody receives, the
-/// other lane stays in `svt_av1_enc_send_picture`, and the session cannot close.
+/// Replaces a receive lane that fails or panics: without a receiver, the other lane
+/// stays in `svt_av1_enc_send_picture`, and the session cannot close.
 struct Relief<'a> {
     lane: &'a Lane<Output>,
     encoder: &'a Arc<Encoder>,
@@ -329,7 +329,7 @@ struct Relief<'a> {
 impl Drop for Relief<'_> {
     fn drop(&mut self) {
         let encoder = self.encoder.clone();
-        // Without a thread to be had, the session will be abandoned.
+        // If no thread is available, the session will be abandoned.
         *lock(self.discarder) = self
             .lane
             .spawn("discard", move |lane| {
@@ -357,7 +357,7 @@ fn receive(lane: &Lane<Output>, encoder: &Encoder, pending: &Pending) -> Result<
             code: packet.pts,
             reason: "a packet of no picture that was sent".to_owned(),
         })?;
-        // When outputs are no longer wanted, what is inside must still come out.
+        // While outputs are discarded, what is inside must still come out.
         if !begun {
             begun = true;
             let _ = lane.emit(Output::Header(header(&packet.data)?), 0);
@@ -377,8 +377,8 @@ fn receive(lane: &Lane<Output>, encoder: &Encoder, pending: &Pending) -> Result<
     }
 }
 
-/// The sequence header of the first packet. (`svt_av1_enc_stream_header` gives
-/// another one: the library settles some tools when it meets the first frame.)
+/// The sequence header of the first packet. (`svt_av1_enc_stream_header` returns
+/// another one: the library chooses some tools at the first frame.)
 fn header(first: &[u8]) -> Result<SequenceHeader, CodecError> {
     SequenceHeader::parse(first).ok_or_else(|| CodecError::Native {
         call: "svt_av1_enc_get_packet".into(),
@@ -387,7 +387,7 @@ fn header(first: &[u8]) -> Result<SequenceHeader, CodecError> {
     })
 }
 
-/// Takes the picture with this timestamp out of those inside.
+/// Removes the picture with this timestamp from those inside.
 fn settle(pending: &Pending, pts: i64) -> Option<u64> {
     let mut pending = lock(pending);
     let index = pending.iter().position(|&(sent, _)| sent == pts)?;

@@ -12,7 +12,7 @@ use crate::teardown_gate::{self, Opening};
 use crate::version::Version;
 use crate::{log, native, sys};
 
-/// Turns what the library answers into a result.
+/// Converts the library's return code to a result.
 pub(crate) fn check(call: &'static str, code: sys::EbErrorType) -> Result<(), CodecError> {
     let reason = match code {
         sys::EbErrorType_EB_ErrorNone => return Ok(()),
@@ -32,18 +32,18 @@ pub(crate) fn check(call: &'static str, code: sys::EbErrorType) -> Result<(), Co
     };
     Err(CodecError::Native {
         call: call.into(),
-        // As C programmers know it: 32 bits without a sign.
+        // As in C headers: 32 bits, unsigned.
         code: i64::from(code as u32),
         reason,
     })
 }
 
-/// Why a session that was told to close is not opened.
+/// The error of an open whose session was told to close.
 pub(crate) fn told_to_close() -> CodecError {
     CodecError::Resource("the session was told to close before it was open".to_owned())
 }
 
-/// What the library gives back.
+/// What the library returns.
 #[derive(Debug)]
 pub(crate) enum Received {
     /// A coded frame.
@@ -52,7 +52,7 @@ pub(crate) enum Received {
     End,
 }
 
-/// A coded frame as the library sees it.
+/// A coded frame as the library describes it.
 #[derive(Debug)]
 pub(crate) struct Packet {
     pub(crate) data: Vec<u8>,
@@ -68,7 +68,7 @@ pub(crate) struct Packet {
 #[derive(Debug)]
 pub(crate) struct Encoder {
     handle: NonNull<sys::EbComponentType>,
-    /// Given up when it runs no more.
+    /// Left when the encoder no longer runs.
     place: Option<PresetSlot>,
 }
 
@@ -82,9 +82,8 @@ impl Encoder {
     /// Opens an encoder in its place.
     ///
     /// # Errors
-    /// What the library answered; [`CodecError::Settings`] where it is the
-    /// settings that it does not take; [`CodecError::Resource`] where its session was
-    /// told to close before.
+    /// The library's error; [`CodecError::Settings`] if it refuses the settings;
+    /// [`CodecError::Resource`] if the session was told to close before.
     pub(crate) fn open<O: Send + 'static>(
         lane: &Lane<O>,
         config: &Config,
@@ -100,8 +99,8 @@ impl Encoder {
         let started = encoder.init(lane);
         opening.end(lane);
         if let Err(error) = started {
-            // Before 1.5 the library waits for frames that were never sent when
-            // it is taken down here: memory is what is lost instead.
+            // Before 1.5 a teardown here would wait for frames that were never sent:
+            // leak the memory instead.
             if Version::installed().at_least(1, 5) {
                 let _ = encoder.destroy(lane);
             }
@@ -113,16 +112,16 @@ impl Encoder {
         Ok(encoder)
     }
 
-    /// The session was told to close. To be called before the first call that may
-    /// take its time.
+    /// The session was told to close. The caller must call this before the first call
+    /// that may be slow.
     pub(crate) fn closing(&self) {
         if let Some(place) = &self.place {
             place.closing();
         }
     }
 
-    /// An encoder that has its settings and runs no thread yet. `number`: that of its
-    /// place.
+    /// An encoder that has its settings and runs no thread yet. `number`: the number of
+    /// its place.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -132,7 +131,7 @@ impl Encoder {
         number: Option<u64>,
     ) -> Result<(Self, Opening), CodecError> {
         log::route();
-        // What an earlier session complained of is not about this one.
+        // Discard the message that an earlier session has left.
         let _ = log::last_complaint();
         let opening = lane
             .wait_for_others(|| Opening::begin(number, || lane.discarding()))
@@ -143,7 +142,7 @@ impl Encoder {
             .and_then(|()| encoder.set_parameter(lane, &mut settings));
         if let Err(error) = configured {
             opening.end(lane);
-            // The error that matters is the first.
+            // The first error is the relevant one.
             let _ = encoder.destroy(lane);
             return Err(error);
         }
@@ -206,11 +205,11 @@ impl Encoder {
         check(call, code)
     }
 
-    /// Hands a picture, or the end of the stream, to the library, which copies
+    /// Sends a picture, or the end of the stream, to the library, which copies
     /// it. Waits while the library is full.
     ///
     /// # Errors
-    /// What the library answered.
+    /// The library's error.
     ///
     /// # Safety
     /// `buffer` is a picture of the session's format whose planes can be read
@@ -229,10 +228,10 @@ impl Encoder {
         check(call, code)
     }
 
-    /// Tells the library that no more pictures come.
+    /// Sends the end of the stream to the library.
     ///
     /// # Errors
-    /// What the library answered.
+    /// The library's error.
     pub(crate) fn send_end<O: Send + 'static>(&self, lane: &Lane<O>) -> Result<(), CodecError> {
         let mut end = sys::EbBufferHeaderType {
             size: size_of::<sys::EbBufferHeaderType>() as u32,
@@ -244,7 +243,7 @@ impl Encoder {
         unsafe { self.send_picture(lane, &mut end) }
     }
 
-    /// Waits for the next packet. Not to be called after [`Received::End`].
+    /// Waits for the next packet. Must not be called after [`Received::End`].
     ///
     /// # Errors
     /// [`CodecError::Native`] when the library failed to encode.
@@ -277,7 +276,7 @@ impl Encoder {
         }
         check(call, code)?;
         match packet {
-            // The end comes with the last frame before 2.0, and alone since.
+            // Before 2.0 the end comes with the last frame, from 2.0 on separately.
             Some(packet) if packet.last && packet.data.is_empty() => Ok(Received::End),
             Some(packet) if !packet.data.is_empty() => Ok(Received::Packet(packet)),
             _ => Err(CodecError::Native {
@@ -288,11 +287,11 @@ impl Encoder {
         }
     }
 
-    /// Takes the encoder down. Nothing else is inside the library with this
-    /// handle, because nothing else can have it.
+    /// Tears the encoder down. No other call is inside the library with this handle,
+    /// because nothing else can have it.
     ///
     /// # Errors
-    /// What the library answered first. The encoder is gone all the same.
+    /// The library's first error. The encoder is freed nevertheless.
     pub(crate) fn destroy<O: Send + 'static>(mut self, lane: &Lane<O>) -> Result<(), CodecError> {
         let call = "svt_av1_enc_deinit";
         let code = lane.call(call, || {

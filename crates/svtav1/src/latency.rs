@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! How many frames the library keeps. `tests/latency.rs` measures it on the
+//! How many frames the library holds. `tests/latency.rs` measures it on the
 //! installed library and compares.
 
 use crate::config::{Config, IntraRefresh};
@@ -10,16 +10,16 @@ use crate::version::Version;
 const MAX_LOOKAHEAD: u32 = 120;
 
 impl Config {
-    /// Frames between a frame's way in and its way out at a steady rate: the
-    /// frame that waits longest comes out when this many more have gone in.
+    /// Latency in frames at a steady rate: the frame that waits longest comes out when
+    /// this many more have gone in.
     ///
-    /// This is also the most that the library keeps while nothing more comes
-    /// in. It does not depend on the frame rate, nor on how fast the encoder is.
+    /// This is also the maximum that the library holds while no more input comes. It
+    /// depends neither on the frame rate nor on the speed of the encoder.
     ///
-    /// The figure is what is measured, except where the library cuts groups of
-    /// pictures short and keeps less: with an intra period shorter than the
-    /// lookahead, and with some of its own parameters (`enable-overlays`,
-    /// `startup-mg-size`, `resize-mode`, `superres-mode`).
+    /// The figure equals the measured one, except where the library shortens groups of
+    /// pictures and holds less: with an intra period shorter than the lookahead, and
+    /// with some of its own parameters (`enable-overlays`, `startup-mg-size`,
+    /// `resize-mode`, `superres-mode`).
     pub fn latency_frames(&self) -> u32 {
         frames(&Effective::new(self, Version::installed()))
     }
@@ -27,21 +27,22 @@ impl Config {
 
 fn frames(settings: &Effective) -> u32 {
     match settings.structure {
-        // Before 1.6 even these wait to learn whether the stream has ended.
+        // Before 1.6 even this structure waits for a frame to see whether the stream
+        // has ended.
         Structure::LowDelay => u32::from(!settings.version.at_least(1, 6)),
         Structure::AllIntra => 0,
         Structure::RandomAccess => random_access(settings),
     }
 }
 
-/// The groups of pictures looked at, the frames that a temporal filter or a
-/// scene change waits for, and one that waits to learn whether the stream has
-/// ended.
+/// The sum of the groups of pictures in the lookahead, the frames that the temporal
+/// filter or the scene change detection waits for, and one frame to see whether the
+/// stream has ended.
 fn random_access(settings: &Effective) -> u32 {
     let levels = hierarchical_levels(settings);
     let delay = filter_delay(settings, levels);
     let groups = 1 + lookahead_groups(settings, levels, delay);
-    // Forward key frames go with four levels, whatever the lookahead was made for.
+    // Forward key frames use four levels, whatever the lookahead was computed for.
     let levels = match settings.refresh {
         IntraRefresh::Cra => 4,
         IntraRefresh::Idr => levels,
@@ -62,8 +63,8 @@ fn random_access(settings: &Effective) -> u32 {
     if period >= looked_at {
         return looked_at + delay + 1;
     }
-    // A key frame ends a group; it counts as one, and so the lookahead ends
-    // with the second at the latest.
+    // A key frame ends a group and counts as one, so the lookahead ends with the
+    // second at the latest.
     let with_key = period + 1;
     let cut = if groups == 1 {
         with_key.min(looked_at)
@@ -75,7 +76,7 @@ fn random_access(settings: &Effective) -> u32 {
 
 /// A group of pictures in random access has 2^levels frames.
 fn hierarchical_levels(settings: &Effective) -> u32 {
-    // Anything else asks for the default, or is refused.
+    // Any other value selects the default, or is refused.
     if let Some(levels @ 2..=5) = settings.hierarchical_levels {
         return levels;
     }
@@ -94,9 +95,9 @@ fn hierarchical_levels(settings: &Effective) -> u32 {
     if short { 4 } else { 5 }
 }
 
-/// Later frames that must have arrived before one is looked at.
+/// Later frames that must have arrived before a frame is analysed.
 fn filter_delay(settings: &Effective, levels: u32) -> u32 {
-    /// To see whether a scene changes.
+    /// For scene change detection.
     const TRANSITION: u32 = 2;
     if !settings.temporal_filter {
         return TRANSITION;
@@ -114,10 +115,10 @@ fn filter_delay(settings: &Effective, levels: u32) -> u32 {
     filtered.max(TRANSITION)
 }
 
-/// Whole groups of pictures that are looked ahead at.
+/// Whole groups of pictures in the lookahead.
 fn lookahead_groups(settings: &Effective, levels: u32, delay: u32) -> u32 {
     let group = 1 << levels;
-    // What the library's model of temporal dependency wants to see.
+    // Needed by the library's model of temporal dependency.
     let wanted = u32::from(
         settings.adaptive
             && settings.pixels() < PIXELS_4K

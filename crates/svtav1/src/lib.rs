@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 //! SVT-AV1 encoder sessions for the supervisor.
 //!
-//! [`Config`] is the settings in plain words: plain data, and all that opens a
-//! session. What this library needs of its environment, a place for its log, it
-//! knows for the whole process only: see [`set_log`]. [`Config::check`] says what the
-//! installed library takes, [`Config::latency_frames`] how long it keeps frames,
-//! [`Config::can_force_key`] and [`Config::can_change_bitrate`] what can be asked
-//! of a running session; none of them opens one. [`SvtAv1`] opens a
-//! [`SvtAv1Session`] on its worker, which takes [`Picture`]s and gives
-//! [`Output`]s: a sequence header, then packets.
+//! [`Config`] contains the settings as plain data, and is complete: a copy opens the
+//! same session. The library's environment is only a log sink, one for the whole
+//! process: see [`set_log`]. [`Config::check`] tests whether the installed library
+//! accepts the settings, [`Config::latency_frames`] returns how many frames it holds,
+//! [`Config::can_force_key`] and [`Config::can_change_bitrate`] what a running session
+//! supports; none of them opens a session. [`SvtAv1`] opens a [`SvtAv1Session`] on its
+//! worker, which takes [`Picture`]s and emits [`Output`]s: a sequence header, then
+//! packets.
 //!
-//! Every library from 1.4 on is served by the same source: the bindings are made
+//! The same source supports every library from 1.4 on: the bindings are generated
 //! from the header that is installed when this crate is built, layouts differ by
 //! `cfg`, and behaviour by [`Version`].
 

@@ -1,46 +1,47 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What the library has to say.
+//! The library's log messages.
 //!
-//! Left alone, SVT-AV1 writes to stderr. Whoever has set `SVT_LOG` has asked
-//! for that and gets it. Otherwise it is kept off stderr:
+//! By default SVT-AV1 writes to stderr. If the user has set `SVT_LOG`, this is not
+//! changed. Otherwise the library is kept off stderr:
 //!
-//! - from 4.0 on by a callback, set before the first open, which also hands every
-//!   message to the sink that [`set_log`] was given and lets errors quote the
-//!   library's own words;
+//! - from 4.0 on by a callback, set before the first open, which also passes every
+//!   message to the sink of [`set_log`] and lets errors quote the library's own
+//!   message;
 //! - before, by `SVT_LOG` itself, the only way that those libraries offer. They
 //!   read it whenever a session is opened. It is added once, when [`set_log`] is
-//!   called or with the first open, and in a way that no thread which reads the
-//!   environment meanwhile can notice (see `quiet_environment`).
+//!   called or with the first open, and without a race with threads that read the
+//!   environment meanwhile (see `quiet_environment`).
 
 use std::sync::{Once, OnceLock};
 
 /// How serious a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
-    /// The library cannot go on.
+    /// The library cannot continue.
     Fatal,
     /// A call will fail.
     Error,
-    /// A setting is not used as it stands.
+    /// A setting is not used as given.
     Warning,
-    /// What is being done.
+    /// Progress.
     Info,
     /// For the library's developers.
     Debug,
 }
 
-/// Takes one message, without a line end. Called on whichever thread the library
-/// speaks, its own ones included: must not block.
+/// Receives one message, without a line end. Called on any thread that logs, including
+/// the library's own: must not block.
 pub type LogSink = fn(LogLevel, &str);
 
 static SINK: OnceLock<LogSink> = OnceLock::new();
 static ROUTED: Once = Once::new();
 
-/// Has the library's messages go to `sink`, for the whole process. Answers whether
+/// Routes the library's messages to `sink`, for the whole process. Returns whether
 /// this library will deliver any: those before 4.0 are silenced but cannot deliver,
-/// and whoever has set `SVT_LOG` gets them on stderr. Only the first sink counts.
+/// and if the user has set `SVT_LOG`, messages go to stderr. Only the first sink is
+/// used.
 ///
-/// Enters the library in no version, so any thread may call it.
+/// Does not enter the library in any version, so any thread may call it.
 pub fn set_log(sink: LogSink) -> bool {
     let first = SINK.set(sink).is_ok();
     if cfg!(not(svt_4_0)) {
@@ -49,8 +50,8 @@ pub fn set_log(sink: LogSink) -> bool {
     first && cfg!(svt_4_0) && !asked_for()
 }
 
-/// Keeps the library off stderr unless it was asked for. Comes before its first
-/// call.
+/// Keeps the library off stderr unless the user has set `SVT_LOG`. Must be called before
+/// the library's first call.
 pub(crate) fn route() {
     ROUTED.call_once(|| {
         if !asked_for() {
@@ -65,14 +66,14 @@ fn asked_for() -> bool {
     *ASKED.get_or_init(|| std::env::var_os("SVT_LOG").is_some())
 }
 
-/// What the library last complained of on this thread, if it says so at all.
+/// The library's last error message on this thread, if this version delivers any.
 pub(crate) fn last_complaint() -> Option<String> {
     imp::last_complaint()
 }
 
 #[cfg(not(svt_4_0))]
 mod imp {
-    /// Elsewhere the environment cannot be reached like this, and the library speaks.
+    /// Other systems do not expose the environment like this, so the library logs there.
     pub(super) fn route() {
         #[cfg(target_os = "linux")]
         crate::quiet_environment::silence();
@@ -119,8 +120,8 @@ mod imp {
         arguments: Arguments,
     ) {
         let mut buffer = [0_u8; 1024];
-        // SAFETY: the library hands over a format and the arguments that go
-        // with it; the buffer is as long as said.
+        // SAFETY: the library passes a format and the arguments that belong to
+        // it; the buffer has the length that is passed.
         let length = unsafe {
             sys::vsnprintf(
                 buffer.as_mut_ptr().cast(),
@@ -130,7 +131,7 @@ mod imp {
             )
         };
         let length = usize::try_from(length).unwrap_or(0).min(buffer.len() - 1);
-        // C is above us: nothing may unwind into it.
+        // The caller is C: nothing may unwind into it.
         let _ = catch_unwind(AssertUnwindSafe(|| {
             deliver(level_of(level), &String::from_utf8_lossy(&buffer[..length]));
         }));

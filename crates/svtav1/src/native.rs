@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A [`Config`] becomes the library's configuration, here and nowhere else, in
+//! Converts a [`Config`] to the library's configuration (the only place that does), in
 //! the order of `svtav1enc`: coding, then parameters, then the picture.
 
 use std::ffi::CString;
@@ -15,10 +15,10 @@ use crate::version::Version;
 
 type Native = sys::EbSvtAv1EncConfiguration;
 
-/// Fills in what `config` says; the rest keeps the library's defaults.
+/// Sets the fields that `config` specifies; the rest keeps the library's defaults.
 ///
 /// # Errors
-/// [`CodecError::Settings`] naming the parameter that the library does not take.
+/// [`CodecError::Settings`] naming the parameter that the library refuses.
 pub(crate) fn configure<O: Send + 'static>(
     lane: &Lane<O>,
     config: &Config,
@@ -138,8 +138,8 @@ fn parameter<O: Send + 'static>(
     check(call, code).map_err(|_| refused())
 }
 
-/// What follows from properties and parameters together. `Effective::settle`
-/// comes to the same.
+/// Applies what follows from properties and parameters together. `Effective::settle`
+/// has the same result.
 fn settle(config: &Config, native: &mut Native) {
     let structure_was_named = config
         .parameters
@@ -148,7 +148,7 @@ fn settle(config: &Config, native: &mut Native) {
     if native.rate_control_mode == CONSTANT_BITRATE && !structure_was_named {
         native.pred_structure = LOW_DELAY;
     }
-    // Old libraries want to know beforehand, and only here.
+    // Old libraries need this beforehand, and only here.
     #[cfg(not(svt_1_8))]
     if native.rate_control_mode == CONSTANT && native.pred_structure == RANDOM_ACCESS {
         native.force_key_frames = 1;
@@ -194,7 +194,7 @@ fn picture(config: &Config, native: &mut Native) {
     }
 }
 
-/// The fraction in numbers small enough for the library, which multiplies the
+/// The fraction with numbers small enough for the library, which multiplies the
 /// numerator by 256 in 32 bits.
 fn frame_rate(numerator: u32, denominator: u32) -> (u32, u32) {
     const MOST: u32 = u32::MAX / 256;
@@ -215,7 +215,7 @@ fn greatest_common_divisor(a: u32, b: u32) -> u32 {
     }
 }
 
-/// To AV1's fixed point (16, 8 and 14 bits of fraction), big end first.
+/// Converts to AV1's fixed point (16, 8 and 14 bits of fraction), big-endian.
 fn mastering_display(display: MasteringDisplay) -> sys::EbSvtAv1MasteringDisplayInfo {
     let point = |(x, y): (u16, u16)| sys::EbSvtAv1ChromaPoints {
         x: chromaticity(x).to_be(),

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a session gives.
+//! The output of a session.
 
 use codecwatch_av1::SequenceHeader;
 
-/// What a session emits: one header, when its first packet is ready, and then one
-/// packet per picture, in the order of the pictures.
+/// One output of a session: first one header, when the first packet is ready, and then
+/// one packet per picture, in the order of the pictures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// The sequence header. The first packet has it too.
+    /// The sequence header. The first packet contains it too.
     Header(SequenceHeader),
     /// One coded picture.
     Packet(Packet),
@@ -18,7 +18,7 @@ pub enum Output {
 pub struct Packet {
     /// Begins with a temporal delimiter.
     pub data: Vec<u8>,
-    /// That of the picture.
+    /// The id of the picture.
     pub id: u64,
     /// How it is coded.
     pub kind: FrameKind,
@@ -31,21 +31,21 @@ pub struct Packet {
 pub enum FrameKind {
     /// A key frame: decoding can begin here.
     Key,
-    /// A key frame that was sent ahead of time and is shown now.
+    /// A key frame that was sent earlier and is shown now.
     ForwardKey,
-    /// Refers to no other picture, but what follows may.
+    /// Refers to no other picture, but later ones may refer to pictures before it.
     IntraOnly,
     /// Refers to others.
     Inter,
     /// Refers to others and is never referred to: may be dropped.
     NonReference,
-    /// Where streams of several sizes can be switched.
+    /// A point where a decoder can switch between streams of several sizes.
     Switch,
 }
 
 impl FrameKind {
-    /// Whether decoding can begin at the temporal unit that shows it. Not at one that
-    /// shows a forward key frame: that was sent earlier (AV1-ISOBMFF, 2.5).
+    /// Whether decoding can begin at the temporal unit that shows it. It cannot if that
+    /// is a forward key frame, which was sent earlier (AV1-ISOBMFF, 2.5).
     pub fn is_sync_point(self) -> bool {
         self == Self::Key
     }

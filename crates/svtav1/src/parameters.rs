@@ -6,8 +6,8 @@ use codecwatch_supervisor::CodecError;
 /// Splits `name=value:name=value`. Empty parts are skipped.
 ///
 /// # Errors
-/// [`CodecError::Settings`] naming the part that is not of that form. Whether
-/// the library knows the name is found when a session is opened.
+/// [`CodecError::Settings`] naming the part that is not of that form. Names are
+/// checked by the library when a session is opened.
 pub fn parse_parameters(text: &str) -> Result<Vec<(String, String)>, CodecError> {
     text.split(':')
         .map(str::trim)
@@ -23,7 +23,7 @@ pub fn parse_parameters(text: &str) -> Result<Vec<(String, String)>, CodecError>
         .collect()
 }
 
-/// An integer as C reads it with base 0: decimal, 0x hexadecimal, 0 octal.
+/// Parses an integer like C with base 0: decimal, 0x hexadecimal, 0 octal.
 pub(crate) fn integer(text: &str) -> Option<i64> {
     let text = text.trim_start();
     let (negative, digits) = match text.strip_prefix('-') {
@@ -44,7 +44,7 @@ pub(crate) fn integer(text: &str) -> Option<i64> {
         .map(|value| if negative { -value } else { value })
 }
 
-/// A truth value as the library reads it; numbers count too, because some keys
+/// Parses a boolean like the library; numbers are accepted too, because some keys
 /// changed from one to the other between versions.
 pub(crate) fn flag(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
@@ -64,7 +64,7 @@ pub(crate) fn bitrate(text: &str) -> Option<u32> {
         _ => (text, 1_000.0),
     };
     let bits = number.trim().parse::<f64>().ok()? * factor;
-    // The library cuts at its limit of 100 Mbit/s.
+    // The library clamps to its limit of 100 Mbit/s.
     (bits >= 0.0).then_some(bits.min(100_000_000.0) as u32)
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Pictures on their way in, and the check that the library will not read past
-//! their end.
+//! Input pictures, and the check that the library will not read past their end.
 
 use std::fmt;
 
@@ -12,25 +11,24 @@ use crate::version::Version;
 /// The samples of one plane, top row first.
 #[derive(Debug, Clone, Copy)]
 pub struct Plane<'a> {
-    /// From the first sample of the first row on; the last row may end with its
-    /// last sample.
+    /// From the first sample of the first row on; the last row may have no padding.
     pub data: &'a [u8],
     /// Bytes from one row to the next.
     pub stride: usize,
 }
 
 /// The samples of a 4:2:0 picture, in the depth of the session: one byte, or two
-/// with the little end first. Asked for once, on the worker.
+/// little-endian. Called once, on the worker.
 pub trait Planes {
-    /// Luma, blue difference, red difference.
+    /// Luma (Y), blue difference (U), red difference (V).
     fn planes(&self) -> [Plane<'_>; 3];
 }
 
 /// One frame to encode.
 pub struct Picture {
-    /// Its samples; let go as soon as the library has copied them.
+    /// Its samples; dropped as soon as the library has copied them.
     pub planes: Box<dyn Planes + Send>,
-    /// Comes back with the packet.
+    /// Returned with the packet.
     pub id: u64,
     /// Make this a key frame, where [`Config::can_force_key`]; ignored elsewhere.
     pub force_key: bool,
@@ -49,7 +47,7 @@ impl fmt::Debug for Picture {
     }
 }
 
-/// What a picture of a session must look like.
+/// The format that every picture of a session must have.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Format {
     version: Version,
@@ -58,7 +56,7 @@ pub(crate) struct Format {
     sizes: [(usize, usize); 3],
 }
 
-/// Room for the planes that the library cannot read as they are.
+/// Buffers for copies of planes that the library cannot read as they are.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch([Vec<u8>; 3]);
 
@@ -141,7 +139,7 @@ impl Format {
     }
 
     fn reads_directly(&self, plane: Plane<'_>, row: usize, height: usize) -> bool {
-        // Strides are cut to 16 bits before 4.0.
+        // Strides are truncated to 16 bits before 4.0.
         let bytes = self.depth.bytes();
         if !plane.stride.is_multiple_of(bytes) || plane.stride / bytes > usize::from(u16::MAX) {
             return false;
@@ -149,8 +147,8 @@ impl Format {
         if self.depth == BitDepth::Ten && !plane.data.as_ptr().cast::<u16>().is_aligned() {
             return false;
         }
-        // Before 1.8 the library copies whole rows of 8 bits, padding included. The last one
-        // may have none: who describes a plane does not always know where its memory ends.
+        // Before 1.8 the library copies whole rows of 8 bits, including padding. The last
+        // row may have none: the end of a plane's memory is not always known.
         let whole_rows = !self.version.at_least(1, 8) && self.depth == BitDepth::Eight;
         !whole_rows || (plane.data.len() >= plane.stride * height && plane.stride == row)
     }

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Which encoders can run beside each other in one process.
+//! Decides which encoders can run beside each other in one process.
 //!
 //! Until 4.0 the library keeps tables of block shapes for the whole process and
-//! makes them anew whenever an encoder opens. Fast presets all use the same
-//! small tables, which survive that. With a slow preset, an encoder that runs
-//! while another opens crashes the process, or never comes back: of twenty pairs
-//! tried on 1.4.1 and 2.3.0, with one or both at a slow preset, fifteen did so
-//! within a minute. So an encoder with a slow preset is alone, or it is not
-//! opened.
+//! rebuilds them whenever an encoder opens. Fast presets all use the same small
+//! tables, which survive that. With a slow preset, an encoder that runs while
+//! another opens crashes the process, or hangs: of twenty pairs tried on 1.4.1 and
+//! 2.3.0, with one or both at a slow preset, fifteen did so within a minute. So an
+//! encoder with a slow preset must be alone; otherwise it is not opened.
 //!
-//! A session that closes gives its place up when the library has encoded what is
-//! inside, which may take seconds, or minutes: its place is waited for. The place of
-//! one that runs is not, nor that of one that was given up: it may hold it for ever.
+//! A closing session leaves its place when the library has encoded what is inside,
+//! which may take seconds or minutes: a new session waits for it. It does not wait for
+//! a running or an abandoned session, which may hold its place for ever.
 
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,16 +22,16 @@ use crate::effective::Effective;
 use crate::teardown_gate;
 use crate::version::Version;
 
-/// How long the place of a session that closes is waited for: the default of
-/// `slow-limit`, after which its own supervisor gives it up.
+/// Longest wait for the place of a closing session: the default of `slow-limit`, after
+/// which its own supervisor abandons it.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// A session that was told to close learns of it when its call returns. So one
-/// that seems to run is given this long.
+/// Longest wait for a session that seems to run: one that was told to close notices
+/// it only when its native call returns.
 const GRACE: Duration = Duration::from_secs(1);
-/// How often who waits looks whether its own session is still wanted.
+/// How often a waiting session checks whether it was told to close.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What the session that has a place does.
+/// The state of a session that holds a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Opening,
@@ -64,17 +63,16 @@ struct Holders {
     taken: u64,
 }
 
-/// The place of one encoder in the process. Not given up when dropped: an
-/// encoder that leaks goes on running.
+/// The place of one encoder in the process. Dropping it does not leave the place: an
+/// encoder that leaks continues to run.
 #[derive(Debug)]
 #[must_use = "a place that is not left is taken for ever"]
 pub(crate) struct PresetSlot {
-    /// None where every encoder goes with every other.
+    /// `None` if this version can run any encoder beside any other.
     number: Option<u64>,
 }
 
-/// A place that was taken for an encoder that has not begun to open: given up when
-/// dropped.
+/// A place that was taken for an encoder that has not begun to open: left when dropped.
 #[derive(Debug)]
 pub(crate) struct Reservation(Option<PresetSlot>);
 
@@ -82,13 +80,13 @@ pub(crate) struct Reservation(Option<PresetSlot>);
 #[derive(Debug, PartialEq, Eq)]
 enum Wait {
     Place(u64),
-    /// Whoever waited is not wanted any more.
+    /// The waiting session was told to close.
     GivenUp,
-    /// Who holds it, in words.
+    /// A description of the holder.
     Refused(String),
 }
 
-/// How long to wait for whom.
+/// Longest waits, by the holder's stage.
 struct Bounds {
     closing: Duration,
     running: Duration,
@@ -101,7 +99,7 @@ impl PresetSlot {
     /// `None`: the session of this lane has been told to close meanwhile.
     ///
     /// # Errors
-    /// [`CodecError::Settings`] naming who holds the place.
+    /// [`CodecError::Settings`] naming the holder of the place.
     pub(crate) fn reserve<O: Send + 'static>(
         lane: &Lane<O>,
         config: &Config,
@@ -143,7 +141,7 @@ impl PresetSlot {
         }
     }
 
-    /// The number that the place's encoder goes by, where there is need for one.
+    /// The number of the place's encoder; `None` if this version needs none.
     pub(crate) fn number(&self) -> Option<u64> {
         self.number
     }
@@ -164,7 +162,7 @@ impl PresetSlot {
         }
     }
 
-    /// The encoder runs no more.
+    /// The encoder no longer runs: frees its place.
     pub(crate) fn leave(self) {
         if let Some(number) = self.number {
             PLACES.leave(number);
@@ -173,7 +171,7 @@ impl PresetSlot {
 }
 
 impl Reservation {
-    /// The native open begins: from now on the place has to be left.
+    /// The native open begins: from now on the place must be left explicitly.
     pub(crate) fn occupy(mut self) -> PresetSlot {
         self.0.take().unwrap_or(PresetSlot { number: None })
     }
@@ -192,7 +190,7 @@ impl Places {
         self.holders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `give_up` is asked without the lock.
+    /// Calls `give_up` without holding the lock.
     fn take(&self, preset: i64, slow: bool, bounds: &Bounds, give_up: impl Fn() -> bool) -> Wait {
         let began = Instant::now();
         let mut holders = self.lock();
@@ -214,7 +212,7 @@ impl Places {
                 return Wait::GivenUp;
             }
             holders = self.lock();
-            // Looked at again, because it may have left in between.
+            // Check again, because the holder may have left in between.
             if holders.against(slow).is_some() {
                 holders = self
                     .changed
@@ -238,7 +236,7 @@ impl Places {
 }
 
 impl Holders {
-    /// Who keeps an encoder from running: of several, one that will not leave.
+    /// The holder that keeps an encoder from running: of several, one that is not closing.
     fn against(&self, slow: bool) -> Option<&Holder> {
         let closes = |holder: &&Holder| matches!(holder.stage, Stage::Closing(_));
         let others = self.all.iter().filter(|holder| slow || holder.slow);
@@ -281,7 +279,7 @@ impl Holder {
     }
 }
 
-/// The slowest of the presets that go with each other; `None` where all do.
+/// The slowest preset that can run beside others; `None` if all can.
 fn least_fast_preset(version: Version) -> Option<i64> {
     if version.at_least(4, 1) {
         None

@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: MPL-2.0
 //! `SVT_LOG` for libraries before 4.0, added while threads run.
 //!
-//! A plugin is loaded when it is loaded: the application has threads, and their C
+//! A plugin may be loaded at any time: the application has threads, and their C
 //! code reads the environment without a lock. `setenv` may move the list of
-//! variables and free the old one under such a reader. So it is not called. The
-//! list is copied, the variable added to the copy, and the copy put in the place
-//! of the list by one store of a pointer. A reader goes through the old list or
-//! the new one; neither is ever freed, and no entry of either changes.
+//! variables and free the old one while such a reader uses it. So it is not called.
+//! The list is copied, the variable added to the copy, and the list replaced by the
+//! copy with one store of a pointer. A reader walks the old list or the new one;
+//! neither is ever freed, and no entry of either changes.
 //!
-//! What remains: a thread that calls `setenv` itself in the microsecond of the
-//! copying may move the list, or have its change lost. That thread endangers every
-//! reader of the process by what it does; it is not looked after here.
+//! Limitation: if another thread calls `setenv` in the microsecond of the copying, it
+//! may move the list, or its change may be lost. Such a thread endangers every reader
+//! of the process anyway; this module does not protect against it.
 
 use std::ffi::{CStr, c_char};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// Below every level that the library knows (-1 to 4), some of whose errors are
-/// logged at -1.
+/// Below every level of the library (-1 to 4), which logs some errors at -1.
 const VARIABLE: &CStr = c"SVT_LOG=-2";
 
 type List = *mut *const c_char;
@@ -29,7 +28,7 @@ unsafe extern "C" {
     safe static ENVIRONMENT: AtomicPtr<*const c_char>;
 }
 
-/// Adds the variable. To be called once, and where it is not set.
+/// Adds the variable. Must be called only once, and only if it is not set.
 pub(crate) fn silence() {
     let old = ENVIRONMENT.load(Ordering::Acquire);
     // SAFETY: it is the environment (see the module).
@@ -37,8 +36,7 @@ pub(crate) fn silence() {
     ENVIRONMENT.store(new, Ordering::Release);
 }
 
-/// A copy with one entry more, which lives for ever, also where the code around it
-/// is unloaded.
+/// A copy with one entry more, which is never freed, even if this code is unloaded.
 ///
 /// # Safety
 /// `list` is null, or ended by a null and as it is while this runs.

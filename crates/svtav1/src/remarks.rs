@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What the library takes but does in its own way.
+//! Settings that the library accepts but does not follow to the letter.
 
 use crate::config::Config;
 use crate::effective::{Effective, Mode, Structure};

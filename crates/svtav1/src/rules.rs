@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Which settings each version of the library takes, found out without opening
-//! a session. What is not checked here (most of the library's own parameters)
-//! is refused by the library itself when the session is opened.
+//! Which settings each version of the library accepts, without opening a session.
+//! What is not checked here (most of the library's own parameters) is checked by the
+//! library itself when the session is opened.
 
 use codecwatch_supervisor::CodecError;
 
@@ -17,16 +17,16 @@ const TINY: u32 = 8;
 const MAX_WIDTH: u32 = 16384;
 const MAX_HEIGHT: u32 = 8704;
 const MAX_BITRATE: u32 = 100_000_000;
-/// What the library keeps when no bitrate is named.
+/// The library's default when no bitrate is set.
 const DEFAULT_BITRATE: u32 = 2_000_000;
 const MAX_QP: i64 = 63;
 
 impl Config {
-    /// Whether the installed library takes these settings. Answers in sentences
-    /// what it takes but does not do to the letter: the caller's to warn of.
+    /// Checks whether the installed library accepts these settings. Returns sentences
+    /// for the settings that it does not follow to the letter, for the caller to warn of.
     ///
     /// # Errors
-    /// [`CodecError::Settings`] with what would work instead.
+    /// [`CodecError::Settings`] with settings that would work instead.
     pub fn check(&self) -> Result<Vec<String>, CodecError> {
         let version = Version::installed();
         let effective = Effective::new(self, version);
@@ -143,7 +143,7 @@ fn structure(settings: &Effective) -> Result<(), String> {
             "keeps a constant bitrate in low delay only: leave pred-struct out or set it to 1, \
              or use a variable bitrate (max-bitrate unlike target-bitrate)",
         ),
-        // The library takes this and hangs.
+        // The library accepts this and hangs.
         (Structure::AllIntra, Mode::Variable) => refuse(
             settings,
             "keeps no bitrate with key frames alone: use crf or cqp, or an intra-period-length \

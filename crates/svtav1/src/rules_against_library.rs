@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The rules against the library: each combination is put to both, and what is
-//! taken is encoded too.
+//! Compares the rules with the library: each combination is checked by both, and
+//! those that are accepted are encoded too.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -30,7 +30,7 @@ fn library(config: &Config) -> Result<(), CodecError> {
     encoder.destroy(&lane)
 }
 
-/// Both must say the same. Answers whether they take it.
+/// Both must agree. Returns whether they accept the combination.
 #[track_caller]
 fn agree(config: &Config) -> bool {
     match (config.check(), library(config)) {
@@ -51,7 +51,7 @@ impl Planes for Grey {
     }
 }
 
-/// What is taken must also work.
+/// Accepted settings must also work.
 fn encodes(config: &Config) {
     const FRAMES: usize = 3;
     let (lane, outputs) = Lane::detached();
@@ -159,7 +159,7 @@ fn rate_controls_with_structures_by_parameter() {
                     parameters: parse_parameters(parameters).unwrap(),
                     ..Config::new(64, 64, RATE)
                 };
-                // The library takes a bitrate for key frames alone, and hangs.
+                // The library accepts a bitrate for key frames alone, and hangs.
                 let hangs = parameters == "pred-struct=0"
                     && matches!(rate_control, RateControl::Vbr { .. });
                 if hangs {
@@ -188,7 +188,7 @@ fn sizes() {
                     ..Config::new(width, height, RATE)
                 };
                 if width <= 8 && height <= 8 {
-                    // Some libraries take them, and corrupt memory.
+                    // Some libraries accept them, and corrupt memory.
                     assert!(config.check().is_err());
                 } else if agree(&config) && width <= height {
                     encodes(&config);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Tests of the rules; `rules_against_library` puts them to the installed library.
+//! Tests of the rules; `rules_against_library` compares them with the installed library.
 
 use super::*;
 use crate::config::{FrameRate, RateControl};
@@ -147,7 +147,7 @@ fn quantisers_have_an_order() {
     refused(&between(30, 20), &[OLD, MIDDLE, NEW], "not 30 to 20");
     refused(&between(63, 63), &[OLD, MIDDLE], "up to 62");
     taken(&between(63, 63), &[NEW]);
-    // Without a bitrate nobody looks at them.
+    // Without a bitrate they are ignored.
     let unheeded = Config {
         rate_control: RateControl::Crf(30),
         ..between(30, 20)

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Keeps the freeing of one encoder away from the opening of another.
+//! Prevents that one encoder is freed while another opens.
 //!
 //! Before 4.0 every `svt_av1_enc_deinit_handle` frees a table of the whole
 //! process. An encoder uses it between its `svt_av1_enc_init_handle` and the end
-//! of its `svt_av1_enc_init`, and two calls at once free it twice: a crash either
+//! of its `svt_av1_enc_init`, and two concurrent calls free it twice: a crash either
 //! way. The supervisor already lets one encoder open at a time; here one encoder
-//! at a time is freed, and not during an open. Who closes meanwhile does not wait:
-//! its encoder is put aside, and freed by whoever is in the way, as soon as it is
-//! not; its session is closed, and no thread is left that could do it. Nothing
-//! waits long, and no lock is held across a native call: a wedged open or close
-//! must not wedge the others, so nobody waits for a session that was given up.
+//! at a time is freed, and not during an open. A session that closes meanwhile does
+//! not wait: its encoder is stored, and the session that blocks the free frees it
+//! afterwards, because the closed session has no thread left to do it. No wait is
+//! long, and no lock is held across a native call: a wedged open or close must not
+//! wedge the others, so an open does not wait for an abandoned session.
 
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,23 +19,23 @@ use codecwatch_supervisor::{CodecError, Lane};
 use crate::encoder::Encoder;
 use crate::version::Version;
 
-/// A call that takes longer (the default of `slow-limit`) is in nobody's way any more:
-/// its supervisor gave it up long ago. Not to wait for it risks a crash should it come
-/// back; to wait for it for ever would keep every later encoder in memory. An open that
-/// was given up keeps encoders from being freed for so long, too: it would use what
-/// they free, and nobody waits meanwhile.
+/// A call that takes longer (the default of `slow-limit`) no longer blocks others: its
+/// supervisor abandoned it long ago. Ignoring it risks a crash if it returns; waiting
+/// for it for ever would keep every later encoder in memory. An abandoned open blocks
+/// frees for this long, too: it would use what they free, and no thread waits
+/// meanwhile.
 const LONGEST: Duration = Duration::from_secs(600);
-/// The longest that an open waits for a running free whose supervisor has not given it
-/// up: that of a worker that had been given up before and came back.
+/// Longest wait of an open for a running free that its supervisor has not reported as
+/// abandoned: that of a worker that had been abandoned before and whose call returned.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often who waits looks whether its own session is still wanted.
+/// How often a waiting session checks whether it was told to close.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// A call that runs.
+/// A running call.
 #[derive(Debug)]
 struct Call {
     number: u64,
-    /// The number of the encoder whose session makes it.
+    /// The number of the encoder whose session makes the call.
     caller: Option<u64>,
     began: Instant,
     given_up: bool,
@@ -66,14 +66,14 @@ impl Running {
         }
     }
 
-    /// Whether one runs that has not been given up.
+    /// Whether a call runs that has not been abandoned.
     fn any_watched(&self) -> bool {
         self.0
             .iter()
             .any(|call| !call.given_up && call.began.elapsed() < LONGEST)
     }
 
-    /// Whether one runs, or may come back.
+    /// Whether a call runs, or is abandoned but may return.
     fn any(&self) -> bool {
         self.0.iter().any(|call| call.began.elapsed() < LONGEST)
     }
@@ -120,8 +120,8 @@ impl<E> Gate<E> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins an open when no free is in its way. `None`: it is `unwanted`, which is
-    /// asked without the lock.
+    /// Begins an open as soon as no free blocks it. `None` if the open is `unwanted`,
+    /// which is called without holding the lock.
     fn begin(&self, caller: Option<u64>, unwanted: impl Fn() -> bool) -> Option<u64> {
         let began = Instant::now();
         let mut state = self.lock();
@@ -157,8 +157,8 @@ impl<E> Gate<E> {
         self.lock().aside.push(encoder);
     }
 
-    /// Frees what was put aside, the latest first, unless somebody is in the way,
-    /// who will do it. Answers how the first went.
+    /// Frees the stored encoders, the latest first, unless another call blocks that, which
+    /// will then do it. Returns the result of the first free.
     fn free_aside(
         &self,
         caller: Option<u64>,
@@ -184,7 +184,7 @@ impl<E> Gate<E> {
     }
 }
 
-/// One free that runs; ends also when it panics.
+/// One running free; ends also when it panics.
 struct Freeing<'a, E>(&'a Gate<E>, u64);
 
 impl<E> Drop for Freeing<'_, E> {
@@ -203,19 +203,19 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
-    /// Waits while an encoder is freed, until its session is given up. `None`: the
+    /// Waits while an encoder is freed, until its session is abandoned. `None` if the
     /// open is `unwanted`.
     pub(crate) fn begin(encoder: Option<u64>, unwanted: impl Fn() -> bool) -> Option<Self> {
         let number = GATE.begin(encoder, unwanted)?;
         Some(Self { number, encoder })
     }
 
-    /// Frees the encoders, too, that were put aside meanwhile: a matter of
-    /// milliseconds, under the watch and the budget of the session that opens.
+    /// Also frees the encoders that were stored meanwhile, which takes milliseconds,
+    /// under the supervision and the budget of the session that opens.
     pub(crate) fn end<O: Send + 'static>(self, lane: &Lane<O>) {
         let caller = self.encoder;
         drop(self);
-        // They were closed long ago, and nobody is left to hear of them.
+        // Their sessions have closed, so errors have no receiver.
         let _ = GATE.free_aside(caller, |encoder| encoder.deinit_handle(lane));
     }
 }
@@ -227,16 +227,16 @@ impl Drop for Opening {
     }
 }
 
-/// The session of this encoder was given up: nobody waits any longer for what it frees.
+/// The session of this encoder was abandoned: no open waits for its frees any longer.
 pub(crate) fn give_up(encoder: u64) {
     GATE.give_up(encoder);
 }
 
-/// Frees the encoder with this number, and those that others put aside meanwhile; or
-/// puts it aside.
+/// Frees the encoder with this number, and those that others stored meanwhile; or
+/// stores it.
 ///
 /// # Errors
-/// What the library answered to the free of this one.
+/// The library's error of freeing this encoder.
 pub(crate) fn free<O: Send + 'static>(
     encoder: Encoder,
     number: Option<u64>,
@@ -245,7 +245,7 @@ pub(crate) fn free<O: Send + 'static>(
     if Version::installed().at_least(4, 0) {
         return encoder.deinit_handle(lane);
     }
-    // The caller's own is on top.
+    // The caller's encoder is on top.
     GATE.put_aside(encoder);
     GATE.free_aside(number, |encoder| encoder.deinit_handle(lane))
 }
@@ -291,7 +291,7 @@ mod tests {
         gate.free_aside(None, |encoder| {
             if encoder == 1 {
                 gate.put_aside(2);
-                // As another thread would: it leaves it to who is freeing.
+                // Like another thread: leaves it to the running free.
                 gate.free_aside(None, |_| panic!("two at a time")).unwrap();
             }
             freed.borrow_mut().push(encoder);
@@ -322,7 +322,7 @@ mod tests {
             let open = opens.join().unwrap().unwrap();
             gate.end(open);
         });
-        // What is put aside behind it is freed by the next that can.
+        // An encoder stored behind the hanging free is freed by the next call that can.
         gate.put_aside(1);
         gate.free_aside(None, |_| Ok(())).unwrap();
         assert!(gate.lock().aside.is_empty());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Which SVT-AV1 this is. Rules and latency are functions of a [`Version`], so
-//! that those of every version can be tested with any of them installed.
+//! The version of SVT-AV1. Rules and latency are functions of a [`Version`], so that
+//! those of every version can be tested with any of them installed.
 
 use std::ffi::CStr;
 use std::fmt;
@@ -11,11 +11,11 @@ use crate::sys;
 /// A version of the library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
-    /// Changes when the interface breaks.
+    /// Incremented when the interface breaks.
     pub major: u32,
-    /// Changes with features; some of them refuse what was taken before.
+    /// Incremented with features; some versions refuse settings accepted before.
     pub minor: u32,
-    /// Repairs.
+    /// Fixes.
     pub patch: u32,
 }
 
@@ -38,10 +38,10 @@ impl Version {
         )
     }
 
-    /// The version of the library that runs; the header's when the library
-    /// gives itself a name that cannot be read as a version.
+    /// The version of the loaded library; the header's if the library's own version
+    /// string cannot be parsed.
     ///
-    /// The native call behind it answers a constant, takes no lock and touches
+    /// The native call behind it returns a constant, takes no lock and touches
     /// no session; it is the only one that does not go through a lane.
     pub fn installed() -> Self {
         static INSTALLED: LazyLock<Version> =
@@ -68,9 +68,9 @@ impl fmt::Display for Version {
     }
 }
 
-/// What the library calls itself, such as `v2.3.0` or `v4.1.0-12-gabcdef`.
+/// The library's version string, such as `v2.3.0` or `v4.1.0-12-gabcdef`.
 pub fn runtime() -> &'static str {
-    // SAFETY: takes no argument and answers a pointer to a constant.
+    // SAFETY: takes no argument and returns a pointer to a constant.
     let name = unsafe { sys::svt_av1_get_version() };
     if name.is_null() {
         return "";

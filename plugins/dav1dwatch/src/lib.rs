@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! `dav1dwatchdec`: AV1 decoding with dav1d under the codecwatch supervisor. It
-//! has the properties of `dav1ddec` and decodes what the stream says by default;
-//! when the library wedges, panics or fails, the element posts an error and
-//! never ends the stream like a complete one.
+//! has the properties of `dav1ddec`, with conformant defaults; when the library
+//! wedges, panics or fails, the element posts an error and never ends the stream
+//! like a complete one.
 #![forbid(unsafe_code)]
-// What `plugin_define!` makes has no docs.
+// The items that `plugin_define!` generates have no docs.
 #![allow(missing_docs)]
 
 use gst::glib;

@@ -3,7 +3,7 @@
 //! A drop-in for `svtav1enc`; when the library wedges, panics or fails, the
 //! element posts an error and never ends the stream like a complete one.
 #![forbid(unsafe_code)]
-// What `plugin_define!` makes has no docs.
+// The items that `plugin_define!` generates have no docs.
 #![allow(missing_docs)]
 
 use gst::glib;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! How a session goes on after damage.
+//! Recovery of a session after damage.
 
 use codecwatch_av1::{Start, Summary};
 use codecwatch_supervisor::{CodecError, Lane};
@@ -27,7 +27,7 @@ impl Dav1dSession {
         self.damage_in(lane, mark.unwrap_or(self.in_flight.newest()), cause)
     }
 
-    /// There was an error in the input with this mark.
+    /// dav1d reported an error in the input with this mark.
     pub(super) fn damage_in(
         &mut self,
         lane: &Lane<Decoded>,
@@ -43,7 +43,7 @@ impl Dav1dSession {
             return self.forget_header(lane);
         }
         if let Some(start) = self.in_flight.start_after(mark) {
-            // Already inside is a key frame that makes good all that follows.
+            // A key frame from which on all inputs are good is already inside.
             self.gate = KeyFrameGate::Good(start);
             self.give_up(lane, mark, cause);
             return self.forget_header(lane);
@@ -52,8 +52,8 @@ impl Dav1dSession {
         Ok(Fetched::Dropped)
     }
 
-    /// An input that the caller could not read. What was lost with it may have
-    /// been a key frame, so that it is an error wherever it comes.
+    /// Skips an input that the caller could not read. It may have been a key frame, so
+    /// it is an error at any position.
     pub(super) fn pass_over_damaged(
         &mut self,
         lane: &Lane<Decoded>,
@@ -69,7 +69,7 @@ impl Dav1dSession {
         self.drop_from(lane, mark, cause)
     }
 
-    /// Inputs are missing before `next`, which is not in yet.
+    /// Inputs are missing before `next`, which has not been sent yet.
     pub(super) fn miss_inputs_before(
         &mut self,
         lane: &Lane<Decoded>,
@@ -78,13 +78,12 @@ impl Dav1dSession {
         if self.gate.is_lost() || next.start == Some(Start::Here) {
             return Ok(());
         }
-        // A mark that no input has.
+        // A mark of no input.
         let mark = self.in_flight.next_mark();
         self.drop_from(lane, mark, DamageCause::Bitstream)
     }
 
-    /// Lets out what came before the damage in the input with this mark, and
-    /// makes dav1d forget everything.
+    /// Emits what came before the damage in the input with this mark, and resets dav1d.
     fn drop_from(
         &mut self,
         lane: &Lane<Decoded>,
@@ -103,9 +102,9 @@ impl Dav1dSession {
         self.forget(lane)
     }
 
-    /// Lets out the pictures of inputs before the damaged one: frames that were
-    /// in work beside it, and whole. Ends with where the first damage is: more
-    /// may come to light, in frames that were in work for longer.
+    /// Emits the pictures of inputs before the damaged one: undamaged frames that were in
+    /// work at the same time. Returns the mark of the first damage: more may be found
+    /// meanwhile, in frames that were in work for longer.
     fn drain_before(
         &mut self,
         lane: &Lane<Decoded>,
@@ -138,10 +137,9 @@ impl Dav1dSession {
         Ok((mark, cause))
     }
 
-    /// Makes dav1d forget a frame header that it could not use: as long as it
-    /// is there, dav1d tries it again with whatever OBU it gets, and fails
-    /// again. Another frame header takes its place; one that is cut short
-    /// leaves none.
+    /// Makes dav1d drop a frame header that it could not use: otherwise dav1d retries it
+    /// with every OBU that it gets, and fails again. Another frame header replaces it; a
+    /// truncated one leaves none.
     fn forget_header(&mut self, lane: &Lane<Decoded>) -> Result<Fetched, CodecError> {
         match self.send_obu(lane, EMPTY_HEADER, FORGET) {
             Ok(()) | Err(Answer::Again) => {}
@@ -151,8 +149,8 @@ impl Dav1dSession {
         Ok(Fetched::Something)
     }
 
-    /// Makes dav1d forget everything, by being closed and opened again where a
-    /// flush would not do: see [`Self::spoiled`].
+    /// Resets dav1d: flushes it, or closes and opens it again where a flush is not
+    /// enough: see [`Self::spoiled`].
     pub(super) fn forget(&mut self, lane: &Lane<Decoded>) -> Result<(), CodecError> {
         if std::mem::take(&mut self.spoiled) {
             self.decoder.reopen(lane)?;

@@ -2,7 +2,7 @@
 //! Buffers that show pictures, and the pool that downstream offers for them.
 //!
 //! A picture that dav1d may still read is pushed as a buffer of read-only memory
-//! that shares the picture's: GStreamer gives whoever wants to write to it a copy.
+//! that shares the picture's: to write to it, an element has to copy it.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use gst_video::{
 /// dav1d writes whole blocks of this many samples, both ways (`PictureShape::padded_plane`).
 const BLOCK: u32 = 128;
 
-/// Rows a multiple of this many bytes apart share few cache sets, which costs
-/// dav1d speed (its own allocator avoids them too).
+/// Rows whose distance is a multiple of this many bytes share few cache sets, which
+/// slows dav1d down (its own allocator avoids them too).
 const BAD_STRIDE: u32 = 1024;
 
-/// One plane of a picture, as memory to read.
+/// One plane of a picture, as readable memory.
 struct Plane(Arc<dav1d::Picture>, usize);
 
 impl AsRef<[u8]> for Plane {
@@ -65,8 +65,8 @@ pub(super) fn view(
     Ok(buffer)
 }
 
-/// Whether a view of the picture is laid out as elements expect that know
-/// nothing of `VideoMeta`.
+/// Whether a view of the picture has the layout that elements without `VideoMeta`
+/// support expect.
 pub(super) fn is_plain(picture: &dav1d::Picture, info: &VideoInfo) -> bool {
     let mut end = 0;
     let planes = info.stride().iter().zip(info.offset()).enumerate();
@@ -83,7 +83,7 @@ pub(super) fn is_plain(picture: &dav1d::Picture, info: &VideoInfo) -> bool {
     end == info.size()
 }
 
-/// A copy of the picture in a plain buffer, of the pool if it has one at once.
+/// A copy of the picture in a plain buffer, from the pool if one is available at once.
 pub(super) fn copy(
     picture: &dav1d::Picture,
     info: &VideoInfo,
@@ -129,15 +129,15 @@ fn neutral_size(info: &VideoInfo, plane: usize) -> usize {
     usize::try_from(stride).unwrap_or_default() * info.comp_height(plane as u8) as usize
 }
 
-/// A plane of no colour, for pictures that have luma only.
+/// A neutral chroma plane, for pictures that have luma only.
 fn neutral_plane(info: &VideoInfo, plane: usize) -> Vec<u8> {
     neutral_sample(info).repeat(neutral_size(info, plane) / 2)
 }
 
-/// The configuration with which a pool gives buffers that dav1d can decode into,
-/// and the size of these; `None` when the pool cannot.
+/// The configuration with which a pool provides buffers that dav1d can decode into,
+/// and their size; `None` when the pool does not support it.
 ///
-/// `offered`: what downstream's allocator asks for. `max`: as downstream said.
+/// `offered`: the parameters of downstream's allocator. `max`: from downstream.
 pub(super) fn configuration(
     pool: &gst::BufferPool,
     info: &VideoInfo,
@@ -155,7 +155,7 @@ pub(super) fn configuration(
     parameters.set_align(parameters.align() | (ALIGNMENT - 1));
 
     let (padding, aligned) = aligned(info)?;
-    // SIMD code reads over the end of the last plane.
+    // SIMD code reads beyond the end of the last plane.
     let size = u32::try_from(aligned.size().checked_add(ALIGNMENT)?).ok()?;
     let mut config = pool.config();
     config.set_params(info.to_caps().ok().as_ref(), size, 0, max);
@@ -167,12 +167,12 @@ pub(super) fn configuration(
     Some((config, size))
 }
 
-/// The padding that dav1d needs around a picture, and the layout that it makes.
+/// The padding that dav1d needs around a picture, and the resulting layout.
 fn aligned(info: &VideoInfo) -> Option<(VideoAlignment, VideoInfo)> {
     let width = info.width().checked_next_multiple_of(BLOCK)?;
     let height = info.height().checked_next_multiple_of(BLOCK)?;
     let sample_bytes = info.comp_depth(0).div_ceil(8);
-    // Half a block more leaves the rows of chroma aligned, too.
+    // With half a block more, the rows of chroma stay aligned, too.
     let width = if (width * sample_bytes).is_multiple_of(BAD_STRIDE) {
         width.checked_add(BLOCK)?
     } else {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What pictures are called in caps. Size, format, colours and HDR metadata are
-//! those of the bitstream; what it leaves open is taken from upstream, and what
-//! upstream leaves open too is GStreamer's default for the size.
+//! Source caps of pictures. Size, format, colours and HDR metadata are those of
+//! the bitstream; fields that it does not specify are taken from upstream, and those
+//! missing there too are GStreamer's defaults for the size.
 
 use av1::ChromaPosition;
 use codecwatch_av1 as av1;
@@ -13,7 +13,7 @@ use gst_video::{
     VideoFormat, VideoInfo, VideoMasteringDisplayInfoCoordinate, VideoTransferFunction,
 };
 
-/// What a picture has that caps speak of.
+/// The properties of a picture that caps describe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Description {
     pub(super) shape: PictureShape,
@@ -30,8 +30,8 @@ impl Description {
         }
     }
 
-    /// `proposal`: format and size of the picture with what upstream says, as
-    /// the base class puts it together; `upstream`: the caps in which it says so.
+    /// `proposal`: format and size of the picture combined with upstream's fields by
+    /// the base class; `upstream`: the caps of upstream.
     pub(super) fn info(
         &self,
         proposal: &VideoInfo,
@@ -40,7 +40,7 @@ impl Description {
         let default =
             VideoInfo::builder(proposal.format(), proposal.width(), proposal.height()).build()?;
         let color = &self.shape.color;
-        // From 1.24 on a proposal made of encoded caps knows no chroma site.
+        // From 1.24 on a proposal made from encoded caps has no chroma site.
         let site = [chroma_site(color), said_chroma_site(upstream)]
             .into_iter()
             .find(|site| *site != VideoChromaSite::empty())
@@ -55,7 +55,7 @@ impl Description {
             .build()
     }
 
-    /// Adds what a `VideoInfo` cannot say. `upstream`: the caps of the input.
+    /// Adds what a `VideoInfo` cannot express. `upstream`: the caps of the input.
     pub(super) fn add_hdr(&self, caps: &mut gst::CapsRef, upstream: &gst::CapsRef) {
         match &self.mastering_display {
             Some(display) => mastering_display(display).add_to_caps(caps),
@@ -73,9 +73,9 @@ impl Description {
 
 /// The format of pictures of this shape.
 ///
-/// GStreamer has no planar format for gray of 10 or 12 bits that all its
-/// versions know, so these come as 4:2:0 with neutral chroma: every sample keeps
-/// its value, and every element knows the format.
+/// Not all versions of GStreamer have a planar format for gray of 10 or 12 bits, so
+/// these come out as 4:2:0 with neutral chroma: every sample keeps its value, and
+/// every element supports the format.
 pub(super) fn video_format(shape: &PictureShape) -> Option<VideoFormat> {
     let planar = match (shape.chroma, shape.bit_depth) {
         (Chroma::Monochrome, 8) => return Some(VideoFormat::Gray8),
@@ -96,12 +96,12 @@ pub(super) fn video_format(shape: &PictureShape) -> Option<VideoFormat> {
     }
 }
 
-/// Whether pictures of this shape get chroma planes that dav1d does not know of.
+/// Whether pictures of this shape get chroma planes that dav1d did not decode.
 pub(super) fn lacks_chroma(shape: &PictureShape) -> bool {
     shape.chroma == Chroma::Monochrome && shape.bit_depth > 8
 }
 
-/// Every format that comes out.
+/// Every output format.
 pub(super) fn video_formats() -> Vec<VideoFormat> {
     let mut formats = Vec::new();
     for chroma in [
@@ -172,7 +172,7 @@ fn said_chroma_site(caps: &gst::CapsRef) -> VideoChromaSite {
         .unwrap_or(VideoChromaSite::empty())
 }
 
-/// GStreamer's names say on which axis chroma is cosited with luma.
+/// GStreamer's names specify the axis on which chroma is cosited with luma.
 fn chroma_site(color: &av1::Color) -> VideoChromaSite {
     match color.chroma_position {
         ChromaPosition::Left => VideoChromaSite::H_COSITED,
@@ -196,14 +196,14 @@ fn mastering_display(display: &av1::MasteringDisplay) -> gst_video::VideoMasteri
     )
 }
 
-/// A number of so many fractional bits in units of 1/`units`, rounded.
+/// Converts a fixed-point number to units of 1/`units`, rounded.
 fn scaled(value: u32, fraction_bits: u32, units: u64) -> u32 {
     let half = 1 << (fraction_bits - 1);
     let rounded = (u64::from(value) * units + half) >> fraction_bits;
     u32::try_from(rounded).unwrap_or(u32::MAX)
 }
 
-/// The framings of AV1 that the element takes.
+/// The framings of AV1 that the element accepts.
 pub(super) fn sink_caps() -> gst::Caps {
     gst::Caps::builder_full()
         .structure(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The element: what it tells the wiring of its base class, and what it holds.
+//! The element: its implementation of the base class's wiring, and its state.
 //!
 //! Lock order: the values of the properties, then `state`; neither is held while the
 //! supervision or the base class is called. The base class's stream lock comes before
@@ -33,18 +33,18 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-/// Frame rate for the latency of streams that do not say theirs, or one that
-/// cannot be. The decoder uses the rate for nothing else, so it refuses none.
+/// Frame rate for the latency of streams whose own is missing or implausible. The
+/// decoder uses the rate for nothing else, so it refuses none.
 const ASSUMED_FRAME_RATE: (u32, u32) = (30, 1);
 
-/// The stream, and what was made of it.
+/// The state of the stream.
 #[derive(Default)]
 pub(super) struct State {
     /// The format of the last picture.
     pub(super) latest: Option<Latest>,
-    /// Where pictures are decoded into. A call that was abandoned keeps its own.
+    /// Allocates memory for pictures. An abandoned call keeps its own.
     pub(super) pictures: Arc<PictureSource>,
-    /// Whether downstream takes any layout of a picture.
+    /// Whether downstream supports any layout of a picture.
     pub(super) takes_video_meta: bool,
     pub(super) tally: Tally,
 }
@@ -62,13 +62,13 @@ impl Dav1dWatchDec {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Pictures that the session holds back which gives output.
+    /// Pictures held back by the session that gives output.
     fn held_back(&self) -> Option<usize> {
         let facts = self.supervision.facts::<dav1d::Facts>()?;
         Some(facts.held_back)
     }
 
-    /// Tells how long pictures are held back.
+    /// Announces the latency: how long pictures are held back.
     fn announce_latency(&self) {
         let (Some(held_back), Some(format)) = (self.held_back(), self.stream.format()) else {
             return;

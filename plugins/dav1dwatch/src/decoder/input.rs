@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! From sink caps and buffers to what the codec takes.
+//! Converts sink caps and buffers to the codec's input.
 
 use codecwatch_av1 as av1;
 use codecwatch_dav1d as dav1d;
 
 use super::imp::CAT;
 
-/// The framings of AV1 that come in.
+/// The framings of AV1 that are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
     /// The low-overhead format (AV1 specification, section 5): dav1d's own.
@@ -15,12 +15,12 @@ pub(super) enum Framing {
     AnnexB,
 }
 
-/// What the sink caps say about the bitstream. When one of these changes, a
-/// session has to end and another to begin.
+/// What the sink caps say about the bitstream. When one of these fields changes, the
+/// session has to end and another has to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bitstream {
     framing: Framing,
-    /// OBUs that the container keeps beside the stream.
+    /// OBUs that the container stores outside of the stream.
     pub(super) headers: Vec<u8>,
 }
 
@@ -38,10 +38,10 @@ impl Bitstream {
         }
     }
 
-    /// The bytes of a buffer as the codec takes them.
+    /// The bytes of a buffer in the codec's framing.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// Describes what is wrong with the bytes.
     pub(super) fn bytes(&self, buffer: gst::Buffer) -> Result<dav1d::Bytes, String> {
         if buffer.flags().contains(gst::BufferFlags::CORRUPTED) {
             return Err("upstream has marked it as corrupted".to_owned());
@@ -65,8 +65,8 @@ fn from_annex_b(bytes: &[u8]) -> Result<Vec<u8>, av1::AnnexBError> {
     Ok(obus)
 }
 
-/// The OBUs of an AV1 configuration record. Streams usually repeat them, so one
-/// that cannot be read is no reason to give up.
+/// The OBUs of an AV1 configuration record. Streams usually repeat them, so an
+/// unreadable record is not an error.
 fn headers(record: &gst::BufferRef) -> Vec<u8> {
     let Ok(map) = record.map_readable() else {
         return Vec::new();

@@ -27,7 +27,7 @@ pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     InloopFilters::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     t35::register();
     // Below every other AV1 decoder (the lowest of them, libaom's, is secondary):
-    // installing it changes no pipeline that did not ask for it.
+    // installing it changes no existing pipeline.
     gst::Element::register(
         Some(plugin),
         "dav1dwatchdec",

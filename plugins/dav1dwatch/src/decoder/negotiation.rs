@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Source caps, downstream's pool, and the buffer for a picture. All of it runs
-//! on the output task: what downstream takes its time for holds up nobody else.
+//! on the output task: a slow downstream delays no other thread.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::caps::{self, Description};
 use super::imp::{CAT, Dav1dWatchDec};
 use super::picture_source::{self, Pool};
 
-/// The format that was negotiated last, and for what.
+/// The format that was negotiated last, and its input.
 #[derive(Clone)]
 pub(super) struct Latest {
     description: Description,
@@ -27,8 +27,8 @@ pub(super) struct Latest {
 }
 
 impl Dav1dWatchDec {
-    /// The format for the picture of input `id`, negotiated with downstream where
-    /// it is new or where downstream asks for it.
+    /// The format for the picture of input `id`; negotiates with downstream if it is
+    /// new or if downstream requests it.
     pub(super) fn negotiated(
         &self,
         id: u64,
@@ -62,7 +62,7 @@ impl Dav1dWatchDec {
         Ok(info)
     }
 
-    /// `input`: what upstream said of the stream.
+    /// `input`: upstream's description of the stream.
     fn negotiate(
         &self,
         description: &Description,
@@ -91,8 +91,8 @@ impl Dav1dWatchDec {
         Ok(info)
     }
 
-    /// Looks whether downstream takes any layout, and whether it has a pool that
-    /// dav1d can decode into.
+    /// Finds out whether downstream supports any layout, and whether it has a pool
+    /// that dav1d can decode into.
     pub(super) fn choose_pool(
         &self,
         query: &mut gst::query::Allocation,
@@ -129,7 +129,7 @@ impl Dav1dWatchDec {
             query.set_nth_allocation_pool(0, Some(pool), *size, *min, *max);
         }
         self.parent_decide_allocation(query)?;
-        // The base class may have put another in its place.
+        // The base class may have replaced it.
         let settled = query.allocation_pools().next().and_then(|first| first.0);
         pictures.set_pool(
             chosen
@@ -145,9 +145,9 @@ impl Dav1dWatchDec {
         Ok(())
     }
 
-    /// The buffer that shows a picture: downstream's own, if dav1d has no more use
-    /// for it; otherwise one that shares the picture's memory, or a copy where
-    /// downstream knows one layout only.
+    /// The buffer that shows a picture: downstream's own, if dav1d no longer needs it;
+    /// otherwise one that shares the picture's memory, or a copy if downstream supports
+    /// one layout only.
     pub(super) fn buffer(
         &self,
         picture: Box<dav1d::Picture>,

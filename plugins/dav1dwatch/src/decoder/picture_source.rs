@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Where pictures are decoded into: downstream's buffers where it offers a pool
-//! that dav1d can use and that has one to spare, otherwise memory of our own.
+//! The memory that pictures are decoded into: a buffer of downstream's pool if dav1d
+//! can use the pool and a buffer is available, otherwise the element's own memory.
 //!
 //! dav1d reads a picture, as a reference for others, long after it came out. So
 //! the buffer of a pool is lent for as long as dav1d or the picture needs it: it
-//! is mapped for writing all that time, which makes GStreamer refuse it to anyone
-//! else who wants to write, and it goes back to its pool only afterwards. See
-//! `buffers.rs` for what is pushed meanwhile.
+//! stays mapped for writing, so that GStreamer refuses every other write mapping,
+//! and returns to its pool only afterwards. See `buffers.rs` for what is pushed
+//! meanwhile.
 //!
-//! [`PictureSource::allocate`] is called by dav1d on the worker. It does not wait:
-//! a pool is asked for a buffer that it has (`DONTWAIT`).
+//! dav1d calls [`PictureSource::allocate`] on the worker. It does not wait: it takes
+//! a buffer that the pool has available (`DONTWAIT`).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,9 +24,9 @@ use gst_video::{VideoFormat, VideoMeta};
 use super::caps;
 use super::imp::CAT;
 
-/// Pictures that exist at a time at the very least, for the estimate of memory: the one
+/// The minimum of pictures that exist at a time, for the estimate of memory: the one
 /// in work, a reference, and one on its way downstream. Most streams need more, but
-/// what may be possible is not refused.
+/// a stream that may be possible is not refused.
 const PICTURES: usize = 3;
 
 /// Downstream's pool, and the pictures that it is configured for.
@@ -51,7 +51,7 @@ impl Pool {
 pub(super) struct PictureSource {
     pool: Mutex<Option<Pool>>,
     own: dav1d::PageAllocator,
-    /// Size in bytes of the largest picture that memory was found to suffice for.
+    /// Size in bytes of the largest picture for which enough memory was found.
     largest: AtomicUsize,
 }
 
@@ -60,20 +60,20 @@ impl PictureSource {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on decodes into the buffers of this pool, or into none.
+    /// Sets the pool whose buffers are decoded into from now on; `None` for no pool.
     pub(super) fn set_pool(&self, pool: Option<Pool>) {
         let before = std::mem::replace(&mut *self.lock(), pool);
         drop(before);
     }
 
-    /// The element stops. Downstream's pool and the memory that is kept are let go
-    /// at once, what downstream or an abandoned call still has when it comes back.
+    /// Called when the element stops. Releases downstream's pool and the kept memory at
+    /// once; what downstream or an abandoned call still holds, when it is returned.
     pub(super) fn retire(&self) {
         self.set_pool(None);
         self.own.retire();
     }
 
-    /// A buffer of the pool, if there is one at once and dav1d can use it.
+    /// A buffer of the pool, if one is available at once and dav1d can use it.
     fn lend(&self, shape: &PictureShape) -> Option<Allocation> {
         let pool = self.lock().clone().filter(|pool| pool.is_for(shape))?.pool;
         let parameters =
@@ -87,7 +87,7 @@ impl PictureSource {
         };
         let layout = layout(&buffer, shape)?;
         if buffer.n_memory() != 1 {
-            // Several would be merged into a copy.
+            // Mapping would merge several memories into a copy.
             return None;
         }
         let map = buffer.into_mapped_buffer_writable().ok()?;
@@ -136,7 +136,7 @@ impl PictureAllocator for PictureSource {
     }
 }
 
-/// Where the planes are in a buffer, as its meta says.
+/// Where the planes are in a buffer, according to its meta.
 fn layout(buffer: &gst::BufferRef, shape: &PictureShape) -> Option<PictureLayout> {
     let meta = buffer.meta::<VideoMeta>()?;
     let mut layout = PictureLayout {
@@ -150,7 +150,7 @@ fn layout(buffer: &gst::BufferRef, shape: &PictureShape) -> Option<PictureLayout
     Some(layout)
 }
 
-/// Where a lent buffer can be found once dav1d has given it back.
+/// The slot of a lent buffer, filled when dav1d has returned it.
 #[derive(Debug, Clone, Default)]
 struct Slot(Arc<Mutex<Option<gst::Buffer>>>);
 
@@ -182,11 +182,11 @@ impl Drop for Lent {
     }
 }
 
-/// The buffer of a pool that a picture was decoded into, if dav1d does not need
-/// it any more.
+/// The buffer of a pool that a picture was decoded into, if dav1d no longer needs
+/// it.
 ///
 /// # Errors
-/// The picture, unchanged, when dav1d does, or when it has memory of our own.
+/// The picture, unchanged, when dav1d needs it, or when its memory is the element's own.
 pub(super) fn take_back(picture: Box<dav1d::Picture>) -> Result<gst::Buffer, Box<dav1d::Picture>> {
     let Some(slot) = picture.handle::<Slot>().cloned() else {
         return Err(picture);

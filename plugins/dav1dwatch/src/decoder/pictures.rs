@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The way of the codec's output downstream.
+//! Delivers the codec's output downstream.
 
 use codecwatch_dav1d as dav1d;
 use codecwatch_element::video_decoder::release;
@@ -27,7 +27,7 @@ impl Dav1dWatchDec {
         }
     }
 
-    /// `None` where a picture has no frame to come out with.
+    /// `None` for a picture that belongs to no frame.
     fn finish_picture(&self, picture: Box<dav1d::Picture>) -> Option<Flow> {
         let element = self.obj();
         let lost = self.state().tally.note_picture();
@@ -37,7 +37,7 @@ impl Dav1dWatchDec {
             return None;
         };
         if element.is_qos() && element.max_decode_time(&frame) < 0 {
-            // It was decoded, since others refer to it; downstream would throw it away.
+            // It was decoded, since others refer to it; downstream would drop it.
             self.state().tally.keep_discont(discont);
             let _ = element.drop_frame(frame);
             return None;
@@ -75,7 +75,7 @@ impl Dav1dWatchDec {
     }
 
     /// A picture has no frame: its input had more than one to show, for which
-    /// GStreamer has no frames, or a flush overtook it. The first is told once.
+    /// GStreamer has no frames, or a flush overtook it. Reported once.
     fn note_surplus(&self, id: u64) {
         gst::debug!(CAT, imp = self, "no frame {id} for a picture");
         let is_first = self.state().tally.note_surplus();
@@ -88,7 +88,7 @@ impl Dav1dWatchDec {
         }
     }
 
-    /// Counts an input that could not be decoded; one too many ends the stream.
+    /// Counts an input that could not be decoded; one above the limit ends the stream.
     fn note_damage(&self, damage: &dav1d::Damage) -> Flow {
         let dav1d::Damage { id, cause } = damage;
         let element = self.obj();

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The decoder's own properties: those of `dav1ddec` with their names, types and
-//! ranges, and what that element lacks. The defaults are conformant: every
-//! in-loop filter runs and film grain is applied, as the stream asks for.
+//! ranges, and additional ones. The defaults are conformant: every in-loop filter
+//! runs and film grain is applied, as the stream specifies.
 
 use codecwatch_dav1d as dav1d;
 use codecwatch_element::{ElementSettings, Property, stored};
 use gst::glib;
 use gst::prelude::*;
 
-/// The filters inside the coding loop. Without one of them pictures are not
-/// those that the encoder had, and errors add up until a key frame.
+/// The filters inside the coding loop. Without one of them, pictures differ from those
+/// that the encoder had, and errors accumulate until a key frame.
 #[glib::flags(name = "GstDav1dWatchDecInloopFilters")]
 pub enum InloopFilters {
     /// Deblocking.
@@ -145,8 +145,8 @@ const TABLE: &[Property<Settings>] = &[
 ];
 
 impl Settings {
-    /// What opens a session with these, but for the container's headers. `live`: what
-    /// -1 stands for in `max-frame-delay`.
+    /// The config of a session with these values, without the container's headers.
+    /// `live`: whether upstream is live, which decides what `max-frame-delay` -1 means.
     pub(crate) fn codec(&self, live: bool) -> dav1d::Config {
         let has = |filter| self.inloop_filters.contains(filter);
         dav1d::Config {

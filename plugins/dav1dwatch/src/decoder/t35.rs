@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! ITU-T T.35 messages as metadata of buffers: closed captions in GStreamer's own
 //! form, and every message as it was in the stream, in a meta called
-//! `ITU-T-T35`, so that none is lost (HDR10+, and what is still to be invented).
+//! `ITU-T-T35`, so that none is lost (HDR10+, and future kinds).
 
 use codecwatch_dav1d::T35;
 use gst::prelude::*;
@@ -18,15 +18,15 @@ const USA: u8 = 0xb5;
 /// part 4, section 6.2.3.
 const CAPTIONS: &[u8] = &[0x00, 0x31, b'G', b'A', b'9', b'4', 0x03];
 
-/// To be called once per process, before the first buffer.
+/// The caller must call this once per process, before the first buffer.
 pub(super) fn register() {
     if !gst::meta::CustomMeta::is_registered(META) {
         gst::meta::CustomMeta::register(META, &["video"]);
     }
 }
 
-/// Adds the messages to a buffer. `captioned`: captions have been found upstream
-/// already, and come with the frame.
+/// Adds the messages to a buffer. `captioned`: the frame already has captions, which
+/// an element upstream has extracted.
 pub(super) fn attach(buffer: &mut gst::BufferRef, messages: &[T35], captioned: bool) {
     if messages.is_empty() {
         return;
@@ -52,7 +52,7 @@ pub(super) fn attach(buffer: &mut gst::BufferRef, messages: &[T35], captioned: b
     }
 }
 
-/// The caption triplets of a message, if it holds any.
+/// The caption triplets of a message, if it contains any.
 fn captions(message: &T35) -> Option<&[u8]> {
     if message.country_code != USA {
         return None;

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The account of what became of the inputs.
+//! Counts the results of the inputs.
 
 use codecwatch_dav1d as dav1d;
 
-/// What became of the inputs.
+/// The results of the inputs.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     /// Since the start or the last flush.
     pub(super) inputs: u64,
-    /// Likewise.
+    /// Since the start or the last flush.
     pub(super) pictures: u64,
     /// Inputs that could not be decoded.
     damaged: u64,
-    /// Inputs that were left out because what they refer to was lost.
+    /// Inputs that were dropped because what they refer to was lost.
     unreferenced: u64,
-    /// Pictures that had no frame to come out with.
+    /// Pictures that belonged to no frame.
     surplus: u64,
     /// Errors since the last picture.
     errors: u32,
-    /// The last input led to a picture, or to none rightly.
+    /// The last input led to a picture, or legitimately to none.
     in_sync: bool,
     /// Something was lost since the last picture.
     discont: bool,
@@ -27,7 +27,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Everything inside was dropped: all but the totals begins anew.
+    /// Everything inside was dropped: resets all but the totals.
     pub(super) fn restart(&mut self) {
         *self = Self {
             damaged: self.damaged,
@@ -50,7 +50,7 @@ impl Tally {
         self.discont |= discont;
     }
 
-    /// A picture had no frame to come out with. Returns whether it is the first.
+    /// A picture belonged to no frame. Returns whether it is the first.
     pub(super) fn note_surplus(&mut self) -> bool {
         self.surplus += 1;
         self.surplus == 1
@@ -59,8 +59,8 @@ impl Tally {
     /// An input could not be decoded. Returns the errors since the last picture, if
     /// this is one.
     ///
-    /// What follows an error is none by itself. But a picture that is lost after one
-    /// that was not is an error, whoever made it.
+    /// What is lost as a consequence of an error is not an error itself. But the first
+    /// picture that is lost after a good one is, whatever the cause.
     pub(super) fn note_damage(&mut self, cause: &dav1d::DamageCause) -> Option<u32> {
         let was_in_sync = std::mem::replace(&mut self.in_sync, false);
         self.discont = true;
@@ -82,11 +82,11 @@ impl Tally {
         stats.set("unreferenced", self.unreferenced);
     }
 
-    /// What makes a stream that ends here an incomplete one, whatever the codec
-    /// says. `allowed`: the errors that are tolerated; `None` for any number.
+    /// Why a stream that ends here is incomplete, whatever the codec reports.
+    /// `allowed`: the number of errors that are tolerated; `None` for any number.
     ///
-    /// An error costs everything up to the next key frame. When the stream ends
-    /// before there is one, that is no gap: what came out is cut short.
+    /// An error discards everything up to the next key frame. If the stream ends
+    /// before there is one, that is no gap: the output is truncated.
     pub(super) fn why_cut_short(&self, allowed: Option<u32>) -> Option<String> {
         if self.inputs > 0 && self.pictures == 0 {
             return Some("No picture could be decoded before the end of the stream".to_owned());

@@ -7,7 +7,7 @@ use gst::subclass::prelude::*;
 use super::imp::SvtAv1WatchEnc;
 
 impl SvtAv1WatchEnc {
-    /// The bitrate that the next frame changes to. Asked for only then, because an
+    /// The bitrate that the next frame changes to. Evaluated only then, because an
     /// application that keeps a constant bitrate sets two properties, one by one.
     pub(super) fn new_bitrate(&self) -> Option<u32> {
         let rate_control = self.settings.get().rate_control();

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
-//! From GStreamer's video format to the encoder's, and back to caps.
+//! Converts GStreamer's video format to the encoder's, and the result back to caps.
 
 use codecwatch_av1::SequenceHeader;
 use codecwatch_svtav1 as svtav1;
 use gst_video::{VideoChromaSite, VideoColorRange, VideoFormat, VideoInfo};
 
-/// Frames per second that the encoder is told when neither the caps nor the
-/// first buffer say it. It matters for rate control and levels only.
+/// Frames per second that the encoder gets when neither the caps nor the first
+/// buffer specify it. It affects rate control and levels only.
 const FALLBACK_FRAME_RATE: (u32, u32) = (30, 1);
 
-/// The rate that the encoder is told: that of the caps; of a variable rate, what
-/// the first buffer's duration says; never below one frame per second, which
-/// the library takes for a mistake.
+/// The rate that the encoder gets: that of the caps; if it is variable, the one that
+/// follows from the first buffer's duration; at least one frame per second, because
+/// the library refuses less.
 pub(crate) fn frame_rate(info: &VideoInfo, duration: Option<gst::ClockTime>) -> svtav1::FrameRate {
     let fps = info.fps();
     let (numerator, denominator) = match (fps.numer(), fps.denom()) {
@@ -33,7 +33,7 @@ pub(crate) fn frame_rate(info: &VideoInfo, duration: Option<gst::ClockTime>) -> 
     }
 }
 
-/// The usual rate whose frames last about as long: durations are rounded to
+/// The common rate whose frame duration is about the same: durations are rounded to
 /// nanoseconds, or to milliseconds by some containers.
 fn rate_of_duration(duration: gst::ClockTime) -> Option<(u32, u32)> {
     const USUAL: [(u32, u32); 12] = [
@@ -59,7 +59,7 @@ fn rate_of_duration(duration: gst::ClockTime) -> Option<(u32, u32)> {
         exact.abs_diff(nanoseconds) <= 1_000
     };
     USUAL.iter().find(near).copied().or_else(|| {
-        // A frame of a thousand seconds or more has a rate, too, if a small one.
+        // A frame of a thousand seconds or more has a (small) rate, too.
         let per_thousand_seconds = u32::try_from(1_000_000_000_000 / nanoseconds).ok()?;
         Some((per_thousand_seconds.max(1), 1000))
     })
@@ -97,7 +97,7 @@ fn chroma_position(site: VideoChromaSite) -> svtav1::ChromaPosition {
     }
 }
 
-/// HDR10 metadata of the caps, as far as they have any.
+/// HDR10 metadata of the caps, if they have any.
 pub(crate) fn hdr(
     caps: &gst::CapsRef,
 ) -> (
@@ -121,7 +121,7 @@ pub(crate) fn hdr(
     (mastering, light)
 }
 
-/// Bits per sample of the formats that the sink pad takes.
+/// Bits per sample of the formats that the sink pad accepts.
 pub(crate) fn bit_depth(info: &VideoInfo) -> svtav1::BitDepth {
     match info.format() {
         VideoFormat::I42010le => svtav1::BitDepth::Ten,
@@ -129,7 +129,7 @@ pub(crate) fn bit_depth(info: &VideoInfo) -> svtav1::BitDepth {
     }
 }
 
-/// The source caps, with everything that muxers ask for.
+/// The source caps, with everything that muxers require.
 pub(crate) fn src_caps(sequence: &SequenceHeader) -> gst::Caps {
     let depth = u32::from(sequence.bit_depth());
     let mut builder = gst::Caps::builder("video/x-av1")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The element: formats, and the way of a frame to the codec.
+//! The element: formats, and the path of a frame to the codec.
 //!
 //! Lock order: the values of the properties, then `state`; neither is held while the
 //! supervision or the base class is called.
@@ -28,13 +28,13 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-/// Memory that a session takes at the very least. Measured: 226 (2160p) to 340
+/// Lower bound of the memory that a session takes. Measured: 226 (2160p) to 340
 /// (360p) bytes per pixel, SvtAv1EncApp 1.4.1 at preset 10 on two processors,
-/// 30 frames (`/usr/bin/time -v`). Less than half of it, so that nothing is
-/// refused that would have worked.
+/// 30 frames (`/usr/bin/time -v`). This is less than half of it, so that no stream
+/// is refused that would have worked.
 const LEAST_BYTES_PER_PIXEL: u64 = 100;
 
-/// The stream as the caps describe it, and what was made of it.
+/// The stream as the caps describe it, and its state.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) format: Option<Format>,
@@ -42,14 +42,14 @@ pub(super) struct State {
     pub(super) bitrate_was_set: bool,
 }
 
-/// What was made of an accepted format.
+/// The settings derived from an accepted format.
 #[derive(Clone)]
 pub(super) struct Format {
     /// The codec's settings; rebuilt on the first frame if the frame rate is variable.
     pub(super) config: svtav1::Config,
     /// The frame rate is variable, and no frame has come yet.
     rate_is_open: bool,
-    /// What the next session has instead of its rate control.
+    /// Replaces the rate control of the next session.
     pub(super) next_rate_control: Option<svtav1::RateControl>,
 }
 
@@ -66,8 +66,8 @@ impl SvtAv1WatchEnc {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Settings that the library takes; what it makes of them that the user may
-    /// not expect is said on the bus.
+    /// Settings that the library accepts; posts a warning for each one that it does not
+    /// follow to the letter.
     fn checked(&self, config: svtav1::Config) -> Result<svtav1::Config, CodecError> {
         for remark in config.check()? {
             gst::info!(CAT, imp = self, "{remark}");
@@ -79,7 +79,7 @@ impl SvtAv1WatchEnc {
     /// The codec's settings for a format; `duration` is that of its first frame.
     ///
     /// # Errors
-    /// The library does not take them, which is on the bus.
+    /// If the library refuses them; the error has been posted.
     fn config(
         &self,
         input: &InputState,
@@ -101,7 +101,7 @@ impl SvtAv1WatchEnc {
         gst::loggable_error!(CAT, "{text}")
     }
 
-    /// If the frame rate is variable, the first frame of the format says how fast it is.
+    /// If the frame rate is variable, derives it from the first frame of the format.
     fn settle_variable_rate(&self, duration: Option<gst::ClockTime>) -> Result<(), gst::FlowError> {
         let is_open = |format: &Format| format.rate_is_open;
         if !self.state().format.as_ref().is_some_and(is_open) {
@@ -160,8 +160,8 @@ impl SupervisedVideoEncoder for SvtAv1WatchEnc {
     }
 
     fn frame_rate(&self) -> Option<gst::Fraction> {
-        // The library is told no rate below one per second; frames come slower all the
-        // same.
+        // The library gets no rate below one per second, but frames may come more
+        // slowly.
         self.stream.frame_rate().or_else(|| {
             let rate = self.state().format.as_ref()?.config.frame_rate;
             let number = |value: u32| i32::try_from(value).ok();
@@ -216,8 +216,8 @@ impl Supervised for SvtAv1WatchEnc {
 
     fn pad_caps() -> PadCaps {
         PadCaps {
-            // Sizes and rates are checked in `accept`, where the answer can say what is
-            // wrong with them.
+            // Sizes and rates are checked in `accept`, whose error can say what is wrong
+            // with them.
             sink: gst::Caps::builder("video/x-raw")
                 .field("format", gst::List::new(["I420", "I420_10LE"]))
                 .field("width", gst::IntRange::new(1, 16384))

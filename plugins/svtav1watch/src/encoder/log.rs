@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The library's own messages, in a debug category of their own.
+//! The library's own messages, in a separate debug category.
 
 use std::sync::LazyLock;
 

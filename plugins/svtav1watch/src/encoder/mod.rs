@@ -25,7 +25,7 @@ glib::wrapper! {
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     IntraRefreshType::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     svtav1::set_log(log::hear);
-    // Above `svtav1enc` (secondary) would change pipelines that did not ask for it.
+    // A rank above `svtav1enc` (secondary) would change existing pipelines.
     gst::Element::register(
         Some(plugin),
         "svtav1watchenc",

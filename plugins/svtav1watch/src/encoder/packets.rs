@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The way of the codec's output downstream. Runs on the output task.
+//! Delivers the codec's output downstream. Runs on the output task.
 
 use codecwatch_element::video_encoder;
 use codecwatch_svtav1 as svtav1;
@@ -13,7 +13,7 @@ impl SvtAv1WatchEnc {
         output: svtav1::Output,
     ) -> Option<Result<gst::FlowSuccess, gst::FlowError>> {
         match output {
-            // The sequence header comes first: it says what the caps have to say.
+            // The sequence header comes first: the caps are made from it.
             svtav1::Output::Header(header) => {
                 let caps = format::src_caps(&header);
                 video_encoder::negotiate(self, caps).err().map(Err)

@@ -314,7 +314,7 @@ fn int(
 }
 
 impl Settings {
-    /// The rate control that these properties ask for, by the rules of `svtav1enc`.
+    /// The rate control that these properties select, by the rules of `svtav1enc`.
     pub(crate) fn rate_control(&self) -> svtav1::RateControl {
         svtav1::RateControl::from_properties(
             self.target_bitrate * 1000,
@@ -327,8 +327,8 @@ impl Settings {
     /// The codec's settings for pictures of this format.
     ///
     /// # Errors
-    /// [`CodecError::Settings`] names the piece of `parameters-string` that is
-    /// no `key=value`.
+    /// [`CodecError::Settings`] naming the part of `parameters-string` that is not
+    /// `key=value`.
     pub(crate) fn config(
         &self,
         caps: &gst::CapsRef,
