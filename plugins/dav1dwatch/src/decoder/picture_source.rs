@@ -81,7 +81,7 @@ impl PictureSource {
         let buffer = match pool.acquire_buffer(Some(&parameters)) {
             Ok(buffer) => buffer,
             Err(flow) => {
-                gst::trace!(CAT, obj = pool, "no buffer to spare: {flow}");
+                gst::trace!(CAT, obj = pool, "no buffer available: {flow}");
                 return None;
             }
         };
@@ -92,7 +92,7 @@ impl PictureSource {
         }
         let map = buffer.into_mapped_buffer_writable().ok()?;
         if let Err(flaw) = shape.check(&layout, &map) {
-            gst::info!(CAT, obj = pool, "its buffers do not serve dav1d: {flaw}");
+            gst::info!(CAT, obj = pool, "its buffers are not usable for dav1d: {flaw}");
             self.set_pool(None);
             return None;
         }

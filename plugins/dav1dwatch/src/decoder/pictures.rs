@@ -83,7 +83,7 @@ impl Dav1dWatchDec {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Decode,
-                ("An input has more than one picture to show: the first is shown, others are left out")
+                ("An input has more than one picture to show: only the first is shown")
             );
         }
     }

@@ -76,7 +76,7 @@ const TABLE: &[Property<Settings>] = &[
             glib::ParamSpecInt64::builder(name)
                 .nick("Maximum frame delay")
                 .blurb(
-                    "Most frames to work on at a time (1 = none is held back, 0 = dav1d's choice \
+                    "Maximum number of frames to work on at a time (1 = none is held back, 0 = dav1d's choice \
                      from the number of threads, -1 = 1 when upstream is live, otherwise 0)",
                 )
                 .minimum(-1)
@@ -92,7 +92,7 @@ const TABLE: &[Property<Settings>] = &[
         |name, d| {
             glib::ParamSpecBoolean::builder(name)
                 .nick("Apply film grain")
-                .blurb("Whether pictures come out with their film grain")
+                .blurb("Apply film grain to decoded pictures")
                 .default_value(d.apply_grain)
                 .mutable_ready()
                 .build()
@@ -104,7 +104,7 @@ const TABLE: &[Property<Settings>] = &[
         |name, d| {
             glib::ParamSpecFlags::builder::<InloopFilters>(name)
                 .nick("In-loop filters")
-                .blurb("The in-loop filters to run; without one of them pictures are not right")
+                .blurb("In-loop filters to run; without one of them, output is not conformant")
                 .default_value(d.inloop_filters)
                 .mutable_ready()
                 .build()

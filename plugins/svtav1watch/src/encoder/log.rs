@@ -9,7 +9,7 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
         "svtav1watchenc-library",
         gst::DebugColorFlags::empty(),
-        Some("What SVT-AV1 says (from 4.0 on)"),
+        Some("Log of SVT-AV1 (4.0 and later)"),
     )
 });
 

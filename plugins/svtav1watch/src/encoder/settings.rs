@@ -233,7 +233,7 @@ const TABLE: &[Property<Settings>] = &[
             uint(
                 name,
                 "Logical processors",
-                "Processors to use, before SVT-AV1 3.0; then level-of-parallelism (0 = all)",
+                "Processors to use before SVT-AV1 3.0; use level-of-parallelism from 3.0 on (0 = all)",
                 (0, u32::MAX),
                 d.logical_processors,
             )
@@ -272,7 +272,7 @@ const TABLE: &[Property<Settings>] = &[
         |name, d| {
             glib::ParamSpecBoolean::builder(name)
                 .nick("Low latency")
-                .blurb("Low-delay prediction: each frame leaves as soon as it is encoded, none waits for a later one")
+                .blurb("Low-delay prediction: each frame is output as soon as it is encoded, without waiting for later ones")
                 .default_value(d.low_latency)
                 .mutable_ready()
                 .build()

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use codecwatch_supervisor::Account;
 use gst::prelude::*;
 
 use crate::facts::{Facts, Holding, Life, Stop};
