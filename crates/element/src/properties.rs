@@ -92,9 +92,7 @@ where
 {
     match value.get::<V>() {
         Ok(value) => *field = value,
-        Err(error) => complain(&format!(
-            "property type does not match its field: {error}"
-        )),
+        Err(error) => complain(&format!("property type does not match its field: {error}")),
     }
 }
 

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 pub use self::debt::Reason;
 pub use self::event::{Action, CallKind, Event};
-use self::judgement::Judgement;
+use self::judgement::{Judgement, LateRestarts};
 pub use self::snapshot::{Snapshot, Verdict};
 use crate::amount::Total;
 use crate::{Amount, Budgets, Evidence, Name, Phase};
@@ -75,7 +75,7 @@ pub struct Machine {
     slow_reported: bool,
     abandoned: bool,
     late: u64,
-    late_in_a_row: u32,
+    late_restarts: LateRestarts,
     worst_calls: Vec<(Name, Duration)>,
     actions: VecDeque<Action>,
 }
@@ -111,7 +111,7 @@ impl Machine {
             slow_reported: false,
             abandoned: false,
             late: 0,
-            late_in_a_row: 0,
+            late_restarts: LateRestarts::default(),
             worst_calls: Vec::new(),
             actions: VecDeque::new(),
         }

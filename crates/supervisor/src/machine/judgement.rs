@@ -8,10 +8,34 @@ use super::debt::Debt;
 use super::{Action, Machine, Reason};
 use crate::{Budgets, Evidence, Phase, Sample};
 
-/// How often in a row the watchdog may be late and restart its observation. A computer
-/// that always wakes it late must not hide a wedge for ever: from then on it judges by
-/// the samples, in which starved threads still count as an excuse.
-const LATE_IN_A_ROW: u32 = 3;
+/// How often the watchdog may be late and restart the time limit of one debt. A computer
+/// that wakes it late always, or every other time, must not hide a wedge for ever: from
+/// then on it judges by the samples, in which starved threads still count as an excuse.
+const LATE_RESTARTS: u32 = 3;
+
+/// The restarts of a debt's time limit because the watchdog was late.
+#[derive(Debug, Default)]
+pub(super) struct LateRestarts {
+    count: u32,
+    /// The time of the last one. A debt that starts later is another one, or there was
+    /// progress in between.
+    latest: Option<Instant>,
+}
+
+impl LateRestarts {
+    /// Whether the time limit of this debt restarts once more. Counts it.
+    fn allow(&mut self, debt: Debt, now: Instant) -> bool {
+        if self.latest.is_none_or(|latest| debt.since > latest) {
+            self.count = 0;
+        }
+        if self.count >= LATE_RESTARTS {
+            return false;
+        }
+        self.count += 1;
+        self.latest = Some(now);
+        true
+    }
+}
 
 /// The observation of a debt whose budget is running out.
 #[derive(Debug)]
@@ -72,12 +96,10 @@ impl Machine {
         if now < at {
             return;
         }
-        if now.saturating_duration_since(at) <= Budgets::observation(budget) {
-            self.late_in_a_row = 0;
-        } else if self.is_late_for(debt) {
+        let is_late = now.saturating_duration_since(at) > Budgets::observation(budget);
+        if is_late && !self.is_unattended(debt) && self.late_restarts.allow(debt, now) {
             // The watchdog itself was stopped, suspended or starved: the codec must not
             // be blamed for that time.
-            self.late_in_a_row += 1;
             self.late += 1;
             self.judgement = None;
             // A close keeps its clock, because a thread may wait for it: there only the
@@ -105,11 +127,10 @@ impl Machine {
             .push_back(Action::TakeSample { look: self.looks });
     }
 
-    /// Whether a late tick is the watchdog's own fault. The first tick of a close may
-    /// be late, because no driver need have waited for the close before.
-    fn is_late_for(&self, debt: Debt) -> bool {
-        let unattended = debt.reason == Reason::Close && self.judgement_of(debt).is_none();
-        !unattended && self.late_in_a_row < LATE_IN_A_ROW
+    /// Whether a first tick may be late without being the watchdog's fault: no driver
+    /// need have waited for a close before.
+    fn is_unattended(&self, debt: Debt) -> bool {
+        debt.reason == Reason::Close && self.judgement_of(debt).is_none()
     }
 
     pub(super) fn sampled(&mut self, now: Instant, look: u64, sample: Sample) {

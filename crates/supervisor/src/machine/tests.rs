@@ -257,6 +257,40 @@ fn a_watchdog_that_is_starved_for_good_finds_a_wedge_all_the_same() {
 }
 
 #[test]
+fn a_watchdog_that_is_late_every_other_time_finds_a_wedge_all_the_same() {
+    let mut world = World::running(None);
+    world.load = 100;
+    world.calls("send");
+    // The first look is in time, the second is not, again and again.
+    for _ in 0..20 {
+        world.pass(760 * MS);
+        world.stop(1000 * MS);
+        world.tell(Event::Tick);
+    }
+    let (reason, after) = world.abandoned.expect("a verdict");
+    assert_eq!(reason, Reason::Call);
+    // Three restarts, and what a codec has that seems to work.
+    assert!(
+        after <= 3 * 2000 * MS + budgets().slow_limit + 2000 * MS,
+        "{after:?}"
+    );
+}
+
+#[test]
+fn progress_makes_up_for_a_watchdog_that_was_late() {
+    let mut world = World::running(None);
+    for _ in 0..20 {
+        world.calls("send");
+        world.pass(760 * MS);
+        world.stop(1000 * MS);
+        world.tell(Event::Tick);
+        world.pass(300 * MS);
+        world.tell(Event::CallEnded { lane: 0 });
+    }
+    assert_eq!(world.abandoned, None);
+}
+
+#[test]
 fn a_wedge_is_found_also_after_a_stop() {
     let mut world = World::running(None);
     world.calls("send");

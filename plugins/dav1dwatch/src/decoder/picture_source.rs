@@ -92,7 +92,11 @@ impl PictureSource {
         }
         let map = buffer.into_mapped_buffer_writable().ok()?;
         if let Err(flaw) = shape.check(&layout, &map) {
-            gst::info!(CAT, obj = pool, "its buffers are not usable for dav1d: {flaw}");
+            gst::info!(
+                CAT,
+                obj = pool,
+                "its buffers are not usable for dav1d: {flaw}"
+            );
             self.set_pool(None);
             return None;
         }
