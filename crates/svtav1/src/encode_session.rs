@@ -153,10 +153,6 @@ impl Session for SvtAv1Session {
     type Input = Picture;
     type Output = Output;
 
-    /// Raw pictures, each from upstream's pool: one can be taken while upstream produces
-    /// the next.
-    const QUEUE: usize = 2;
-
     fn delay(&self) -> Option<usize> {
         Some(self.delay)
     }
