@@ -23,6 +23,11 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
         self.note(&mut state, Event::CallBegan { lane, name, kind });
     }
 
+    fn call_moved(&self, lane: usize, name: Name) {
+        let mut state = self.lock();
+        self.note(&mut state, Event::CallMoved { lane, name });
+    }
+
     fn call_ended(&self, lane: usize) {
         let mut state = self.lock();
         self.note(&mut state, Event::CallEnded { lane });
@@ -46,6 +51,28 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
         state.machine.handle(now(), Event::Output { amount });
         self.output.notify_all();
         Ok(())
+    }
+
+    fn signal(&self) {
+        self.lock().signalled = true;
+        self.outlet.notify_all();
+    }
+
+    fn wait_for_signal(&self) -> Result<(), Discarded> {
+        let mut state = self.lock();
+        loop {
+            if state.discarding() {
+                return Err(Discarded);
+            }
+            if std::mem::take(&mut state.signalled) {
+                return Ok(());
+            }
+            state = self.wait(&self.outlet, state);
+        }
+    }
+
+    fn fail(&self, error: CodecError) {
+        self.fail(&mut self.lock(), LaneFault::Failed(error).into());
     }
 
     fn discarding(&self) -> bool {

@@ -10,7 +10,7 @@ use crate::machine::CallKind;
 use crate::opening::Opening;
 use crate::sync::{Condvar, Mutex, thread};
 use crate::telling::Facts;
-use crate::{Amount, CodecError, Name, Witness};
+use crate::{Amount, CodecError, Name, Outlet, Witness};
 
 /// Outputs are discarded: the session closes, flushes, or has failed or been abandoned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,11 +51,28 @@ fn panic_message(payload: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "no message".to_owned())
 }
 
+/// See [`Lane::wait_for_others`].
+pub(crate) fn wait_for_others<O, R>(host: &dyn Host<O>, wait: impl FnOnce() -> R) -> R {
+    struct Done<'a, O>(&'a dyn Host<O>);
+    impl<O> Drop for Done<'_, O> {
+        fn drop(&mut self) {
+            self.0.others_done();
+        }
+    }
+    host.others_awaited();
+    let _done = Done(host);
+    wait()
+}
+
 /// The supervisor's side of a lane.
 pub(crate) trait Host<O>: Send + Sync {
     fn call_began(&self, lane: usize, name: Name, kind: CallKind);
+    fn call_moved(&self, lane: usize, name: Name);
     fn call_ended(&self, lane: usize);
     fn emit(&self, output: O, amount: Amount) -> Result<(), Discarded>;
+    fn signal(&self);
+    fn wait_for_signal(&self) -> Result<(), Discarded>;
+    fn fail(&self, error: CodecError);
     fn tell(&self, told: O);
     fn publish(&self, facts: Facts);
     fn set_delay(&self, delay: Option<usize>);
@@ -99,6 +116,7 @@ impl<O: Send + 'static> Lane<O> {
             Self::new(
                 Arc::new(Detached {
                     outputs: Mutex::new(outputs),
+                    signalled: (Mutex::new(false), Condvar::new()),
                 }),
                 0,
             ),
@@ -129,6 +147,20 @@ impl<O: Send + 'static> Lane<O> {
         self.host.call_began(self.index, name, kind);
         let _returned = Returned(self.host.as_ref(), self.index);
         native()
+    }
+
+    /// What threads of the codec may use that are not lanes.
+    pub fn outlet(&self) -> Outlet<O> {
+        Outlet::new(self.host.clone())
+    }
+
+    /// Waits for [`Outlet::signal`], or returns at once if it has come since the last
+    /// wait. The phase's budget bounds this wait, so it is for drains.
+    ///
+    /// # Errors
+    /// [`Discarded`] once outputs are discarded.
+    pub fn wait_for_signal(&self) -> Result<(), Discarded> {
+        self.host.wait_for_signal()
     }
 
     /// Passes one output to the output task. `settles`: the amount of input that it
@@ -192,15 +224,7 @@ impl<O: Send + 'static> Lane<O> {
     /// The wait must have its own time limit, and end soon once outputs are
     /// [discarded](Self::discarding).
     pub fn wait_for_others<R>(&self, wait: impl FnOnce() -> R) -> R {
-        struct Done<'a, O>(&'a dyn Host<O>);
-        impl<O> Drop for Done<'_, O> {
-            fn drop(&mut self) {
-                self.0.others_done();
-            }
-        }
-        self.host.others_awaited();
-        let _done = Done(self.host.as_ref());
-        wait()
+        wait_for_others(self.host.as_ref(), wait)
     }
 
     /// Makes a native open inside a running session, or another call during which the
@@ -309,10 +333,13 @@ impl Drop for Finish {
 
 struct Detached<O> {
     outputs: Mutex<mpsc::Sender<O>>,
+    signalled: (Mutex<bool>, Condvar),
 }
 
 impl<O: Send> Host<O> for Detached<O> {
     fn call_began(&self, _lane: usize, _name: Name, _kind: CallKind) {}
+
+    fn call_moved(&self, _lane: usize, _name: Name) {}
 
     fn call_ended(&self, _lane: usize) {}
 
@@ -320,6 +347,23 @@ impl<O: Send> Host<O> for Detached<O> {
         let outputs = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
         outputs.send(output).map_err(|_| Discarded)
     }
+
+    fn signal(&self) {
+        let (signalled, changed) = &self.signalled;
+        *signalled.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        changed.notify_all();
+    }
+
+    fn wait_for_signal(&self) -> Result<(), Discarded> {
+        let (signalled, changed) = &self.signalled;
+        let mut guard = signalled.lock().unwrap_or_else(PoisonError::into_inner);
+        while !std::mem::take(&mut *guard) {
+            guard = changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
+    }
+
+    fn fail(&self, _error: CodecError) {}
 
     fn discarding(&self) -> bool {
         false

@@ -31,6 +31,7 @@ mod name;
 mod open_permit;
 mod opening;
 mod outcome;
+mod outlet;
 mod procfs;
 mod question;
 #[cfg(feature = "rehearse")]
@@ -53,6 +54,7 @@ pub use ledger::{Ledger, LedgerInUse, ledger, share_ledger};
 pub use machine::{Action, CallKind, Event, Machine, Reason, Snapshot, Verdict};
 pub use name::Name;
 pub use outcome::{Fault, FaultCause, Outcome};
+pub use outlet::Outlet;
 pub use run::{
     AskResult, CloseResult, DrainResult, Next, Options, Run, Slow, StartError, Stats, Trace,
     WaitResult,

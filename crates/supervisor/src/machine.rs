@@ -189,6 +189,11 @@ impl Machine {
                     since: now,
                 });
             }
+            Event::CallMoved { lane, name } => {
+                if let Some(call) = self.calls.get_mut(lane).and_then(Option::as_mut) {
+                    call.name = name;
+                }
+            }
             Event::CallEnded { lane } => {
                 if let Some(call) = self.calls.get_mut(lane).and_then(Option::take) {
                     self.note_duration(call.name, now.saturating_duration_since(call.since));

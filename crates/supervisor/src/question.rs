@@ -11,11 +11,31 @@ type Ask<O> = Box<dyn FnOnce(&mut dyn Any, &Lane<O>) + Send>;
 /// A run has the types of inputs and outputs, but not of its session, so that is erased
 /// here. A session of another type does not answer.
 pub(crate) struct Question<O> {
-    number: u64,
+    /// `None` if no caller waits for an answer.
+    number: Option<u64>,
     ask: Ask<O>,
 }
 
+/// Questions without a caller that may wait for the worker.
+const NOTIFICATIONS: usize = 64;
+
 impl<O> Question<O> {
+    /// A question that no caller waits for, or one that keeps its order among the
+    /// inputs.
+    pub(crate) fn new<S: Session<Output = O>>(
+        ask: impl FnOnce(&mut S, &Lane<O>) + Send + 'static,
+    ) -> Self {
+        let ask = move |session: &mut dyn Any, lane: &Lane<O>| {
+            if let Some(session) = session.downcast_mut() {
+                ask(session, lane);
+            }
+        };
+        Self {
+            number: None,
+            ask: Box::new(ask),
+        }
+    }
+
     /// Runs the question on the session's worker.
     pub(crate) fn put_to<S: Session<Output = O>>(self, session: &mut S, lane: &Lane<O>) {
         (self.ask)(session, lane);
@@ -23,8 +43,8 @@ impl<O> Question<O> {
 }
 
 /// Questions that wait for the worker. A caller withdraws its question when it stops
-/// waiting: so there are never more than waiting threads, and none is left when a
-/// session ends.
+/// waiting: so there are never more of them than waiting threads, and none is left when
+/// a session ends. Those without a caller have a limit, and end with the run.
 pub(crate) struct Questions<O> {
     waiting: VecDeque<Question<O>>,
     asked: u64,
@@ -44,16 +64,24 @@ impl<O> Questions<O> {
         ask: impl FnOnce(&mut S, &Lane<O>) + Send + 'static,
     ) -> u64 {
         self.asked += 1;
-        let ask = move |session: &mut dyn Any, lane: &Lane<O>| {
-            if let Some(session) = session.downcast_mut() {
-                ask(session, lane);
-            }
-        };
         self.waiting.push_back(Question {
-            number: self.asked,
-            ask: Box::new(ask),
+            number: Some(self.asked),
+            ..Question::new(ask)
         });
         self.asked
+    }
+
+    /// Adds a question that no caller waits for.
+    ///
+    /// # Errors
+    /// Returns it if too many wait already.
+    pub(crate) fn notify(&mut self, question: Question<O>) -> Result<(), Question<O>> {
+        let notifications = self.waiting.iter().filter(|q| q.number.is_none());
+        if notifications.count() >= NOTIFICATIONS {
+            return Err(question);
+        }
+        self.waiting.push_back(question);
+        Ok(())
     }
 
     pub(crate) fn pop(&mut self) -> Option<Question<O>> {
@@ -66,7 +94,7 @@ impl<O> Questions<O> {
         let at = self
             .waiting
             .iter()
-            .position(|question| question.number == number)?;
+            .position(|question| question.number == Some(number))?;
         self.waiting.remove(at)
     }
 }

@@ -135,7 +135,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         Ok(())
     }
 
-    fn push(&self, state: &mut State<I, O>, command: Command<I>) {
+    fn push(&self, state: &mut State<I, O>, command: Command<I, O>) {
         let amount = command.amount();
         state.inbox.push_back(command);
         self.shared.note(state, Event::Submitted { amount });

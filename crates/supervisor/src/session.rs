@@ -155,6 +155,14 @@ pub enum CodecError {
         /// What the value means.
         reason: String,
     },
+    /// A part of the codec has reported an error in its own words.
+    #[error("{part}: {text}")]
+    Reported {
+        /// The part, such as an element of a chain.
+        part: Name,
+        /// What it reported.
+        text: String,
+    },
     /// Settings that the library does not accept; the user has to change them.
     #[error("{0}")]
     Settings(String),

@@ -18,8 +18,10 @@ use crate::telling::Telling;
 use crate::witness::NamedThreads;
 use crate::{Account, Amount, Budgets, Change, Library, Run, Trace, Witness, ledger};
 
-pub(crate) enum Command<I> {
+pub(crate) enum Command<I, O> {
     Input(I, Amount),
+    /// A question that keeps its order among the inputs.
+    Ask(Question<O>),
     /// `last`: no input follows, the session ends with the drain.
     Drain {
         ticket: u64,
@@ -28,12 +30,12 @@ pub(crate) enum Command<I> {
     Flush,
 }
 
-impl<I> Command<I> {
+impl<I, O> Command<I, O> {
     /// The amount of the input.
     pub(crate) fn amount(&self) -> Amount {
         match self {
             Command::Input(_, amount) => *amount,
-            Command::Drain { .. } | Command::Flush => Amount::NONE,
+            Command::Ask(_) | Command::Drain { .. } | Command::Flush => Amount::NONE,
         }
     }
 
@@ -44,13 +46,13 @@ impl<I> Command<I> {
 
 /// What the worker does next.
 pub(crate) enum Work<I, O> {
-    Command(Command<I>),
+    Command(Command<I, O>),
     Question(Question<O>),
 }
 
 pub(crate) struct State<I, O> {
     pub(crate) machine: Machine,
-    pub(crate) inbox: VecDeque<Command<I>>,
+    pub(crate) inbox: VecDeque<Command<I, O>>,
     /// Inputs that may wait for the worker.
     queue: usize,
     /// Outputs, and how much of the input each settles.
@@ -61,6 +63,8 @@ pub(crate) struct State<I, O> {
     pub(crate) telling: Telling<O>,
     /// Ends the codec from outside when the session is abandoned.
     pub(crate) kill_hook: Option<KillHook>,
+    /// A thread of the codec has signalled the worker ([`Outlet::signal`](crate::Outlet)).
+    pub(crate) signalled: bool,
     /// The element's waits return at once.
     pub(crate) cancelled: bool,
     /// The session has to close, whatever is inside.
@@ -126,7 +130,7 @@ impl<I, O> State<I, O> {
     }
 
     /// Empties the inbox. The caller must drop the result without the lock.
-    pub(crate) fn take_inbox(&mut self, now: Instant) -> VecDeque<Command<I>> {
+    pub(crate) fn take_inbox(&mut self, now: Instant) -> VecDeque<Command<I, O>> {
         self.machine.handle(now, Event::InboxDropped);
         std::mem::take(&mut self.inbox)
     }
@@ -135,7 +139,7 @@ impl<I, O> State<I, O> {
     pub(crate) fn take_queues(
         &mut self,
         now: Instant,
-    ) -> (VecDeque<Command<I>>, VecDeque<(O, Amount)>) {
+    ) -> (VecDeque<Command<I, O>>, VecDeque<(O, Amount)>) {
         self.machine.handle(now, Event::OutboxDropped);
         (self.take_inbox(now), std::mem::take(&mut self.outbox))
     }
@@ -224,6 +228,7 @@ impl<I, O> Shared<I, O> {
                 questions: Questions::new(),
                 telling: Telling::new(),
                 kill_hook: None,
+                signalled: false,
                 cancelled: false,
                 closing: false,
                 flushing: false,

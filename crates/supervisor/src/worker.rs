@@ -110,6 +110,10 @@ fn serve<S: Session>(
                 }
                 guarded(|| session.send(lane, input))?;
             }
+            Command::Ask(question) => {
+                shared.note(&mut shared.lock(), Event::QuestionBegan);
+                answer(session, shared, lane, question)?;
+            }
             Command::Flush => {
                 {
                     let mut state = shared.lock();

@@ -49,6 +49,13 @@ pub enum Event {
         /// Whether it should return by itself.
         kind: CallKind,
     },
+    /// The lane's native call in flight has reached another part of the codec.
+    CallMoved {
+        /// Index of the lane.
+        lane: usize,
+        /// The call within it.
+        name: Name,
+    },
     /// The lane's native call returned.
     CallEnded {
         /// Index of the lane.

@@ -5,10 +5,13 @@
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::mpsc::{self, TryRecvError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{AskResult, Run};
 use crate::clock::now;
+use crate::question::Question;
+use crate::state::{Command, State};
+use crate::sync::MutexGuard;
 use crate::{Lane, Session};
 
 impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
@@ -38,19 +41,92 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         S: Session<Input = I, Output = O>,
         R: Send + 'static,
     {
-        let shared = &*self.shared;
         // A time limit beyond the range of the clock is no limit.
         let until = now().checked_add(bound);
         let (sender, answer) = mpsc::channel();
-        let mut state = shared.lock();
-        let number = state.questions.push(move |session: &mut S, lane| {
+        let ask = move |session: &mut S, lane: &Lane<O>| {
             // If the caller no longer waits, `send` returns the answer, which is dropped here.
             drop(sender.send(question(session, lane)));
+        };
+        let mut state = self.shared.lock();
+        let number = state.questions.push(ask);
+        self.shared.command.notify_all();
+        let (why_not, mut state) = match self.wait_for_answer(state, &answer, until) {
+            Ok(answer) => return AskResult::Answered(answer),
+            Err(ended) => ended,
+        };
+        let withdrawn = state.questions.withdraw(number);
+        drop(state);
+        drop(withdrawn);
+        // The answer may have come meanwhile.
+        answer.try_recv().map_or(why_not, AskResult::Answered)
+    }
+
+    /// Runs a question on the session's worker, in order: after the inputs and drains
+    /// that were submitted before it, ahead of those that follow. It needs no room in
+    /// the inbox. Otherwise as [`ask`](Self::ask), but without a time limit: as for an
+    /// input that waits, the watchdog bounds the wait unless downstream blocks the
+    /// session. A flush drops the question.
+    pub fn ask_in_order<S, R>(
+        &self,
+        question: impl FnOnce(&mut S, &Lane<O>) -> R + Send + 'static,
+    ) -> AskResult<R>
+    where
+        S: Session<Input = I, Output = O>,
+        R: Send + 'static,
+    {
+        let (sender, answer) = mpsc::channel();
+        let question = Question::new(move |session: &mut S, lane: &Lane<O>| {
+            drop(sender.send(question(session, lane)));
         });
-        shared.command.notify_all();
+        let mut state = self.shared.lock();
+        if state.spent || state.closing || state.cancelled {
+            let cancelled = state.cancelled;
+            drop(state);
+            drop(question);
+            return if cancelled {
+                AskResult::Cancelled
+            } else {
+                AskResult::NoSession
+            };
+        }
+        self.push(&mut state, Command::Ask(question));
+        let (why_not, state) = match self.wait_for_answer(state, &answer, None) {
+            Ok(answer) => return AskResult::Answered(answer),
+            Err(ended) => ended,
+        };
+        drop(state);
+        answer.try_recv().map_or(why_not, AskResult::Answered)
+    }
+
+    /// Passes something to the session that needs no answer, such as a notification
+    /// from downstream: it runs on the worker, as a question does. Never waits. False
+    /// if the session takes no more of them, or too many (64) wait.
+    pub fn notify<S>(&self, notification: impl FnOnce(&mut S, &Lane<O>) + Send + 'static) -> bool
+    where
+        S: Session<Input = I, Output = O>,
+    {
+        let question = Question::new(notification);
+        let mut state = self.shared.lock();
+        let refused = if state.spent || state.closing {
+            Err(question)
+        } else {
+            state.questions.notify(question)
+        };
+        self.shared.command.notify_all();
+        drop(state);
+        refused.is_ok()
+    }
+
+    fn wait_for_answer<'a, R>(
+        &'a self,
+        mut state: MutexGuard<'a, State<I, O>>,
+        answer: &mpsc::Receiver<R>,
+        until: Option<Instant>,
+    ) -> Result<R, (AskResult<R>, MutexGuard<'a, State<I, O>>)> {
         let why_not = loop {
             match answer.try_recv() {
-                Ok(answer) => return AskResult::Answered(answer),
+                Ok(answer) => return Ok(answer),
                 Err(TryRecvError::Disconnected) => break AskResult::NoSession,
                 Err(TryRecvError::Empty) => {}
             }
@@ -63,12 +139,8 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
             if until.is_some_and(|until| until <= now()) {
                 break AskResult::TimedOut;
             }
-            state = shared.wait_until(&shared.element, state, until);
+            state = self.shared.wait_until(&self.shared.element, state, until);
         };
-        let withdrawn = state.questions.withdraw(number);
-        drop(state);
-        drop(withdrawn);
-        // The answer may have come meanwhile.
-        answer.try_recv().map_or(why_not, AskResult::Answered)
+        Err((why_not, state))
     }
 }
