@@ -13,7 +13,8 @@ mod imp {
         self, EncoderStream, FrameRequest, MappedFrame, SupervisedVideoEncoder, packed, packed_size,
     };
     use codecwatch_element::{
-        ElementSettings, PadCaps, Property, Role, Stored, Supervised, Supervision, number_property,
+        BaseClass, ElementSettings, PadCaps, Property, Stored, Supervised, Supervision,
+        number_property,
     };
     use gst::subclass::prelude::*;
 
@@ -89,7 +90,7 @@ mod imp {
         type Codec = Memory;
         type Settings = Settings;
 
-        const ROLE: Role = Role::Encoder;
+        const BASE: BaseClass = BaseClass::VideoEncoder;
 
         fn describe() -> gst::subclass::ElementMetadata {
             gst::subclass::ElementMetadata::new(
@@ -122,11 +123,11 @@ mod imp {
             }))
         }
 
-        fn frame_in(picture: &Picture) -> u32 {
-            picture.id
+        fn frame_in(picture: &Picture) -> Option<u32> {
+            Some(picture.id)
         }
 
-        fn frame_of(packet: &Packet) -> Option<u32> {
+        fn frames_of(packet: &Packet) -> impl IntoIterator<Item = u32> {
             Some(packet.id)
         }
 

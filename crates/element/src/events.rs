@@ -28,7 +28,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     where
         T: Supervised<Input = I, Output = O>,
     {
-        let rule = sink_rule(T::ROLE, event);
+        let rule = sink_rule(T::BASE, event);
         let disposition = match rule {
             EventRule::Pass => EventDisposition::Forward,
             EventRule::NewFlow => {

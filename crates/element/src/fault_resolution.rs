@@ -90,9 +90,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         if settings.eos_after_failure && observer == Observer::Stream && plays {
             return FaultResolution::Pending;
         }
-        let element = element.clone();
+        let (element, role) = (element.clone(), imp.role());
         let flow = self.end_because_of(imp, Some(run), move || {
-            report::post_outcome(&element, T::ROLE, &outcome);
+            report::post_outcome(&element, role, &outcome);
         });
         match flow {
             gst::FlowError::Flushing => FaultResolution::Pending,

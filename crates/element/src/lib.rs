@@ -53,7 +53,7 @@ pub use line::Frame;
 pub use properties::{ElementSettings, Property, Stored, store};
 pub use settings::Settings;
 pub use submission::SubmitError;
-pub use supervised::{PadCaps, Role, Supervised};
+pub use supervised::{BaseClass, PadCaps, Role, Supervised};
 pub use supervision::Supervision;
 
 pub(crate) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {

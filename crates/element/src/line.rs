@@ -91,6 +91,14 @@ impl<I, O> Default for Line<I, O> {
     }
 }
 
+/// Whether an output may be delivered.
+pub(crate) enum Claim {
+    /// It may. Holds the newest frame that it settles, if any.
+    Taken(Option<u32>),
+    /// Its session has left the line: its frames are lost, and it must be dropped.
+    Lost,
+}
+
 /// What became of an input.
 pub(crate) enum Submitted<I, O> {
     /// The worker will take it.
@@ -249,35 +257,42 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
 
     // ---- frames
 
-    /// Submits an input to the last session in line and records its frame there: in one
+    /// Submits an input to the last session in line and records its frame there, if it
+    /// has one: in one
     /// step, so that a session that is given up at the same time has either both or
     /// neither.
-    pub(crate) fn submit(&mut self, frame: Frame, input: I) -> Submitted<I, O> {
+    pub(crate) fn submit(&mut self, frame: Option<Frame>, input: I) -> Submitted<I, O> {
         let Some(session) = self.sessions.back_mut() else {
             return Submitted::NoSession(input);
         };
         match session.run.submit(input) {
             Ok(()) => {
-                session.frames.insert(frame.id, frame.pts);
-                self.answers.note_submitted(frame.id);
+                if let Some(frame) = frame {
+                    session.frames.insert(frame.id, frame.pts);
+                    self.answers.note_submitted(frame.id);
+                }
                 Submitted::Taken
             }
             Err(input) => Submitted::NotNow(input, session.run.clone()),
         }
     }
 
-    /// Removes the frame of an output from its session. Returns false if the session
-    /// has left the line meanwhile: then the frame is lost with it, and the output must
-    /// be dropped.
-    pub(crate) fn claim(&mut self, run: &Run<I, O>, id: Option<u32>) -> bool {
-        let Some(at) = self.position(run) else {
-            return false;
+    /// Removes the frames of an output from its session.
+    pub(crate) fn claim(
+        &mut self,
+        run: &Run<I, O>,
+        frames: impl IntoIterator<Item = u32>,
+    ) -> Claim {
+        let at = self.position(run);
+        let Some(session) = at.and_then(|at| self.sessions.get_mut(at)) else {
+            return Claim::Lost;
         };
-        if let (Some(session), Some(id)) = (self.sessions.get_mut(at), id) {
-            session.frames.remove(&id);
-        }
+        let last = frames.into_iter().inspect(|id| {
+            session.frames.remove(id);
+        });
+        let last = last.max();
         self.delivering = Some(run.id());
-        true
+        Claim::Taken(last)
     }
 
     /// Clears all frames and marks of losses: a flush has dropped them.

@@ -12,7 +12,7 @@ use gst::subclass::prelude::*;
 
 use crate::answers::Flow;
 use crate::fault_resolution::{FaultResolution, Observer};
-use crate::line::Line;
+use crate::line::{Claim, Line};
 use crate::{CAT, Supervised, report};
 
 fn src_pad<T: Supervised>(imp: &T) -> Option<gst::Pad> {
@@ -85,15 +85,17 @@ fn iterate<T: Supervised>(imp: &T) {
 
 fn deliver<T: Supervised>(imp: &T, run: &Run<T::Input, T::Output>, output: T::Output) {
     let supervision = imp.supervision();
-    let id = T::frame_of(&output);
-    if !supervision.lock().claim(run, id) {
-        gst::debug!(
-            CAT,
-            imp = imp,
-            "frame {id:?} came out of a session that was given up"
-        );
-        return;
-    }
+    // The last one: frames are numbered in order.
+    let id = {
+        let frames = T::frames_of(&output);
+        match supervision.lock().claim(run, frames) {
+            Claim::Taken(last) => last,
+            Claim::Lost => {
+                gst::debug!(CAT, imp = imp, "output of a session that was given up");
+                return;
+            }
+        }
+    };
     let flow = imp.deliver(output);
     if let Some(id) = id {
         gst::trace!(CAT, imp = imp, "frame {id}: {}", delivered(flow));

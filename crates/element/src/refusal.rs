@@ -23,9 +23,10 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     where
         T: Supervised<Input = I, Output = O>,
     {
-        match T::ROLE {
+        match imp.role() {
             Role::Encoder => self.end_with(imp, gst::StreamError::Encode, FAILED, text),
             Role::Decoder => self.end_with(imp, gst::StreamError::Decode, FAILED, text),
+            Role::Other => self.end_with(imp, gst::StreamError::Failed, FAILED, text),
         }
     }
 

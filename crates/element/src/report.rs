@@ -48,6 +48,12 @@ pub(crate) fn post_outcome(element: &gst::Element, role: Role, outcome: &Outcome
                 &text,
             ));
         }
+        (.., Role::Other) => {
+            post(gst::message::Error::builder(
+                gst::StreamError::Failed,
+                &text,
+            ));
+        }
         (.., Role::Decoder) => {
             post(gst::message::Error::builder(
                 gst::StreamError::Decode,

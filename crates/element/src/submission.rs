@@ -31,7 +31,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
     }
 
-    /// Submits a frame to the codec; opens a session first if there is none.
+    /// Submits an input to the codec, a frame or something that is none, such as an
+    /// event; opens a session first if there is none.
     ///
     /// # Errors
     /// [`NotTaken`](SubmitError::NotTaken) with `Flushing`, or with `Error` once the
@@ -40,13 +41,13 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     pub fn submit<T>(
         &self,
         imp: &T,
-        frame: Frame,
+        frame: impl Into<Option<Frame>>,
         input: I,
     ) -> Result<gst::FlowSuccess, SubmitError>
     where
         T: Supervised<Input = I, Output = O>,
     {
-        let mut input = input;
+        let (frame, mut input) = (frame.into(), input);
         loop {
             let submitted = {
                 let mut line = self.lock();
@@ -55,7 +56,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                     Submitted::Taken => {
                         let flow = line.answers.flow();
                         drop(line);
-                        gst::trace!(CAT, imp = imp, "frame {}: submitted", frame.id);
+                        if let Some(frame) = frame {
+                            gst::trace!(CAT, imp = imp, "frame {}: submitted", frame.id);
+                        }
                         return flow.map_err(SubmitError::Downstream);
                     }
                     other => other,
@@ -184,11 +187,15 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
 fn trace<T: Supervised>() -> Trace<T::Input, T::Output> {
     Trace {
         taken: |session, input| {
-            let id = T::frame_in(input);
-            gst::trace!(CAT, "frame {id}: taken by session {session}");
+            if let Some(id) = T::frame_in(input) {
+                gst::trace!(CAT, "frame {id}: taken by session {session}");
+            }
         },
         emitted: |session, output| {
-            if let Some(id) = T::frame_of(output) {
+            if gst::DebugLevel::Trace > CAT.threshold() {
+                return;
+            }
+            for id in T::frames_of(output) {
                 gst::trace!(CAT, "frame {id}: emitted by session {session}");
             }
         },

@@ -8,13 +8,26 @@ use gst::subclass::prelude::*;
 use crate::Supervision;
 use crate::properties::{ElementSettings, Stored};
 
-/// Whether the codec encodes or decodes; decides error codes and what events wait for.
+/// What the codec does; decides the code of its errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Faults are STREAM/ENCODE.
     Encoder,
     /// Faults are STREAM/DECODE.
     Decoder,
+    /// Neither: faults are STREAM/FAILED.
+    Other,
+}
+
+/// The class that an element is derived from; decides what events wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BaseClass {
+    /// `GstVideoEncoder`.
+    VideoEncoder,
+    /// `GstVideoDecoder`.
+    VideoDecoder,
+    /// `GstElement`: the codec gets the events itself.
+    Element,
 }
 
 /// An element whose codec runs under supervision. Its source pad is called
@@ -33,8 +46,17 @@ pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Sen
     /// The element's own properties.
     type Settings: ElementSettings;
 
-    /// Whether the codec encodes or decodes.
-    const ROLE: Role;
+    /// The class that the element is derived from.
+    const BASE: BaseClass;
+
+    /// What the codec does.
+    fn role(&self) -> Role {
+        match Self::BASE {
+            BaseClass::VideoEncoder => Role::Encoder,
+            BaseClass::VideoDecoder => Role::Decoder,
+            BaseClass::Element => Role::Other,
+        }
+    }
 
     /// The metadata that `gst-inspect-1.0` shows.
     fn describe() -> gst::subclass::ElementMetadata;
@@ -58,11 +80,11 @@ pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Sen
     /// there is a format.
     fn codec(&self) -> Option<Self::Codec>;
 
-    /// The id of an input's frame, as submitted.
-    fn frame_in(input: &Self::Input) -> u32;
+    /// The id of an input's frame, as submitted. `None` if it has none.
+    fn frame_in(input: &Self::Input) -> Option<u32>;
 
-    /// The id of the frame that an output settles, as submitted.
-    fn frame_of(output: &Self::Output) -> Option<u32>;
+    /// The ids of the frames that an output settles, as submitted; usually one.
+    fn frames_of(output: &Self::Output) -> impl IntoIterator<Item = u32>;
 
     /// Pushes one output downstream. Called by the output task. Returns the flow return
     /// of downstream; `None` if nothing had to be pushed.

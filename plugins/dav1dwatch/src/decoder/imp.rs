@@ -11,7 +11,7 @@ use codecwatch_dav1d as dav1d;
 use codecwatch_element::video_decoder::{
     self, DecoderStream, Encoded, SupervisedVideoDecoder, request_key_frame,
 };
-use codecwatch_element::{PadCaps, Role, Stored, Supervised, Supervision};
+use codecwatch_element::{BaseClass, PadCaps, Stored, Supervised, Supervision};
 use codecwatch_supervisor::guard;
 use gst::glib;
 use gst::prelude::*;
@@ -171,7 +171,7 @@ impl Supervised for Dav1dWatchDec {
     type Codec = dav1d::Dav1d;
     type Settings = Settings;
 
-    const ROLE: Role = Role::Decoder;
+    const BASE: BaseClass = BaseClass::VideoDecoder;
 
     fn describe() -> gst::subclass::ElementMetadata {
         gst::subclass::ElementMetadata::new(
@@ -217,11 +217,11 @@ impl Supervised for Dav1dWatchDec {
         Some(dav1d::Dav1d::new(config, environment))
     }
 
-    fn frame_in(chunk: &dav1d::Chunk) -> u32 {
-        chunk.id as u32
+    fn frame_in(chunk: &dav1d::Chunk) -> Option<u32> {
+        Some(chunk.id as u32)
     }
 
-    fn frame_of(output: &Self::Output) -> Option<u32> {
+    fn frames_of(output: &Self::Output) -> impl IntoIterator<Item = u32> {
         let id = match output {
             dav1d::Decoded::Picture(picture) => picture.id,
             dav1d::Decoded::NoPicture { id } => *id,

@@ -9,7 +9,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use codecwatch_element::video_encoder::{
     self, EncoderStream, FrameRequest, InputState, MappedFrame, SupervisedVideoEncoder,
 };
-use codecwatch_element::{PadCaps, Role, Stored, Supervised, Supervision};
+use codecwatch_element::{BaseClass, PadCaps, Stored, Supervised, Supervision};
 use codecwatch_supervisor::CodecError;
 use codecwatch_svtav1 as svtav1;
 use gst::glib;
@@ -202,7 +202,7 @@ impl Supervised for SvtAv1WatchEnc {
     type Codec = svtav1::SvtAv1;
     type Settings = Settings;
 
-    const ROLE: Role = Role::Encoder;
+    const BASE: BaseClass = BaseClass::VideoEncoder;
 
     fn describe() -> gst::subclass::ElementMetadata {
         gst::subclass::ElementMetadata::new(
@@ -255,11 +255,11 @@ impl Supervised for SvtAv1WatchEnc {
         Some(svtav1::SvtAv1::new(config))
     }
 
-    fn frame_in(picture: &svtav1::Picture) -> u32 {
-        picture.id as u32
+    fn frame_in(picture: &svtav1::Picture) -> Option<u32> {
+        Some(picture.id as u32)
     }
 
-    fn frame_of(output: &Self::Output) -> Option<u32> {
+    fn frames_of(output: &Self::Output) -> impl IntoIterator<Item = u32> {
         match output {
             svtav1::Output::Header(_) => None,
             svtav1::Output::Packet(packet) => u32::try_from(packet.id).ok(),

@@ -3,7 +3,7 @@
 
 use codecwatch_element::video_encoder::{self, EncoderStream, FrameRequest, MappedFrame};
 use codecwatch_element::video_encoder::{SupervisedVideoEncoder, packed, packed_size};
-use codecwatch_element::{ElementSettings, PadCaps, Property, Role, Stored, number_property};
+use codecwatch_element::{BaseClass, ElementSettings, PadCaps, Property, Stored, number_property};
 use codecwatch_element::{Supervised, Supervision};
 use codecwatch_memory::{Config, Memory, Packet, Picture};
 use gst::subclass::{ElementMetadata, prelude::*};
@@ -74,7 +74,7 @@ impl Supervised for MemoryWatchEnc {
     type Codec = Memory;
     type Settings = Settings;
 
-    const ROLE: Role = Role::Encoder;
+    const BASE: BaseClass = BaseClass::VideoEncoder;
 
     fn describe() -> ElementMetadata {
         let (name, what) = ("Encoder in memory", "For tests: what no element decodes");
@@ -103,11 +103,11 @@ impl Supervised for MemoryWatchEnc {
         Some(Memory(Config { size, ..config }))
     }
 
-    fn frame_in(picture: &Picture) -> u32 {
-        picture.id
+    fn frame_in(picture: &Picture) -> Option<u32> {
+        Some(picture.id)
     }
 
-    fn frame_of(packet: &Packet) -> Option<u32> {
+    fn frames_of(packet: &Packet) -> impl IntoIterator<Item = u32> {
         Some(packet.id)
     }
 
