@@ -20,6 +20,7 @@
 use std::sync::LazyLock;
 
 mod answers;
+mod asking;
 mod draining;
 mod ending;
 mod event_table;

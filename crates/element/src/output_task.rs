@@ -6,6 +6,8 @@
 //! not linked may be linked again, and downstream that returned EOS for one segment may
 //! take the next. Upstream receives the flow return with its next buffer, and decides.
 
+use std::cell::Cell;
+
 use codecwatch_supervisor::{Next, Outcome, Run};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -13,7 +15,7 @@ use gst::subclass::prelude::*;
 use crate::answers::Flow;
 use crate::fault_resolution::{FaultResolution, Observer};
 use crate::line::{Claim, Line};
-use crate::{CAT, Supervised, report};
+use crate::{CAT, Supervised, Supervision, report};
 
 fn src_pad<T: Supervised>(imp: &T) -> Option<gst::Pad> {
     imp.obj().upcast_ref::<gst::Element>().static_pad("src")
@@ -58,8 +60,27 @@ fn pause<T: Supervised>(imp: &T, _line: &Line<T::Input, T::Output>) {
     }
 }
 
+thread_local! {
+    /// The address of the supervision whose output task this thread runs, or 0.
+    static RUNS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Whether this thread is the output task of this supervision. It must not wait for the
+/// session: the session may wait for it.
+pub(crate) fn is_this_thread<I, O>(supervision: &Supervision<I, O>) -> bool {
+    RUNS.get() == std::ptr::from_ref(supervision).addr()
+}
+
 /// One iteration of the task.
 fn iterate<T: Supervised>(imp: &T) {
+    let supervision = imp.supervision();
+    RUNS.set(std::ptr::from_ref(supervision).addr());
+    work(imp);
+    // The thread goes back to a pool.
+    RUNS.set(0);
+}
+
+fn work<T: Supervised>(imp: &T) {
     let supervision = imp.supervision();
     let run = {
         let line = supervision.lock();

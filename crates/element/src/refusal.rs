@@ -65,7 +65,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     /// # Errors
     /// What [`submit`](Self::submit) would return now, or the error of
     /// [`refuse`](Self::refuse): see [`guard::Limits::check`].
-    pub(crate) fn check_frame<T>(
+    pub fn check_frame<T>(
         &self,
         imp: &T,
         segment: &gst::Segment,
@@ -85,7 +85,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     ///
     /// # Errors
     /// The error of [`refuse`](Self::refuse), if the duration is a sentinel value.
-    pub(crate) fn check_announced_duration<T>(&self, imp: &T) -> Result<(), gst::FlowError>
+    pub fn check_announced_duration<T>(&self, imp: &T) -> Result<(), gst::FlowError>
     where
         T: Supervised<Input = I, Output = O>,
     {

@@ -135,6 +135,23 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         self.start(imp)
     }
 
+    /// Opens a session ahead of the first input, if there is none. Does not wait for
+    /// it.
+    ///
+    /// # Errors
+    /// What [`submit`](Self::submit) would return.
+    pub fn open_ahead<T>(&self, imp: &T) -> Result<(), gst::FlowError>
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
+        let has_session = {
+            let line = self.lock();
+            line.check_open()?;
+            line.len() > 0
+        };
+        if has_session { Ok(()) } else { self.start(imp) }
+    }
+
     /// Starts a session at the end of the line, and the output task.
     fn start<T>(&self, imp: &T) -> Result<(), gst::FlowError>
     where

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Checks a description against the elements that are installed. No element is created;
+//! the plugins that have them are loaded.
+
+use gst::glib;
+use gst::prelude::*;
+
+use crate::description::{Description, Part, SyntaxError};
+
+/// What is known of a chain before it exists.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// Its description.
+    pub description: Description,
+    /// What it does.
+    pub kind: Kind,
+    /// The caps of its first pad's template.
+    pub sink_caps: gst::Caps,
+    /// The caps of its last pad's template.
+    pub src_caps: gst::Caps,
+}
+
+/// What a chain does, by the class of its elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One of them encodes.
+    Encoder,
+    /// One of them decodes.
+    Decoder,
+    /// None does either.
+    Other,
+}
+
+/// Why a description cannot be used here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CheckError {
+    /// It cannot be read.
+    #[error("codec=\"{text}\": {error}")]
+    Syntax {
+        /// The description.
+        text: String,
+        /// What is wrong.
+        error: SyntaxError,
+    },
+    /// An element is not installed.
+    #[error("no element '{factory}' is installed: install the GStreamer plugin that has it")]
+    Missing {
+        /// The name of its factory.
+        factory: String,
+    },
+    /// The plugin of an element cannot be loaded.
+    #[error("the plugin of '{factory}' cannot be loaded")]
+    NotLoaded {
+        /// The name of its factory.
+        factory: String,
+    },
+    /// An element has other pads than one sink pad and one source pad.
+    #[error(
+        "'{factory}' has no {missing} pad of its own from the start, or more than one: a codec \
+         is a chain of elements with one sink pad and one source pad each"
+    )]
+    Pads {
+        /// The name of its factory.
+        factory: String,
+        /// The direction.
+        missing: &'static str,
+    },
+    /// An element does not have a property.
+    #[error("'{factory}' has no property '{property}' that can be set (gst-inspect-1.0 {factory})")]
+    Property {
+        /// The name of its factory.
+        factory: String,
+        /// The property.
+        property: String,
+    },
+    /// A property does not take a value.
+    #[error("property '{property}' of '{factory}' does not take '{value}': it is a {wanted}")]
+    Value {
+        /// The name of its factory.
+        factory: String,
+        /// The property.
+        property: String,
+        /// The value.
+        value: String,
+        /// The type of the property.
+        wanted: String,
+    },
+}
+
+/// Reads a description and checks it.
+///
+/// # Errors
+/// The first thing that cannot be.
+pub fn check(text: &str) -> Result<Chain, CheckError> {
+    let description = Description::parse(text).map_err(|error| CheckError::Syntax {
+        text: text.to_owned(),
+        error,
+    })?;
+    let mut kind = Kind::Other;
+    let (mut sink_caps, mut src_caps) = (None, None);
+    for part in &description.parts {
+        let factory = find(part)?;
+        let [sink, src] = [gst::PadDirection::Sink, gst::PadDirection::Src]
+            .map(|direction| pad_caps(&factory, part, direction));
+        sink_caps.get_or_insert(sink?);
+        src_caps = Some(src?);
+        for (name, value) in &part.properties {
+            value_of(&factory, part, name, value)?;
+        }
+        let class = factory.metadata(gst::ELEMENT_METADATA_KLASS);
+        let is = |word| class.is_some_and(|class| class.split('/').any(|part| part == word));
+        if is("Encoder") {
+            kind = Kind::Encoder;
+        } else if is("Decoder") {
+            kind = Kind::Decoder;
+        }
+    }
+    Ok(Chain {
+        description,
+        kind,
+        sink_caps: sink_caps.unwrap_or_else(gst::Caps::new_any),
+        src_caps: src_caps.unwrap_or_else(gst::Caps::new_any),
+    })
+}
+
+fn find(part: &Part) -> Result<gst::ElementFactory, CheckError> {
+    let factory = part.factory.clone();
+    let Some(found) = gst::ElementFactory::find(&factory) else {
+        return Err(CheckError::Missing { factory });
+    };
+    found.load().map_err(|_| CheckError::NotLoaded { factory })
+}
+
+fn pad_caps(
+    factory: &gst::ElementFactory,
+    part: &Part,
+    direction: gst::PadDirection,
+) -> Result<gst::Caps, CheckError> {
+    let templates: Vec<_> = factory
+        .static_pad_templates()
+        .iter()
+        .filter(|template| template.direction() == direction)
+        .cloned()
+        .collect();
+    match templates.as_slice() {
+        [only] if only.presence() == gst::PadPresence::Always => Ok(only.caps()),
+        _ => Err(CheckError::Pads {
+            factory: part.factory.clone(),
+            missing: match direction {
+                gst::PadDirection::Sink => "sink",
+                _ => "source",
+            },
+        }),
+    }
+}
+
+/// The value of a property, as its element takes it.
+fn value_of(
+    factory: &gst::ElementFactory,
+    part: &Part,
+    property: &str,
+    value: &str,
+) -> Result<glib::Value, CheckError> {
+    let class = glib::Class::<gst::Element>::from_type(factory.element_type());
+    let spec = class.and_then(|class| class.find_property(property));
+    let settable = spec.filter(|spec| spec.flags().contains(glib::ParamFlags::WRITABLE));
+    let Some(spec) = settable else {
+        return Err(CheckError::Property {
+            factory: part.factory.clone(),
+            property: property.to_owned(),
+        });
+    };
+    let read = glib::Value::deserialize_with_pspec(value, &spec).ok();
+    // GLib would change it to the nearest that is valid.
+    let in_range = read.filter(|read| range(&spec, Some(read)).is_none_or(|range| range.contains));
+    in_range.ok_or_else(|| CheckError::Value {
+        factory: part.factory.clone(),
+        property: property.to_owned(),
+        value: value.to_owned(),
+        wanted: describe(&spec),
+    })
+}
+
+/// What a property takes, for a message.
+fn describe(spec: &glib::ParamSpec) -> String {
+    let name = spec.value_type().name();
+    match range(spec, None) {
+        Some(range) => format!("{name} from {} to {}", range.least, range.most),
+        None => name.to_owned(),
+    }
+}
+
+/// The values that a number may have.
+struct Range {
+    least: String,
+    most: String,
+    /// Whether the value in question is one of them.
+    contains: bool,
+}
+
+/// `None` if the property is no number.
+fn range(spec: &glib::ParamSpec, value: Option<&glib::Value>) -> Option<Range> {
+    macro_rules! range_of {
+        ($($kind:ty: $number:ty),*) => {
+            $(if let Some(spec) = spec.downcast_ref::<$kind>() {
+                let value = value.and_then(|value| value.get::<$number>().ok());
+                return Some(Range {
+                    least: spec.minimum().to_string(),
+                    most: spec.maximum().to_string(),
+                    contains: value
+                        .is_some_and(|value| (spec.minimum()..=spec.maximum()).contains(&value)),
+                });
+            })*
+        };
+    }
+    range_of!(
+        glib::ParamSpecInt: i32,
+        glib::ParamSpecUInt: u32,
+        glib::ParamSpecInt64: i64,
+        glib::ParamSpecUInt64: u64,
+        glib::ParamSpecFloat: f32,
+        glib::ParamSpecDouble: f64
+    );
+    None
+}
+
+impl Part {
+    /// Creates the element and sets its properties.
+    pub(crate) fn create(&self) -> Result<gst::Element, CheckError> {
+        let factory = find(self)?;
+        let created = factory.create().build();
+        let element = created.map_err(|_| CheckError::NotLoaded {
+            factory: self.factory.clone(),
+        })?;
+        for (name, value) in &self.properties {
+            let value = value_of(&factory, self, name, value)?;
+            element.set_property_from_value(name, &value);
+        }
+        Ok(element)
+    }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What goes into a hosted session and what comes out.
+
+use std::sync::mpsc;
+
+/// An input of a hosted session, in the order of the stream.
+#[derive(Debug)]
+pub enum Input {
+    /// A buffer.
+    Buffer {
+        /// Its number, which the output that settles it carries.
+        id: u32,
+        /// The buffer itself; it is not copied.
+        buffer: gst::Buffer,
+    },
+    /// Several buffers that stay together.
+    List {
+        /// The number of the list.
+        id: u32,
+        /// The buffers.
+        list: gst::BufferList,
+    },
+    /// A serialized event.
+    Event(gst::Event),
+}
+
+/// An output of a hosted session. The first five come in the order of the stream, the
+/// others are told besides.
+#[derive(Debug)]
+pub enum Output {
+    /// A buffer.
+    Buffer {
+        /// The inputs that it settles.
+        frames: Vec<u32>,
+        /// The buffer.
+        buffer: gst::Buffer,
+    },
+    /// Several buffers that stay together.
+    List {
+        /// The inputs that they settle.
+        frames: Vec<u32>,
+        /// The buffers.
+        list: gst::BufferList,
+    },
+    /// A serialized event.
+    Event(gst::Event),
+    /// A question to downstream that has its place among the outputs.
+    Query(PendingQuery),
+    /// The chain needs no more input.
+    Enough(gst::FlowError),
+    /// An event for upstream.
+    Upstream(gst::Event),
+    /// Something that an element of the chain has posted.
+    Posted(Box<Posted>),
+    /// The latency of the chain may have changed.
+    Latency,
+}
+
+impl Output {
+    /// The inputs that it settles.
+    pub fn frames(&self) -> &[u32] {
+        match self {
+            Self::Buffer { frames, .. } | Self::List { frames, .. } => frames,
+            _ => &[],
+        }
+    }
+}
+
+/// A message of an inner element, without a reference to that element: the last one
+/// would end it on the thread that holds it.
+#[derive(Debug)]
+pub struct Posted {
+    /// The element's name.
+    pub part: String,
+    /// What it has posted.
+    pub content: Content,
+}
+
+/// The content of a message.
+#[derive(Debug)]
+pub enum Content {
+    /// A warning.
+    Warning(Report),
+    /// An information.
+    Info(Report),
+    /// An element message.
+    Element(gst::Structure),
+    /// A context that the element has made.
+    HaveContext(gst::Context),
+    /// The duration may have changed.
+    DurationChanged,
+}
+
+/// A warning or an information.
+#[derive(Debug)]
+pub struct Report {
+    /// Domain, code and text.
+    pub error: gst::glib::Error,
+    /// Text for developers.
+    pub debug: Option<String>,
+    /// Further values.
+    pub details: Option<gst::Structure>,
+}
+
+/// A query on its way to downstream. Dropping it is the answer "not handled".
+#[derive(Debug)]
+pub struct PendingQuery {
+    query: Option<gst::Query>,
+    reply: mpsc::Sender<gst::Query>,
+}
+
+impl PendingQuery {
+    pub(crate) fn new(query: gst::Query) -> (Self, mpsc::Receiver<gst::Query>) {
+        let (reply, answer) = mpsc::channel();
+        let query = Some(query);
+        (Self { query, reply }, answer)
+    }
+
+    /// Puts the query; `ask` returns whether it was answered.
+    pub fn put(mut self, ask: impl FnOnce(&mut gst::QueryRef) -> bool) {
+        if let Some(mut query) = self.query.take()
+            && ask(query.make_mut())
+        {
+            // Nobody waits any more after a flush.
+            let _ = self.reply.send(query);
+        }
+    }
+}

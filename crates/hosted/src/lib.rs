@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A chain of GStreamer elements as a session of the supervisor: any codec that
+//! GStreamer has, run by a worker.
+//!
+//! [`check`] reads a description and compares it with what is installed. [`Hosted`]
+//! opens the chain on its worker, which alone touches the elements from then on. The
+//! pipeline around it is seen through [`Outside`].
+//!
+//! Unsafe: one call in `relay`, for which the bindings have no function.
+
+mod bus;
+mod chain;
+mod check;
+mod description;
+mod in_flight;
+mod io;
+mod link;
+mod outside;
+mod pads;
+pub mod relay;
+mod session;
+
+pub use check::{Chain, CheckError, Kind, check};
+pub use description::{Description, Part, SyntaxError};
+pub use io::{Content, Input, Output, PendingQuery, Posted, Report};
+pub use outside::Outside;
+pub use session::{Facts, Hosted, HostedSession};

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The two ends of a chain: the pad by which the worker feeds it, and the pad that
+//! collects what it gives. They belong to no element.
+
+use std::sync::Arc;
+
+use gst::{EventView, FlowError, FlowSuccess, QueryViewMut};
+
+use crate::io::{Output, PendingQuery};
+use crate::link::Link;
+use crate::{outside, relay};
+
+/// How many buffers of a pool the element holds at most between the chain and
+/// downstream: its outputs that wait, and the one that is pushed.
+const HELD: u32 = 5;
+
+/// The pad that the worker pushes into.
+pub(crate) fn feed(link: &Arc<Link>) -> gst::Pad {
+    let (events, queries) = (link.clone(), link.clone());
+    gst::Pad::builder(gst::PadDirection::Src)
+        .name("feed")
+        .event_function(move |_, _, event| send_upstream(&events, event))
+        .query_function(move |pad, _, query| query_upstream(&queries, pad, query))
+        .build()
+}
+
+/// The pad that receives what the chain gives, on whichever thread.
+pub(crate) fn collector(link: &Arc<Link>) -> gst::Pad {
+    let (buffers, lists) = (link.clone(), link.clone());
+    let (events, queries) = (link.clone(), link.clone());
+    gst::Pad::builder(gst::PadDirection::Sink)
+        .name("collector")
+        .chain_function(move |_, _, buffer| collect(&buffers, buffer))
+        .chain_list_function(move |_, _, list| collect_list(&lists, list))
+        .event_full_function(move |_, _, event| collect_event(&events, event))
+        .query_function(move |pad, _, query| query_downstream(&queries, pad, query))
+        .build()
+}
+
+fn collect(link: &Link, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError> {
+    let frames = settle(link, &buffer);
+    let amount = count(frames.len());
+    emit(link, Output::Buffer { frames, buffer }, amount)
+}
+
+fn collect_list(link: &Link, list: gst::BufferList) -> Result<FlowSuccess, FlowError> {
+    let frames: Vec<u32> = list
+        .iter()
+        .flat_map(|buffer| settle(link, buffer))
+        .collect();
+    let amount = count(frames.len());
+    emit(link, Output::List { frames, list }, amount)
+}
+
+fn settle(link: &Link, buffer: &gst::BufferRef) -> Vec<u32> {
+    let time = |time: Option<gst::ClockTime>| time.map(gst::ClockTime::nseconds);
+    let (pts, duration) = (time(buffer.pts()), time(buffer.duration()));
+    link.in_flight().settle(pts, duration)
+}
+
+fn count(frames: usize) -> u32 {
+    u32::try_from(frames).unwrap_or(u32::MAX)
+}
+
+fn emit(link: &Link, output: Output, settles: u32) -> Result<FlowSuccess, FlowError> {
+    let emitted = link.outlet.emit(output, settles);
+    // An element that hears `Flushing` keeps its sticky events and sends them again.
+    emitted.map_or(Err(FlowError::Flushing), |()| Ok(FlowSuccess::Ok))
+}
+
+fn collect_event(link: &Link, event: gst::Event) -> Result<FlowSuccess, FlowError> {
+    match event.view() {
+        // The element lets its own one pass when the drain is over.
+        EventView::Eos(_) => link.outlet.signal(),
+        // The element has sent them itself.
+        EventView::FlushStart(_) | EventView::FlushStop(_) => {}
+        _ => return emit(link, Output::Event(event), 0),
+    }
+    Ok(FlowSuccess::Ok)
+}
+
+fn send_upstream(link: &Arc<Link>, event: gst::Event) -> bool {
+    if event.type_() != gst::EventType::Seek {
+        link.outlet.tell(Output::Upstream(event));
+        return true;
+    }
+    // Whether it succeeds matters to the element.
+    let asked = outside::ask(&link.outside, &link.outlet, |outside| {
+        outside.send_upstream(event)
+    });
+    asked.unwrap_or(false)
+}
+
+fn query_upstream(link: &Arc<Link>, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+    match query.view_mut() {
+        // For the measurement of the chain's own latency.
+        QueryViewMut::Latency(query) => {
+            query.set(false, gst::ClockTime::ZERO, gst::ClockTime::NONE);
+            true
+        }
+        // The worker pushes.
+        QueryViewMut::Scheduling(query) => {
+            query.set(gst::SchedulingFlags::SEQUENTIAL, 1, -1, 0);
+            query.add_scheduling_modes([gst::PadMode::Push]);
+            true
+        }
+        _ => {
+            put(link, query, |outside, query| outside.query_upstream(query)) || default(pad, query)
+        }
+    }
+}
+
+fn query_downstream(link: &Arc<Link>, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+    if query.is_serialized() {
+        return put_in_order(link, query);
+    }
+    put(link, query, |outside, query| {
+        outside.query_downstream(query)
+    }) || default(pad, query)
+}
+
+/// What a pad without a peer answers.
+fn default(pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+    use gst::QueryType::{AcceptCaps, Caps};
+    let of_pad = matches!(query.type_(), AcceptCaps | Caps);
+    of_pad && gst::Pad::query_default(pad, None::<&gst::Element>, query)
+}
+
+/// Asks the pipeline around the chain.
+fn put(
+    link: &Arc<Link>,
+    query: &mut gst::QueryRef,
+    ask: fn(&dyn outside::Outside, &mut gst::QueryRef) -> bool,
+) -> bool {
+    let mut question = relay::question(query);
+    let answered = outside::ask(&link.outside, &link.outlet, move |outside| {
+        ask(outside, question.make_mut()).then_some(question)
+    });
+    let Some(Some(answered)) = answered else {
+        return false;
+    };
+    relay::answer(&answered, query);
+    true
+}
+
+/// Asks downstream when it has taken the outputs before the question. Downstream bounds
+/// the wait, as it does for outputs: a paused pipeline answers when it plays. A flush
+/// and the end of the session end it.
+fn put_in_order(link: &Link, query: &mut gst::QueryRef) -> bool {
+    let (pending, answer) = PendingQuery::new(relay::question(query));
+    if link.outlet.emit(Output::Query(pending), 0).is_err() {
+        return false;
+    }
+    let Some(answered) = outside::wait(&link.outlet, &answer, None) else {
+        return false;
+    };
+    if let gst::QueryView::Allocation(answered) = answered.view() {
+        relay::copy_allocation(answered, query, HELD);
+    } else {
+        relay::answer(&answered, query);
+    }
+    true
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A chain of elements as a session. The worker is the chain's streaming thread: it
+//! pushes into the first pad. What the chain gives, on whichever thread, is output.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use codecwatch_supervisor::{
+    Amount, Codec, CodecError, Drained, Flush, Lane, Library, Name, Session,
+};
+use gst::prelude::*;
+use gst::{FlowError, FlowSuccess};
+
+use crate::chain::Elements;
+use crate::description::Description;
+use crate::io::{Input, Output};
+use crate::link::Link;
+use crate::{Outside, relay};
+
+/// Opens a chain on its worker.
+pub struct Hosted {
+    /// The chain.
+    pub description: Description,
+    /// How many inputs it may take without any output before it owes some; `None` if
+    /// there is no limit.
+    pub most_inside: Option<usize>,
+    /// The events that are in force where the stream goes on, such as its caps and its
+    /// segment.
+    pub in_force: Vec<gst::Event>,
+    /// The pipeline around it.
+    pub outside: Arc<dyn Outside>,
+}
+
+impl std::fmt::Debug for Hosted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hosted")
+            .field("description", &self.description)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What others may know of a chain without entering it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The time that the chain adds.
+    pub least_latency: gst::ClockTime,
+    /// The most that it can hold back; `None` if there is no limit.
+    pub most_latency: Option<gst::ClockTime>,
+}
+
+/// A chain that plays.
+pub struct HostedSession {
+    elements: Elements,
+    link: Arc<Link>,
+    most_inside: Option<usize>,
+    /// The name of the call that pushes a buffer.
+    chain_call: Name,
+    /// Events in force that the chain may lack; sent before the next input.
+    in_force: Vec<gst::Event>,
+    /// After a flush: downstream may have lost events that the chain has sent.
+    restates: bool,
+    /// The latency is measured after the next buffer.
+    measures: bool,
+    facts: Facts,
+}
+
+impl std::fmt::Debug for HostedSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostedSession")
+            .field("first", &self.elements.first)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Codec for Hosted {
+    type Session = HostedSession;
+
+    fn library(&self) -> Library {
+        // Any name: whatever threads start while the chain starts are taken for its own.
+        // If some are not, the watchdog waits longer at worst.
+        const ANY: &[Name] = &[Name::from_static("")];
+        Library::new(self.description.name()).with_thread_names(Cow::Borrowed(ANY))
+    }
+
+    fn open(self, lane: &Lane<Output>) -> Result<HostedSession, CodecError> {
+        // Half of the limit may stay unmatched while outputs come.
+        let most = self.most_inside.map_or(usize::MAX, |most| most / 2);
+        let link = Arc::new(Link::new(lane.outlet(), self.outside, most));
+        lane.extend_witness(link.threads.clone());
+        let elements = Elements::start(lane, &link, &self.description)?;
+        if let Some(error) = link.failure() {
+            link.close();
+            elements.stop(lane);
+            return Err(error);
+        }
+        let mut session = HostedSession {
+            chain_call: format!("{}: chain", elements.first).into(),
+            elements,
+            link,
+            most_inside: self.most_inside,
+            in_force: self.in_force,
+            restates: false,
+            measures: true,
+            facts: Facts::default(),
+        };
+        session.measure_latency(lane);
+        Ok(session)
+    }
+}
+
+impl Session for HostedSession {
+    type Input = Input;
+    type Output = Output;
+
+    fn weigh(input: &Input) -> Amount {
+        match input {
+            Input::Buffer { .. } => Amount::ONE_FRAME,
+            Input::List { .. } => Amount::ONE_FRAME,
+            Input::Event(_) => Amount::NONE,
+        }
+    }
+
+    fn delay(&self) -> Option<usize> {
+        self.most_inside
+    }
+
+    fn send(&mut self, lane: &Lane<Output>, input: Input) -> Result<(), CodecError> {
+        if std::mem::take(&mut self.restates) {
+            self.restate(lane);
+        }
+        for event in std::mem::take(&mut self.in_force) {
+            // Those that the chain has are the same, and change nothing.
+            self.send_event(lane, event)?;
+        }
+        match input {
+            Input::Buffer { id, buffer } => {
+                self.enter(id, Some(&buffer), buffer.duration());
+                let flow = lane.call(&self.chain_call, || self.elements.feed.push(buffer));
+                self.sent(lane, flow)?;
+            }
+            Input::List { id, list } => {
+                let durations = list.iter().map(|buffer| buffer.duration()).sum();
+                self.enter(id, list.get(0), durations);
+                let flow = lane.call(&self.chain_call, || self.elements.feed.push_list(list));
+                self.sent(lane, flow)?;
+            }
+            Input::Event(event) => return self.send_event(lane, event),
+        }
+        if std::mem::take(&mut self.measures) {
+            self.measure_latency(lane);
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self, lane: &Lane<Output>) -> Result<Drained, CodecError> {
+        self.push_event(lane, gst::event::Eos::new());
+        self.check()?;
+        // It may come on another thread. If outputs are discarded, none may come.
+        if lane.wait_for_signal().is_ok() {
+            self.check()?;
+        }
+        Ok(Drained::Spent)
+    }
+
+    fn flush(&mut self, lane: &Lane<Output>) -> Result<Flush, CodecError> {
+        self.push_event(lane, gst::event::FlushStart::new());
+        self.push_event(lane, gst::event::FlushStop::new(true));
+        self.link.in_flight().clear();
+        self.restates = true;
+        self.check()?;
+        Ok(Flush::Done)
+    }
+
+    fn close(self, lane: &Lane<Output>) -> Result<(), CodecError> {
+        self.link.close();
+        self.elements.stop(lane);
+        Ok(())
+    }
+}
+
+impl HostedSession {
+    fn enter(&self, id: u32, first: Option<&gst::BufferRef>, duration: Option<gst::ClockTime>) {
+        let pts = first.and_then(gst::BufferRef::pts);
+        let time = |time: Option<gst::ClockTime>| time.map(gst::ClockTime::nseconds);
+        self.link.in_flight().enter(id, time(pts), time(duration));
+    }
+
+    /// Sends the events that downstream may have lost with a flush. Those that it has
+    /// are the same, and change nothing.
+    fn restate(&self, lane: &Lane<Output>) {
+        let mut events = Vec::new();
+        self.elements.collector.sticky_events_foreach(|event| {
+            events.push(event.clone());
+            std::ops::ControlFlow::Continue(gst::EventForeachAction::Keep)
+        });
+        for event in events {
+            // Discarded: another flush, after which this is done again.
+            let _ = lane.emit(Output::Event(event), Amount::NONE);
+        }
+    }
+
+    fn send_event(&mut self, lane: &Lane<Output>, event: gst::Event) -> Result<(), CodecError> {
+        let opens = event.type_() == gst::EventType::Caps;
+        let taken = if opens {
+            self.measures = true;
+            // Most codecs open their library with the format, and start its threads.
+            lane.opening(|| self.push_event(lane, event))?
+        } else {
+            self.push_event(lane, event)
+        };
+        self.check()?;
+        if opens && !taken && !lane.discarding() {
+            return Err(self.reported("does not take these caps"));
+        }
+        Ok(())
+    }
+
+    fn push_event(&self, lane: &Lane<Output>, event: gst::Event) -> bool {
+        let name = format!("{}: {} event", self.elements.first, event.type_().name());
+        lane.call(name, || self.elements.feed.push_event(event))
+    }
+
+    /// What the chain has answered to a buffer.
+    fn sent(
+        &self,
+        lane: &Lane<Output>,
+        flow: Result<FlowSuccess, FlowError>,
+    ) -> Result<(), CodecError> {
+        self.check()?;
+        match flow {
+            Ok(_) => Ok(()),
+            Err(FlowError::Eos) => {
+                let _ = lane.emit(Output::Enough(FlowError::Eos), Amount::NONE);
+                Ok(())
+            }
+            // The collector is flushing: outputs are discarded.
+            Err(FlowError::Flushing) if lane.discarding() => Ok(()),
+            Err(error) => Err(self.reported(&format!("answered '{error}' to a buffer"))),
+        }
+    }
+
+    /// The error that an element has posted.
+    fn check(&self) -> Result<(), CodecError> {
+        self.link.failure().map_or(Ok(()), Err)
+    }
+
+    fn reported(&self, text: &str) -> CodecError {
+        CodecError::Reported {
+            part: self.elements.first.clone().into(),
+            text: text.to_owned(),
+        }
+    }
+
+    // ---- what is asked of the chain on its worker
+
+    /// Puts a query to the chain from upstream (`from_src` false) or from downstream.
+    /// Returns it with its answer.
+    pub fn query(
+        &mut self,
+        lane: &Lane<Output>,
+        from_src: bool,
+        mut query: gst::Query,
+    ) -> Option<gst::Query> {
+        let kind = query.type_();
+        let (part, pad) = if from_src {
+            (&self.elements.last, &self.elements.collector)
+        } else {
+            (&self.elements.first, &self.elements.feed)
+        };
+        let name = format!("{part}: {} query", kind.name());
+        lane.call(name, || pad.peer_query(query.make_mut()))
+            .then_some(query)
+    }
+
+    /// Sends an event of downstream into the chain.
+    pub fn upstream_event(&mut self, lane: &Lane<Output>, event: gst::Event) -> bool {
+        let name = format!("{}: {} event", self.elements.last, event.type_().name());
+        lane.call(name, || self.elements.collector.push_event(event))
+    }
+
+    /// Sends the events in force again before the next input: a flush may have dropped
+    /// some on their way to the chain.
+    pub fn resend(&mut self, in_force: Vec<gst::Event>) {
+        self.in_force = in_force;
+    }
+
+    /// Gives the chain a context.
+    pub fn set_context(&mut self, lane: &Lane<Output>, context: &gst::Context) {
+        self.elements.set_context(lane, context);
+    }
+
+    /// Gives the chain a clock.
+    pub fn set_clock(
+        &mut self,
+        lane: &Lane<Output>,
+        clock: Option<&gst::Clock>,
+        base_time: Option<gst::ClockTime>,
+    ) {
+        self.elements.set_clock(lane, clock, base_time);
+    }
+
+    /// Publishes the latency of the chain if it has changed.
+    pub fn measure_latency(&mut self, lane: &Lane<Output>) {
+        let query = relay::question(&gst::query::Latency::new());
+        let Some(answered) = self.query(lane, true, query) else {
+            return;
+        };
+        let gst::QueryView::Latency(latency) = answered.view() else {
+            return;
+        };
+        let (_, least_latency, most_latency) = latency.result();
+        let facts = Facts {
+            least_latency,
+            most_latency,
+        };
+        if facts != self.facts {
+            self.facts = facts;
+            lane.publish(facts);
+        }
+    }
+}

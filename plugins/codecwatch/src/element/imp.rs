@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The element: its properties, its pads, and what a state change does.
+
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+use codecwatch_element::{BaseClass, PadCaps, Role, Stored, Supervised, Supervision, properties};
+use codecwatch_hosted::{CheckError, Hosted, Input, Kind, Output, check};
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst::{FlowError, FlowSuccess, StateChange, StateChangeError, StateChangeSuccess};
+
+use super::around::Around;
+use super::settings::Settings;
+use super::state::State;
+use super::{messages, sink, source};
+
+/// See the module's description.
+pub struct CodecWatch {
+    pub(super) sink: gst::Pad,
+    pub(super) src: gst::Pad,
+    settings: Stored<Settings>,
+    state: Mutex<State>,
+    supervision: Supervision<Input, Output>,
+}
+
+impl CodecWatch {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the property `codec` and checks it against what is installed.
+    fn prepare(&self) -> Result<(), StateChangeError> {
+        let Some(text) = self.settings.get().codec else {
+            gst::element_imp_error!(
+                self,
+                gst::LibraryError::Settings,
+                ("No codec: set the property 'codec', for example to \"x264enc\"")
+            );
+            return Err(StateChangeError);
+        };
+        let error = match check(&text) {
+            Ok(chain) => {
+                self.state().chain = Some(Arc::new(chain));
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        if let CheckError::Missing { factory } = &error {
+            messages::post_missing(&self.obj(), factory);
+            gst::element_imp_error!(self, gst::CoreError::MissingPlugin, ("{error}"));
+        } else {
+            gst::element_imp_error!(self, gst::LibraryError::Settings, ("{error}"));
+        }
+        Err(StateChangeError)
+    }
+
+    /// The events that are in force on the sink pad. EOS is none: it ends a session.
+    pub(super) fn events_in_force(&self) -> Vec<gst::Event> {
+        let mut events = Vec::new();
+        self.sink.sticky_events_foreach(|event| {
+            if event.type_() != gst::EventType::Eos {
+                events.push(event.clone());
+            }
+            std::ops::ControlFlow::Continue(gst::EventForeachAction::Keep)
+        });
+        events
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for CodecWatch {
+    const NAME: &'static str = "GstCodecWatch";
+    type Type = super::CodecWatch;
+    type ParentType = gst::Element;
+
+    fn with_class(class: &Self::Class) -> Self {
+        // The class has both templates: `pad_templates` returns them.
+        let template = |name| class.pad_template(name);
+        Self {
+            sink: sink::pad(template("sink")),
+            src: source::pad(template("src")),
+            settings: Stored::default(),
+            state: Mutex::default(),
+            supervision: Supervision::default(),
+        }
+    }
+}
+
+impl ObjectImpl for CodecWatch {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static SPECS: LazyLock<Vec<glib::ParamSpec>> =
+            LazyLock::new(properties::specs::<CodecWatch>);
+        &SPECS
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
+        properties::set(self, value, spec);
+    }
+
+    fn property(&self, _id: usize, spec: &glib::ParamSpec) -> glib::Value {
+        properties::get(self, spec)
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        let element = self.obj();
+        for pad in [&self.sink, &self.src] {
+            if let Err(error) = element.add_pad(pad) {
+                gst::error!(crate::CAT, imp = self, "{error}");
+            }
+        }
+        Supervision::watch_links(self);
+    }
+}
+
+impl GstObjectImpl for CodecWatch {}
+
+impl ElementImpl for CodecWatch {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> =
+            LazyLock::new(CodecWatch::describe);
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| CodecWatch::pad_caps().templates());
+        &TEMPLATES
+    }
+
+    fn change_state(
+        &self,
+        transition: StateChange,
+    ) -> Result<StateChangeSuccess, StateChangeError> {
+        if transition == StateChange::NullToReady {
+            self.prepare()?;
+        }
+        self.supervision.before_state_change(transition);
+        let changed = self.parent_change_state(transition)?;
+        match transition {
+            // As a codec that is no hosted one, it opens on the way to PAUSED, so that
+            // it can be asked for its caps before the stream begins. Its errors come as
+            // messages.
+            StateChange::ReadyToPaused => {
+                let _ = self.supervision.open_ahead(self);
+            }
+            StateChange::PausedToPlaying => {
+                let element = self.obj();
+                let (clock, base_time) = (element.clock(), element.base_time());
+                self.supervision.notify(self, move |session, lane| {
+                    session.set_clock(lane, clock.as_ref(), base_time);
+                });
+            }
+            StateChange::PausedToReady => {
+                self.supervision.stop(self);
+                let stopped = self.state().stopped();
+                let old = std::mem::replace(&mut *self.state(), stopped);
+                drop(old);
+            }
+            _ => {}
+        }
+        Ok(changed)
+    }
+
+    fn set_context(&self, context: &gst::Context) {
+        self.parent_set_context(context);
+        let context = context.clone();
+        self.supervision.notify(self, move |session, lane| {
+            session.set_context(lane, &context);
+        });
+    }
+}
+
+impl Supervised for CodecWatch {
+    type Input = Input;
+    type Output = Output;
+    type Codec = Hosted;
+    type Settings = Settings;
+
+    const BASE: BaseClass = BaseClass::Element;
+
+    fn role(&self) -> Role {
+        match self.state().chain.as_ref().map(|chain| chain.kind) {
+            Some(Kind::Encoder) => Role::Encoder,
+            Some(Kind::Decoder) => Role::Decoder,
+            Some(Kind::Other) | None => Role::Other,
+        }
+    }
+
+    fn describe() -> gst::subclass::ElementMetadata {
+        gst::subclass::ElementMetadata::new(
+            "Supervised codec",
+            "Codec/Encoder/Decoder",
+            "Runs any GStreamer codec so that it cannot hang the pipeline",
+            env!("CARGO_PKG_AUTHORS"),
+        )
+    }
+
+    fn pad_caps() -> PadCaps {
+        PadCaps {
+            sink: gst::Caps::new_any(),
+            src: gst::Caps::new_any(),
+        }
+    }
+
+    fn supervision(&self) -> &Supervision<Input, Output> {
+        &self.supervision
+    }
+
+    fn settings(&self) -> &Stored<Settings> {
+        &self.settings
+    }
+
+    fn add_stats(&self, stats: &mut gst::Structure) {
+        if let Some(chain) = &self.state().chain {
+            stats.set("codec", chain.description.name());
+        }
+    }
+
+    fn codec(&self) -> Option<Hosted> {
+        let chain = self.state().chain.clone()?;
+        let most = self.settings.get().max_inside as usize;
+        Some(Hosted {
+            description: chain.description.clone(),
+            most_inside: (most > 0).then_some(most),
+            in_force: self.events_in_force(),
+            outside: Arc::new(Around(self.obj().downgrade())),
+        })
+    }
+
+    fn frame_in(input: &Input) -> Option<u32> {
+        match input {
+            Input::Buffer { id, .. } | Input::List { id, .. } => Some(*id),
+            Input::Event(_) => None,
+        }
+    }
+
+    fn frames_of(output: &Output) -> impl IntoIterator<Item = u32> {
+        output.frames().iter().copied()
+    }
+
+    fn deliver(&self, output: Output) -> Option<Result<FlowSuccess, FlowError>> {
+        source::deliver(self, output)
+    }
+
+    fn facts_changed(&self) {
+        let element = self.obj();
+        let message = gst::message::Latency::builder().src(&*element).build();
+        let _ = element.post_message(message);
+    }
+
+    fn told(&self, told: Output, missed: u64) {
+        messages::told(self, told, missed);
+    }
+
+    fn restarted(&self) {
+        sink::restarted(self);
+    }
+}

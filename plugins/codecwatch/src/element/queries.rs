@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Queries of the pipeline. They are put to the chain on its worker, for a limited time;
+//! what is answered when the chain is busy for longer, or wedged, is said here:
+//!
+//! | query | answer without the chain |
+//! |---|---|
+//! | CAPS, ACCEPT_CAPS from upstream | by the template of the chain's first pad |
+//! | CAPS, ACCEPT_CAPS from downstream | by the caps in force, or the template of its last pad |
+//! | LATENCY | upstream's, and what the chain said last: the chain is never asked |
+//! | ALLOCATION | none: upstream uses its own memory |
+//! | DRAIN | not handled |
+//! | others from downstream | upstream's; it is asked first |
+//! | others from upstream | downstream's |
+
+use std::time::Duration;
+
+use codecwatch_element::Supervised;
+use codecwatch_hosted::{Facts, HostedSession, relay};
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst::{QueryRef, QueryViewMut};
+
+use super::imp::CodecWatch;
+
+/// The longest that a query waits for the chain. A codec answers at once when its call
+/// in progress has returned.
+const BOUND: Duration = Duration::from_secs(1);
+/// How many buffers of a pool the element holds at most between upstream and the chain:
+/// its inputs that wait, the one that is submitted, and the one that the chain has.
+const HELD: u32 = <HostedSession as codecwatch_supervisor::Session>::QUEUE as u32 + 2;
+
+/// A query to the sink pad.
+pub(super) fn from_upstream(imp: &CodecWatch, pad: &gst::Pad, query: &mut QueryRef) -> bool {
+    if query.is_serialized() {
+        return in_order(imp, query);
+    }
+    if asked(imp, false, query) {
+        return true;
+    }
+    let template = |chain: &codecwatch_hosted::Chain| chain.sink_caps.clone();
+    let known = imp.state().chain.as_deref().map(template);
+    by_caps(known.as_ref(), query) || gst::Pad::query_default(pad, Some(&*imp.obj()), query)
+}
+
+/// A query to the source pad.
+pub(super) fn from_downstream(imp: &CodecWatch, pad: &gst::Pad, query: &mut QueryRef) -> bool {
+    match query.view_mut() {
+        QueryViewMut::Latency(query) => return latency(imp, query),
+        QueryViewMut::Caps(_) | QueryViewMut::AcceptCaps(_) => {}
+        _ => return imp.sink.peer_query(query) || asked(imp, true, query),
+    }
+    if asked(imp, true, query) {
+        return true;
+    }
+    let template = |chain: &codecwatch_hosted::Chain| chain.src_caps.clone();
+    let known = imp.src.current_caps();
+    let known = known.or_else(|| imp.state().chain.as_deref().map(template));
+    by_caps(known.as_ref(), query) || gst::Pad::query_default(pad, Some(&*imp.obj()), query)
+}
+
+/// Puts a query to the chain as soon as its call in progress has returned.
+fn asked(imp: &CodecWatch, from_src: bool, query: &mut QueryRef) -> bool {
+    let question = relay::question(query);
+    let answered = imp.supervision().ask(imp, BOUND, move |session, lane| {
+        session.query(lane, from_src, question)
+    });
+    match answered.flatten() {
+        Some(answered) => {
+            relay::answer(&answered, query);
+            true
+        }
+        None => false,
+    }
+}
+
+/// Puts a query to the chain after the buffers and events before it.
+fn in_order(imp: &CodecWatch, query: &mut QueryRef) -> bool {
+    let question = relay::question(query);
+    let answered = imp.supervision().ask_in_order(imp, move |session, lane| {
+        session.query(lane, false, question)
+    });
+    let Some(answered) = answered.flatten() else {
+        return false;
+    };
+    if let gst::QueryView::Allocation(answered) = answered.view() {
+        relay::copy_allocation(answered, query, HELD);
+    } else {
+        relay::answer(&answered, query);
+    }
+    true
+}
+
+/// Answers for caps without the chain.
+fn by_caps(known: Option<&gst::Caps>, query: &mut QueryRef) -> bool {
+    let Some(known) = known else { return false };
+    match query.view_mut() {
+        QueryViewMut::Caps(query) => {
+            let caps = match query.filter_owned() {
+                Some(filter) => filter.intersect_with_mode(known, gst::CapsIntersectMode::First),
+                None => known.clone(),
+            };
+            query.set_result(&caps);
+            true
+        }
+        QueryViewMut::AcceptCaps(query) => {
+            let accepted = query.caps().can_intersect(known);
+            query.set_result(accepted);
+            true
+        }
+        _ => false,
+    }
+}
+
+fn latency(imp: &CodecWatch, query: &mut gst::query::Latency) -> bool {
+    let mut upstream = gst::query::Latency::new();
+    if !imp.sink.peer_query(&mut upstream) {
+        return false;
+    }
+    let (live, least, most) = upstream.result();
+    let chain = imp.supervision().facts::<Facts>();
+    let chain = chain.as_deref().copied().unwrap_or_default();
+    let most = most.and_then(|most| Some(most + chain.most_latency?));
+    query.set(live, least + chain.least_latency, most);
+    true
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The sink pad.
+
+use codecwatch_element::{EventDisposition, Frame, Role, SubmitError, Supervised};
+use codecwatch_hosted::Input;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst::{EventView, FlowError, FlowSuccess};
+
+use super::imp::CodecWatch;
+use super::{messages, queries};
+
+type Flow = Result<FlowSuccess, FlowError>;
+
+/// The pad, which hands everything to the element.
+pub(super) fn pad(template: Option<gst::PadTemplate>) -> gst::Pad {
+    let builder = match &template {
+        Some(template) => gst::Pad::builder_from_template(template),
+        None => gst::Pad::builder(gst::PadDirection::Sink),
+    };
+    builder
+        .chain_function(|_, parent, buffer| {
+            on_element(parent, Err(FlowError::Error), |imp| chain(imp, buffer))
+        })
+        .chain_list_function(|_, parent, list| {
+            on_element(parent, Err(FlowError::Error), |imp| chain_list(imp, list))
+        })
+        .event_full_function(|_, parent, event| {
+            on_element(parent, Err(FlowError::Error), |imp| sink_event(imp, event))
+        })
+        .query_function(|pad, parent, query| {
+            on_element(parent, false, |imp| queries::from_upstream(imp, pad, query))
+        })
+        .build()
+}
+
+fn on_element<R>(
+    parent: Option<&gst::Object>,
+    fallback: R,
+    call: impl FnOnce(&CodecWatch) -> R,
+) -> R {
+    CodecWatch::catch_panic_pad_function(parent, || fallback, call)
+}
+
+fn chain(imp: &CodecWatch, buffer: gst::Buffer) -> Flow {
+    let pts = buffer.pts();
+    let id = admit(imp, &buffer)?;
+    if drops(imp, &buffer) {
+        return Ok(FlowSuccess::Ok);
+    }
+    submit(imp, Frame { id, pts }, Input::Buffer { id, buffer })
+}
+
+fn chain_list(imp: &CodecWatch, list: gst::BufferList) -> Flow {
+    let Some(first) = list.get(0) else {
+        return Ok(FlowSuccess::Ok);
+    };
+    if imp.state().key_frame_wait.is_waiting() {
+        // One by one, because some may have to be dropped.
+        for buffer in list.iter_owned() {
+            chain(imp, buffer)?;
+        }
+        return Ok(FlowSuccess::Ok);
+    }
+    let pts = first.pts();
+    let id = admit(imp, first)?;
+    submit(imp, Frame { id, pts }, Input::List { id, list })
+}
+
+/// Passes a buffer to the guard, and numbers it.
+fn admit(imp: &CodecWatch, buffer: &gst::BufferRef) -> Result<u32, FlowError> {
+    let (id, segment) = {
+        let mut state = imp.state();
+        (state.number(), state.segment.clone())
+    };
+    let checked = imp.supervision().check_frame(imp, &segment, buffer.pts());
+    checked.map(|()| id)
+}
+
+/// Whether a buffer has to be dropped because a decoder cannot begin with it.
+fn drops(imp: &CodecWatch, buffer: &gst::BufferRef) -> bool {
+    let skipped = {
+        let mut state = imp.state();
+        if state.key_frame_wait.drops(buffer) {
+            return true;
+        }
+        state.key_frame_wait.end()
+    };
+    if let Some(skipped) = skipped {
+        messages::post_skipped(imp, skipped);
+    }
+    false
+}
+
+fn submit(imp: &CodecWatch, frame: impl Into<Option<Frame>>, input: Input) -> Flow {
+    let submitted = imp.supervision().submit(imp, frame, input);
+    submitted.map_err(FlowError::from)
+}
+
+fn sink_event(imp: &CodecWatch, event: gst::Event) -> Flow {
+    match imp.supervision().sink_event(imp, &event) {
+        EventDisposition::Forward => forward(imp, event),
+        EventDisposition::Swallow => Ok(FlowSuccess::Ok),
+        EventDisposition::Refuse => Err(FlowError::Flushing),
+    }
+}
+
+fn forward(imp: &CodecWatch, event: gst::Event) -> Flow {
+    match event.view() {
+        EventView::FlushStop(_) => {
+            imp.src.push_event(event);
+            let skipped = {
+                let mut state = imp.state();
+                state.segment = gst::Segment::default();
+                state.key_frame_wait.end()
+            };
+            if let Some(skipped) = skipped {
+                messages::post_skipped(imp, skipped);
+            }
+            // Some may have waited for the worker, and are dropped.
+            let in_force = imp.events_in_force();
+            let resend = move |session: &mut codecwatch_hosted::HostedSession, _: &_| {
+                session.resend(in_force);
+            };
+            imp.supervision().notify(imp, resend);
+            return Ok(FlowSuccess::Ok);
+        }
+        EventView::Eos(_) => {
+            let skipped = imp.state().key_frame_wait.end();
+            if let Some(skipped) = skipped {
+                messages::post_skipped(imp, skipped);
+            }
+            return passed(imp.src.push_event(event));
+        }
+        EventView::Segment(segment) => imp.state().segment = segment.segment().clone(),
+        EventView::Caps(_) => imp.supervision().check_announced_duration(imp)?,
+        _ if !event.is_serialized() => return passed(imp.src.push_event(event)),
+        _ => {}
+    }
+    match imp.supervision().submit(imp, None, Input::Event(event)) {
+        // It is on its way; the answer to an earlier buffer goes with the next one.
+        Ok(_) | Err(SubmitError::Downstream(_)) => Ok(FlowSuccess::Ok),
+        Err(SubmitError::NotTaken(flow)) => Err(flow),
+    }
+}
+
+/// An event that nobody has taken is no reason for upstream to stop.
+fn passed(_taken: bool) -> Flow {
+    Ok(FlowSuccess::Ok)
+}
+
+/// Another session takes over with the next frame.
+pub(super) fn restarted(imp: &CodecWatch) {
+    if imp.role() != Role::Decoder {
+        // A new encoder begins with a key frame.
+        return;
+    }
+    imp.state().key_frame_wait.begin();
+    let request = gst_video::UpstreamForceKeyUnitEvent::builder()
+        .all_headers(true)
+        .build();
+    imp.sink.push_event(request);
+}

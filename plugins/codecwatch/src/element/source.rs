@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The source pad.
+
+use std::time::Duration;
+
+use codecwatch_element::Supervised;
+use codecwatch_hosted::Output;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst::{FlowError, FlowSuccess};
+
+use super::imp::CodecWatch;
+use super::queries;
+
+/// The longest that a seek waits for the chain. Only parsers seek by themselves, by
+/// asking upstream for bytes.
+const SEEK: Duration = Duration::from_secs(5);
+
+/// The pad, which hands everything to the element.
+pub(super) fn pad(template: Option<gst::PadTemplate>) -> gst::Pad {
+    let builder = match &template {
+        Some(template) => gst::Pad::builder_from_template(template),
+        None => gst::Pad::builder(gst::PadDirection::Src),
+    };
+    builder
+        .event_function(|_, parent, event| {
+            CodecWatch::catch_panic_pad_function(parent, || false, |imp| src_event(imp, event))
+        })
+        .query_function(|pad, parent, query| {
+            let answer = |imp: &CodecWatch| queries::from_downstream(imp, pad, query);
+            CodecWatch::catch_panic_pad_function(parent, || false, answer)
+        })
+        .build()
+}
+
+/// Pushes an output downstream, in the output task.
+pub(super) fn deliver(imp: &CodecWatch, output: Output) -> Option<Result<FlowSuccess, FlowError>> {
+    match output {
+        Output::Buffer { mut buffer, .. } => {
+            if imp.supervision().take_discont() {
+                buffer.make_mut().set_flags(gst::BufferFlags::DISCONT);
+            }
+            Some(imp.src.push(buffer))
+        }
+        Output::List { mut list, .. } => {
+            if imp.supervision().take_discont()
+                && let Some(first) = list.make_mut().get_mut(0)
+            {
+                first.set_flags(gst::BufferFlags::DISCONT);
+            }
+            Some(imp.src.push_list(list))
+        }
+        Output::Event(event) => {
+            imp.src.push_event(event);
+            None
+        }
+        Output::Query(query) => {
+            query.put(|query| imp.src.peer_query(query));
+            None
+        }
+        Output::Enough(flow) => Some(Err(flow)),
+        // These are told, and do not come here.
+        Output::Upstream(_) | Output::Posted(_) | Output::Latency => None,
+    }
+}
+
+fn src_event(imp: &CodecWatch, event: gst::Event) -> bool {
+    imp.supervision().src_event(imp, &event);
+    if event.type_() == gst::EventType::Seek {
+        // As codecs do: upstream first.
+        return imp.sink.push_event(event.clone()) || seek_in_chain(imp, event);
+    }
+    let for_chain = event.clone();
+    let notified = imp.supervision().notify(imp, move |session, lane| {
+        session.upstream_event(lane, for_chain);
+    });
+    notified || imp.sink.push_event(event)
+}
+
+fn seek_in_chain(imp: &CodecWatch, event: gst::Event) -> bool {
+    let sought = imp.supervision().ask(imp, SEEK, move |session, lane| {
+        session.upstream_event(lane, event)
+    });
+    sought.unwrap_or(false)
+}
