@@ -22,6 +22,7 @@ pub fn init() {
     ONCE.call_once(|| {
         gst::glib::log_set_always_fatal(gst::glib::LogLevels::LEVEL_CRITICAL);
         gst::init().unwrap();
+        gstcodecwatch::plugin_register_static().unwrap();
         gstdav1dwatch::plugin_register_static().unwrap();
         gstmemorywatch::plugin_register_static().unwrap();
         gstsvtav1watch::plugin_register_static().unwrap();

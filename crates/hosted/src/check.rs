@@ -140,10 +140,11 @@ fn pad_caps(
         .static_pad_templates()
         .iter()
         .filter(|template| template.direction() == direction)
+        .filter(|template| template.presence() == gst::PadPresence::Always)
         .cloned()
         .collect();
     match templates.as_slice() {
-        [only] if only.presence() == gst::PadPresence::Always => Ok(only.caps()),
+        [only] => Ok(only.caps()),
         _ => Err(CheckError::Pads {
             factory: part.factory.clone(),
             missing: match direction {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What goes into a hosted session and what comes out.
 
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 /// An input of a hosted session, in the order of the stream.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub enum Output {
         list: gst::BufferList,
     },
     /// A serialized event.
-    Event(gst::Event),
+    Event(EventOutput),
     /// A question to downstream that has its place among the outputs.
     Query(PendingQuery),
     /// The chain needs no more input.
@@ -62,6 +62,45 @@ impl Output {
         match self {
             Self::Buffer { frames, .. } | Self::List { frames, .. } => frames,
             _ => &[],
+        }
+    }
+}
+
+/// An event on its way to downstream. If a flush drops it, and it would have stayed in
+/// force, the chain sends it again: for the chain, it has left.
+#[derive(Debug)]
+pub struct EventOutput {
+    event: Option<gst::Event>,
+    lost: Arc<LostEvents>,
+}
+
+/// Events that were dropped on their way to downstream, and would have stayed in force.
+pub(crate) type LostEvents = Mutex<Vec<gst::Event>>;
+
+impl EventOutput {
+    pub(crate) fn new(event: gst::Event, lost: &Arc<LostEvents>) -> Self {
+        Self {
+            event: Some(event),
+            lost: lost.clone(),
+        }
+    }
+
+    /// The event, for the pad that sends it.
+    pub fn take(mut self) -> Option<gst::Event> {
+        self.event.take()
+    }
+}
+
+impl Drop for EventOutput {
+    fn drop(&mut self) {
+        use gst::EventType::{Eos, Segment};
+        let Some(event) = self.event.take() else {
+            return;
+        };
+        // A flush ends what these two say.
+        if event.is_sticky() && !matches!(event.type_(), Eos | Segment) {
+            let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+            lost.push(event);
         }
     }
 }

@@ -10,7 +10,7 @@ use codecwatch_supervisor::{AdoptedThreads, CodecError, Outlet};
 
 use crate::Outside;
 use crate::in_flight::InFlight;
-use crate::io::Output;
+use crate::io::{LostEvents, Output};
 
 /// See the module's description.
 pub(crate) struct Link {
@@ -20,8 +20,11 @@ pub(crate) struct Link {
     pub(crate) threads: Arc<AdoptedThreads>,
     worker: ThreadId,
     in_flight: Mutex<InFlight>,
+    pub(crate) lost_events: Arc<LostEvents>,
     /// The first error that an element has posted.
     failure: Mutex<Option<CodecError>>,
+    /// The worker measures the chain's own latency: upstream adds none.
+    pub(crate) measuring: AtomicBool,
     /// The chain closes: what its elements report now concerns nobody.
     closing: AtomicBool,
 }
@@ -35,7 +38,9 @@ impl Link {
             threads: Arc::new(AdoptedThreads::new()),
             worker: std::thread::current().id(),
             in_flight: Mutex::new(InFlight::new(most)),
+            lost_events: Arc::default(),
             failure: Mutex::new(None),
+            measuring: AtomicBool::new(false),
             closing: AtomicBool::new(false),
         }
     }

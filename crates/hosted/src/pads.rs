@@ -3,10 +3,11 @@
 //! collects what it gives. They belong to no element.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use gst::{EventView, FlowError, FlowSuccess, QueryViewMut};
 
-use crate::io::{Output, PendingQuery};
+use crate::io::{EventOutput, Output, PendingQuery};
 use crate::link::Link;
 use crate::{outside, relay};
 
@@ -74,7 +75,10 @@ fn collect_event(link: &Link, event: gst::Event) -> Result<FlowSuccess, FlowErro
         EventView::Eos(_) => link.outlet.signal(),
         // The element has sent them itself.
         EventView::FlushStart(_) | EventView::FlushStop(_) => {}
-        _ => return emit(link, Output::Event(event), 0),
+        _ => {
+            let event = EventOutput::new(event, &link.lost_events);
+            return emit(link, Output::Event(event), 0);
+        }
     }
     Ok(FlowSuccess::Ok)
 }
@@ -93,8 +97,7 @@ fn send_upstream(link: &Arc<Link>, event: gst::Event) -> bool {
 
 fn query_upstream(link: &Arc<Link>, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
     match query.view_mut() {
-        // For the measurement of the chain's own latency.
-        QueryViewMut::Latency(query) => {
+        QueryViewMut::Latency(query) if link.measuring.load(Ordering::Acquire) => {
             query.set(false, gst::ClockTime::ZERO, gst::ClockTime::NONE);
             true
         }

@@ -3,7 +3,8 @@
 //! pushes into the first pad. What the chain gives, on whichever thread, is output.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use codecwatch_supervisor::{
     Amount, Codec, CodecError, Drained, Flush, Lane, Library, Name, Session,
@@ -13,7 +14,7 @@ use gst::{FlowError, FlowSuccess};
 
 use crate::chain::Elements;
 use crate::description::Description;
-use crate::io::{Input, Output};
+use crate::io::{EventOutput, Input, Output};
 use crate::link::Link;
 use crate::{Outside, relay};
 
@@ -57,8 +58,6 @@ pub struct HostedSession {
     chain_call: Name,
     /// Events in force that the chain may lack; sent before the next input.
     in_force: Vec<gst::Event>,
-    /// After a flush: downstream may have lost events that the chain has sent.
-    restates: bool,
     /// The latency is measured after the next buffer.
     measures: bool,
     facts: Facts,
@@ -99,7 +98,6 @@ impl Codec for Hosted {
             link,
             most_inside: self.most_inside,
             in_force: self.in_force,
-            restates: false,
             measures: true,
             facts: Facts::default(),
         };
@@ -125,12 +123,11 @@ impl Session for HostedSession {
     }
 
     fn send(&mut self, lane: &Lane<Output>, input: Input) -> Result<(), CodecError> {
-        if std::mem::take(&mut self.restates) {
-            self.restate(lane);
-        }
+        self.restate(lane);
         for event in std::mem::take(&mut self.in_force) {
-            // Those that the chain has are the same, and change nothing.
-            self.send_event(lane, event)?;
+            if !self.has(&event) {
+                self.send_event(lane, event)?;
+            }
         }
         match input {
             Input::Buffer { id, buffer } => {
@@ -166,7 +163,6 @@ impl Session for HostedSession {
         self.push_event(lane, gst::event::FlushStart::new());
         self.push_event(lane, gst::event::FlushStop::new(true));
         self.link.in_flight().clear();
-        self.restates = true;
         self.check()?;
         Ok(Flush::Done)
     }
@@ -185,18 +181,28 @@ impl HostedSession {
         self.link.in_flight().enter(id, time(pts), time(duration));
     }
 
-    /// Sends the events that downstream may have lost with a flush. Those that it has
-    /// are the same, and change nothing.
+    /// Sends the events again that a flush has dropped on their way to downstream.
     fn restate(&self, lane: &Lane<Output>) {
-        let mut events = Vec::new();
-        self.elements.collector.sticky_events_foreach(|event| {
-            events.push(event.clone());
-            std::ops::ControlFlow::Continue(gst::EventForeachAction::Keep)
-        });
-        for event in events {
+        let lost = {
+            let lost = self.link.lost_events.lock();
+            std::mem::take(&mut *lost.unwrap_or_else(PoisonError::into_inner))
+        };
+        for event in lost {
+            let event = EventOutput::new(event, &self.link.lost_events);
             // Discarded: another flush, after which this is done again.
             let _ = lane.emit(Output::Event(event), Amount::NONE);
         }
+    }
+
+    /// Whether the chain has this event, and not only one that says the same. (A pad may
+    /// send an event again that it has sent.)
+    fn has(&self, event: &gst::Event) -> bool {
+        let mut has = false;
+        self.elements.feed.sticky_events_foreach(|sent| {
+            has |= std::ptr::eq(sent.as_ptr(), event.as_ptr());
+            std::ops::ControlFlow::Continue(gst::EventForeachAction::Keep)
+        });
+        has
     }
 
     fn send_event(&mut self, lane: &Lane<Output>, event: gst::Event) -> Result<(), CodecError> {
@@ -211,6 +217,9 @@ impl HostedSession {
         self.check()?;
         if opens && !taken && !lane.discarding() {
             return Err(self.reported("does not take these caps"));
+        }
+        if opens {
+            self.measure_latency(lane);
         }
         Ok(())
     }
@@ -302,7 +311,10 @@ impl HostedSession {
     /// Publishes the latency of the chain if it has changed.
     pub fn measure_latency(&mut self, lane: &Lane<Output>) {
         let query = relay::question(&gst::query::Latency::new());
-        let Some(answered) = self.query(lane, true, query) else {
+        self.link.measuring.store(true, Ordering::Release);
+        let answered = self.query(lane, true, query);
+        self.link.measuring.store(false, Ordering::Release);
+        let Some(answered) = answered else {
             return;
         };
         let gst::QueryView::Latency(latency) = answered.view() else {

@@ -51,7 +51,9 @@ pub(super) fn deliver(imp: &CodecWatch, output: Output) -> Option<Result<FlowSuc
             Some(imp.src.push_list(list))
         }
         Output::Event(event) => {
-            imp.src.push_event(event);
+            if let Some(event) = event.take() {
+                imp.src.push_event(event);
+            }
             None
         }
         Output::Query(query) => {

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MPL-2.0
+//! `codecwatch`: hosted codecs behave as the bare ones, and cannot hang.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod codecs;
+mod identity;
+mod record;
+mod rig;
