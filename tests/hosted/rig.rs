@@ -145,6 +145,40 @@ impl Rig {
         }
     }
 
+    /// What it is called in messages.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Waits until a hosted codec is open.
+    pub(crate) fn settle_open(&self) {
+        let begun = Instant::now();
+        loop {
+            let stats = self.element.property::<gst::Structure>("stats");
+            if stats.get::<&str>("phase") == Ok("running") {
+                return;
+            }
+            assert!(begun.elapsed() < BOUND, "{}: {stats}", self.name);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Puts everything in, whatever is answered, and returns what has come out.
+    pub(crate) fn play_on(&self, items: &[Item]) -> Vec<Record> {
+        for item in items {
+            match item {
+                Item::Buffer(buffer) => {
+                    let _ = self.feed.push(buffer.copy_deep().unwrap());
+                }
+                Item::Event(event) => {
+                    self.feed.push_event(event.copy());
+                }
+                Item::Settle | Item::Ask => self.settle(),
+            }
+        }
+        self.out.lock().unwrap().clone()
+    }
+
     /// Puts everything in, and returns what has come out.
     pub(crate) fn play(&self, items: &[Item]) -> Vec<Record> {
         for item in items {

@@ -10,7 +10,8 @@ use crate::{Amount, Lane, Name};
 pub struct Library {
     /// The name used in messages, such as `SVT-AV1`.
     pub name: Name,
-    /// Prefixes of the names that the library gives to its own threads. Threads
+    /// Prefixes of the names that the library gives to its own threads; an empty one
+    /// stands for any name that is not another's. Threads
     /// that keep their creator's name are recognised by the worker's name.
     pub thread_names: Cow<'static, [Name]>,
 }

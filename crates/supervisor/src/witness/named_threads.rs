@@ -65,9 +65,11 @@ impl NamedThreads {
             .strip_prefix(&self.worker)
             .is_some_and(|rest| !rest.starts_with(char::is_numeric));
         let named = || {
-            self.prefixes
-                .iter()
-                .any(|prefix| name.starts_with(&**prefix))
+            let of_prefix = |prefix: &Name| match &**prefix {
+                "" => !is_of_others(name),
+                prefix => name.starts_with(prefix),
+            };
+            self.prefixes.iter().any(of_prefix)
         };
         inherited || (named() && opens.own(thread))
     }
@@ -98,6 +100,14 @@ impl Witness for NamedThreads {
         };
         Tasks::of_this_process().sample(|thread, name| self.owns(&opens, thread, name))
     }
+}
+
+/// Whether a thread's name shows that it works for something else, whenever it has
+/// started: another session's lanes (`CODEC#N`), this library's own helpers (`cw-`), and
+/// the tasks of GStreamer's pads (`ELEMENT:PAD`), such as the output task. The tasks of a
+/// hosted chain announce themselves.
+fn is_of_others(name: &str) -> bool {
+    name.contains('#') || name.starts_with("cw-") || name.contains(":src") || name.contains(":sink")
 }
 
 /// A thread's name as the kernel stores it: 15 bytes.
@@ -134,6 +144,25 @@ mod tests {
         set.opens().before = Some(vec![10, 12, 13]);
         set.opens().end(vec![10, 12, 13, 14]);
         assert!(owns(13, "dav1d-worker") && owns(14, "dav1d-worker"));
+    }
+
+    #[test]
+    fn any_name_is_the_sessions_but_those_of_others() {
+        let set = NamedThreads::new("x264enc#1", vec!["".into()].into());
+        set.opens().before = Some(vec![]);
+        set.opens().end(vec![11, 12, 13, 14, 15]);
+        let owns = |thread, name| set.owns(&set.opens(), thread, name);
+        assert!(owns(11, "av:h264:df0") && owns(12, "x264enc#1") && owns(13, "pool-1"));
+        assert!(!owns(20, "av:h264:df0"), "came after the open");
+        for other in [
+            "vp8enc#2",
+            "vp8enc#12:recv",
+            "cw-outside",
+            "codecwatch0:src",
+            "queue0:sink",
+        ] {
+            assert!(!owns(14, other), "{other}");
+        }
     }
 
     #[cfg(target_os = "linux")]

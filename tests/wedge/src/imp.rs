@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The element.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex};
+use std::time::{Duration, Instant};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+/// What the element is told to do.
+#[derive(Debug, Clone, Default)]
+struct Settings {
+    /// Where: `chain`, `event`, `query`, `dispose`, or a state change (`ready-to-paused`).
+    at: String,
+    /// What: `sleep`, `spin`, `error`, `message`, `panic`, `drop`.
+    how: String,
+    /// The kind of event or query, such as `caps`; any if empty.
+    kind: String,
+    /// Which time, from 0 on.
+    number: u32,
+    /// How long, in milliseconds; 0 = for ever.
+    time: u32,
+}
+
+/// See the crate's description.
+pub struct Wedge {
+    sink: gst::Pad,
+    src: gst::Pad,
+    settings: Mutex<Settings>,
+    passed: AtomicU32,
+}
+
+impl Wedge {
+    /// Whether it has to do what it is told, here.
+    fn strikes(&self, at: &str, kind: &str) -> Option<Settings> {
+        let settings = self.settings.lock().unwrap().clone();
+        let here = settings.at == at && (settings.kind.is_empty() || settings.kind == kind);
+        let due = here && self.passed.fetch_add(1, Ordering::Relaxed) == settings.number;
+        due.then_some(settings)
+    }
+
+    /// Does it, and says whether what it was doing fails.
+    fn strike(&self, settings: &Settings) -> Result<(), ()> {
+        let begun = Instant::now();
+        let time = Duration::from_millis(settings.time.into());
+        let over = || settings.time > 0 && begun.elapsed() >= time;
+        match &*settings.how {
+            "sleep" => {
+                while !over() {
+                    let left = time.saturating_sub(begun.elapsed());
+                    let left = if settings.time == 0 {
+                        Duration::MAX
+                    } else {
+                        left
+                    };
+                    std::thread::park_timeout(left);
+                }
+            }
+            "spin" => {
+                while !over() {
+                    std::hint::spin_loop();
+                }
+            }
+            "error" => return Err(()),
+            "message" => {
+                gst::element_imp_error!(
+                    self,
+                    gst::StreamError::Encode,
+                    ("made up"),
+                    ["on purpose"]
+                );
+                return Err(());
+            }
+            "panic" => panic!("on purpose"),
+            other => panic!("how={other}?"),
+        }
+        Ok(())
+    }
+
+    fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        if let Some(settings) = self.strikes("chain", "") {
+            if settings.how == "drop" {
+                return Ok(gst::FlowSuccess::Ok);
+            }
+            self.strike(&settings).map_err(|()| gst::FlowError::Error)?;
+        }
+        self.src.push(buffer)
+    }
+
+    fn event(&self, event: gst::Event) -> bool {
+        if let Some(settings) = self.strikes("event", event.type_().name())
+            && self.strike(&settings).is_err()
+        {
+            return false;
+        }
+        self.src.push_event(event)
+    }
+
+    fn query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        if let Some(settings) = self.strikes("query", query.type_().name().as_str())
+            && self.strike(&settings).is_err()
+        {
+            return false;
+        }
+        gst::Pad::query_default(pad, Some(&*self.obj()), query)
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for Wedge {
+    const NAME: &'static str = "GstWedge";
+    type Type = super::Wedge;
+    type ParentType = gst::Element;
+
+    fn with_class(class: &Self::Class) -> Self {
+        let sink = gst::Pad::builder_from_template(&class.pad_template("sink").unwrap())
+            .chain_function(|_, parent, buffer| {
+                // Not caught: a panic of a codec is to reach the worker.
+                let element = parent.unwrap().downcast_ref::<super::Wedge>().unwrap();
+                element.imp().chain(buffer)
+            })
+            .event_function(|_, parent, event| {
+                let element = parent.unwrap().downcast_ref::<super::Wedge>().unwrap();
+                element.imp().event(event)
+            })
+            .query_function(|pad, parent, query| {
+                let element = parent.unwrap().downcast_ref::<super::Wedge>().unwrap();
+                element.imp().query(pad, query)
+            })
+            .flags(gst::PadFlags::PROXY_CAPS)
+            .build();
+        let src = gst::Pad::builder_from_template(&class.pad_template("src").unwrap()).build();
+        Self {
+            sink,
+            src,
+            settings: Mutex::default(),
+            passed: AtomicU32::new(0),
+        }
+    }
+}
+
+impl ObjectImpl for Wedge {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static SPECS: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let text = |name| glib::ParamSpecString::builder(name).build();
+            let number = |name| glib::ParamSpecUInt::builder(name).build();
+            vec![
+                text("at"),
+                text("how"),
+                text("kind"),
+                number("number"),
+                number("time"),
+            ]
+        });
+        &SPECS
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
+        let mut settings = self.settings.lock().unwrap();
+        match spec.name() {
+            "at" => settings.at = value.get().unwrap(),
+            "how" => settings.how = value.get().unwrap(),
+            "kind" => settings.kind = value.get().unwrap(),
+            "number" => settings.number = value.get().unwrap(),
+            _ => settings.time = value.get().unwrap(),
+        }
+    }
+
+    fn property(&self, _id: usize, spec: &glib::ParamSpec) -> glib::Value {
+        let settings = self.settings.lock().unwrap();
+        match spec.name() {
+            "at" => settings.at.to_value(),
+            "how" => settings.how.to_value(),
+            "kind" => settings.kind.to_value(),
+            "number" => settings.number.to_value(),
+            _ => settings.time.to_value(),
+        }
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        self.obj().add_pad(&self.sink).unwrap();
+        self.obj().add_pad(&self.src).unwrap();
+    }
+
+    fn dispose(&self) {
+        if let Some(settings) = self.strikes("dispose", "") {
+            let _ = self.strike(&settings);
+        }
+    }
+}
+
+impl GstObjectImpl for Wedge {}
+
+impl ElementImpl for Wedge {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Wedge",
+                "Codec/Encoder/Test",
+                "Hangs where it is told to",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let always = gst::PadPresence::Always;
+            let any = gst::Caps::new_any();
+            [
+                ("sink", gst::PadDirection::Sink),
+                ("src", gst::PadDirection::Src),
+            ]
+            .map(|(name, direction)| gst::PadTemplate::new(name, direction, always, &any))
+            .map(Result::unwrap)
+            .to_vec()
+        });
+        &TEMPLATES
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        let name = format!("{:?}", transition);
+        if let Some(settings) = self.strikes(&name, "") {
+            self.strike(&settings).map_err(|()| gst::StateChangeError)?;
+        }
+        self.parent_change_state(transition)
+    }
+}
