@@ -18,7 +18,8 @@ build_plugins() {
     release) cargo build --workspace --locked --release ;;
     install)
         built=$target/install/release
-        cargo build --package gst-plugin-dav1dwatch --package gst-plugin-svtav1watch --locked --release \
+        cargo build --package gst-plugin-codecwatch --package gst-plugin-dav1dwatch \
+            --package gst-plugin-svtav1watch --locked --release \
             --target-dir "$target/install"
         ;;
     esac

@@ -6,7 +6,7 @@
 
 mutants_version=27.1.0
 mutants_list=docs/MUTANTS.md
-mutants_packages=(av1 supervisor svtav1 dav1d element svtav1watch dav1dwatch)
+mutants_packages=(av1 supervisor svtav1 dav1d hosted element svtav1watch dav1dwatch codecwatch)
 
 # The folder of a package.
 mutants_folder() {
@@ -45,6 +45,10 @@ mutants_tests() {
     svtav1watch)
         seconds=600 tests=(--test-package "gst-plugin-svtav1watch,codecwatch-tests")
         selected=("${elements[@]}" --test svtav1watchenc)
+        ;;
+    hosted | codecwatch)
+        seconds=600 tests=(--test-package "codecwatch-hosted,gst-plugin-codecwatch,codecwatch-tests")
+        selected=(--lib --test hosted)
         ;;
     dav1dwatch)
         seconds=600 tests=(--test-package "gst-plugin-dav1dwatch,codecwatch-tests")
