@@ -16,6 +16,7 @@ mod failures;
 mod fake;
 mod flushing;
 mod killing;
+mod outlets;
 mod patience;
 mod retiring;
 mod stopping;
