@@ -39,9 +39,13 @@ fn forward<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool {
         }
         gst::EventView::Eos(_) => {
             output::release_lost(imp);
-            if !output::is_complete(imp) {
-                let text = "the stream has ended with frames that have not come out";
-                let _ = imp.supervision().fail(imp, text);
+            let frames = output::forgotten(imp);
+            if frames > 0 {
+                let text = format!(
+                    "the stream ended, but the element did not finish all of its frames: \
+                     {frames} are left"
+                );
+                let _ = imp.supervision().fail(imp, &text);
                 return true;
             }
         }
