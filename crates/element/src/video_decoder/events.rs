@@ -19,11 +19,7 @@ pub fn sink_event<T: SupervisedVideoDecoder>(imp: &T, event: gst::Event) -> bool
         _ => imp.supervision().sink_event(imp, &event),
     };
     gst::trace!(CAT, imp = imp, "{:?}: {disposition:?}", event.type_());
-    match disposition {
-        EventDisposition::Forward => forward(imp, event),
-        EventDisposition::Swallow => true,
-        EventDisposition::Refuse => false,
-    }
+    disposition.apply(|| forward(imp, event))
 }
 
 #[doc(hidden)]

@@ -8,17 +8,13 @@ use gst_video::subclass::prelude::*;
 
 use super::timestamps::Timestamps;
 use super::{SupervisedVideoEncoder, caps_change, output};
-use crate::{CAT, EventDisposition};
+use crate::CAT;
 
 #[doc(hidden)]
 pub fn sink_event<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool {
     let disposition = imp.supervision().sink_event(imp, &event);
     gst::trace!(CAT, imp = imp, "{:?}: {disposition:?}", event.type_());
-    match disposition {
-        EventDisposition::Forward => forward(imp, event),
-        EventDisposition::Swallow => true,
-        EventDisposition::Refuse => false,
-    }
+    disposition.apply(|| forward(imp, event))
 }
 
 #[doc(hidden)]
