@@ -158,7 +158,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             gst::element_imp_error!(
                 imp,
                 gst::StreamError::Failed,
-                ("Downstream did not take the end of the stream: {flow}")
+                ("Downstream did not accept the last output of the stream: {flow}")
             );
             return EventDisposition::Refuse;
         }
