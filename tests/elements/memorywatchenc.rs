@@ -218,7 +218,10 @@ fn a_buffer_that_is_no_picture_is_refused_in_words() {
     };
     assert!(error.error().matches(gst::StreamError::Format), "{error:?}");
     let text = error.error().to_string();
-    assert!(text.contains("100 bytes is no 64x48 I420"), "{text}");
+    assert!(
+        text.contains("100 bytes cannot hold a 64x48 I420"),
+        "{text}"
+    );
 }
 
 /// The worker is asleep in `memory_receive` meanwhile: what works is the library's own

@@ -196,7 +196,7 @@ fn after_a_wedge_a_slow_preset_is_refused_and_told_who_holds_the_place() {
     });
     assert!(texts[0].contains("is wedged"), "{texts:?}");
     assert!(
-        texts[1].contains("SVT-AV1#1 (preset 4), which was given up"),
+        texts[1].contains("SVT-AV1#1 (preset 4), which was abandoned"),
         "{texts:?}"
     );
 }

@@ -18,7 +18,7 @@ pub enum AnnexBError {
     #[error("Annex B: a length is malformed")]
     MalformedLength,
     /// A part is longer than what contains it.
-    #[error("Annex B: a unit is longer than what contains it")]
+    #[error("Annex B: a unit is longer than the unit that contains it")]
     Overrun,
     /// The length of an OBU is 0 or contradicts its own size.
     #[error("Annex B: the length of a unit contradicts the unit")]

@@ -80,11 +80,11 @@ impl Callbacks {
             self.environment.allocator.allocate(shape)
         })) {
             Ok(Some(allocation)) => Lent::new(shape, allocation).map_err(|flaw| {
-                format!("the memory for a {width}x{height} picture does not serve: {flaw}")
+                format!("the memory for a {width}x{height} picture is not usable: {flaw}")
             }),
             Ok(None) => Err(format!("no memory for a {width}x{height} picture")),
             Err(_panic) => Err(format!(
-                "the allocator panicked over a {width}x{height} picture"
+                "the allocator of a {width}x{height} picture panicked"
             )),
         }
     }

@@ -100,7 +100,7 @@ impl Config {
         if self.operating_point > 31 {
             let asked = self.operating_point;
             return Err(CodecError::Settings(format!(
-                "operating point {asked} is not in 0 to 31"
+                "operating point {asked} does not exist: use 0 to 31"
             )));
         }
         let mut native = native_defaults();

@@ -347,6 +347,6 @@ fn stuck() -> CodecError {
     CodecError::Native {
         call: "dav1d_send_data".into(),
         code: (-libc::EAGAIN).into(),
-        reason: "dav1d takes no data although it has no picture".to_owned(),
+        reason: "dav1d accepted no data and returned no picture".to_owned(),
     }
 }

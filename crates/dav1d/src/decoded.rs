@@ -38,10 +38,10 @@ pub enum DamageCause {
     #[error("the bitstream is damaged")]
     Bitstream,
     /// The picture would be larger than the user allows.
-    #[error("the picture exceeds the frame size limit")]
+    #[error("the picture is larger than frame-size-limit")]
     TooLarge,
     /// It needs missing pictures, because of earlier damage or because the stream did
     /// not begin with a key frame. Not an error of this input.
-    #[error("it needs pictures that were lost")]
+    #[error("it refers to pictures that were lost")]
     Unreferenced,
 }

@@ -76,7 +76,7 @@ impl Decoder {
             .map_err(|answer| match answer {
                 Answer::Fatal(error) => error,
                 Answer::Again | Answer::Damage(_) => {
-                    CodecError::Settings("dav1d does not take these settings".to_owned())
+                    CodecError::Settings("dav1d does not accept these settings".to_owned())
                 }
             })
     }
@@ -180,7 +180,7 @@ impl Decoder {
             return Answer::Damage(DamageCause::Bitstream);
         }
         Answer::Fatal(CodecError::Resource(format!(
-            "{call}: dav1d got no memory or no threads"
+            "{call}: not enough memory or threads"
         )))
     }
 

@@ -478,7 +478,7 @@ fn memory_that_is_not_to_be_had_ends_the_session_with_the_reason() {
                     handle: None,
                 })
             },
-            "does not serve",
+            "is not usable",
         ),
     ];
     for (fails, reason) in cases {

@@ -21,6 +21,17 @@ pub enum EventDisposition {
     Refuse,
 }
 
+impl EventDisposition {
+    /// Chains the event up if it may pass. Returns what to report to upstream.
+    pub(crate) fn apply(self, chain_up: impl FnOnce() -> bool) -> bool {
+        match self {
+            Self::Forward => chain_up(),
+            Self::Swallow => true,
+            Self::Refuse => false,
+        }
+    }
+}
+
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     /// Must be called with every sink event before it is chained up. May wait for a
     /// drain, bounded by the watchdog; holds no lock meanwhile.
@@ -147,7 +158,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             gst::element_imp_error!(
                 imp,
                 gst::StreamError::Failed,
-                ("Downstream did not take the end of the stream: {flow}")
+                ("Downstream did not accept the last output of the stream: {flow}")
             );
             return EventDisposition::Refuse;
         }

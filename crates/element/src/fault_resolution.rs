@@ -66,7 +66,11 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             ) {
                 line.posting = true;
                 // The other sessions in line keep their frames, and go on.
-                (Some(line.lose(run)), line.restarts.total())
+                let lost = line.lose(run);
+                // Under the line's lock: from now on a drain may end without this
+                // session, and the check at EOS needs to know its frames.
+                self.note_lost(&lost.ids);
+                (Some(lost), line.restarts.total())
             } else {
                 (None, 0)
             }
@@ -74,7 +78,6 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let element = imp.obj();
         let element = element.upcast_ref::<gst::Element>();
         if let Some(lost) = lost {
-            self.note_lost(&lost.ids);
             // Before the message: its receiver may read the ledger.
             if let Some(fault) = outcome.fault() {
                 ledger().change(&fault.library, Change::Restarted);

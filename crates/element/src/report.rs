@@ -135,7 +135,7 @@ pub(crate) fn post_slow(element: &gst::Element, slow: &Slow) {
     gst::warning!(
         CAT,
         obj = element,
-        "slow, not wedged: its {} threads are {} ({:.1?} of CPU time in {:.1?}); waiting on",
+        "slow, not wedged: its {} threads are {} ({:.1?} of CPU time in {:.1?}); the wait continues",
         slow.evidence.threads,
         slow.evidence.activity.name(),
         slow.evidence.cpu,

@@ -117,7 +117,8 @@ pub trait SupervisedVideoDecoder: Supervised + VideoDecoderImpl {
     /// What the codec takes for an input that is not empty.
     fn input(&self, encoded: Encoded<'_, Self::Bitstream>) -> Self::Input;
 
-    /// Passes one output on: finishes or [releases](release) its frame. Called by the
+    /// Passes one output on: finishes or [releases](release) its frame. A frame that is
+    /// neither finished nor released makes the stream end with an error. Called by the
     /// output task; in reverse playback by the streaming thread, with the stream lock.
     /// Returns the flow return of downstream; `None` if nothing had to be pushed.
     fn finish_output(

@@ -35,7 +35,7 @@ pub trait Ledger: Send + Sync {
 
 /// The ledger was in use before [`share_ledger`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("its ledger has been in use before another could be shared")]
+#[error("its own ledger is already in use")]
 pub struct LedgerInUse;
 
 static LEDGER: OnceLock<Box<dyn Ledger>> = OnceLock::new();

@@ -186,7 +186,7 @@ impl Session for SvtAv1Session {
             missing => Err(CodecError::Native {
                 call: "svt_av1_enc_get_packet".into(),
                 code: 0,
-                reason: format!("the stream ended with {missing} pictures inside"),
+                reason: format!("the stream ended without the packets of {missing} pictures"),
             }),
         }
     }
@@ -351,7 +351,7 @@ fn receive(lane: &Lane<Output>, encoder: &Encoder, pending: &Pending) -> Result<
         let id = settle(pending, packet.pts).ok_or_else(|| CodecError::Native {
             call: "svt_av1_enc_get_packet".into(),
             code: packet.pts,
-            reason: "a packet of no picture that was sent".to_owned(),
+            reason: "the packet belongs to no picture that was sent".to_owned(),
         })?;
         // While outputs are discarded, what is inside must still come out.
         if !begun {

@@ -188,7 +188,7 @@ impl Encoder {
         check(call, code).map_err(|error| match error {
             CodecError::Native { reason, .. } if code == sys::EbErrorType_EB_ErrorBadParameter => {
                 CodecError::Settings(format!(
-                    "SVT-AV1 {} does not take these settings ({reason})",
+                    "SVT-AV1 {} does not accept these settings ({reason})",
                     Version::installed()
                 ))
             }

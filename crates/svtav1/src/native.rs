@@ -123,7 +123,7 @@ fn parameter<O: Send + 'static>(
 ) -> Result<(), CodecError> {
     let refused = || {
         CodecError::Settings(format!(
-            "SVT-AV1 {} does not take the parameter {name}={value}",
+            "SVT-AV1 {} does not accept the parameter {name}={value}",
             Version::installed()
         ))
     };

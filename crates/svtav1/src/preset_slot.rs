@@ -134,9 +134,9 @@ impl PresetSlot {
             }
             Wait::GivenUp => Ok(None),
             Wait::Refused(holder) => Err(CodecError::Settings(format!(
-                "SVT-AV1 {version} cannot run an encoder with preset {preset} beside {holder}: \
-                 with a preset below {least} in any of them, it crashes. Use presets from {least} \
-                 on for all, or a process for each, or SVT-AV1 4.1",
+                "SVT-AV1 {version} cannot run an encoder with preset {preset} in the same process as \
+                 {holder}: it crashes if any of them has a preset below {least}. Use a preset of at \
+                 least {least} for each encoder, or one process for each, or SVT-AV1 4.1",
             ))),
         }
     }
@@ -274,7 +274,7 @@ impl Holder {
                 "{session} (preset {preset}), which has been closing for {:.1} s",
                 since.elapsed().as_secs_f64()
             ),
-            Stage::Abandoned => format!("{session} (preset {preset}), which was given up"),
+            Stage::Abandoned => format!("{session} (preset {preset}), which was abandoned"),
         }
     }
 }
@@ -368,7 +368,7 @@ mod tests {
         places.enter(holder, Stage::Closing(Instant::now()));
         refused("has been closing for 0.0 s");
         places.enter(holder, Stage::Abandoned);
-        refused("was given up");
+        refused("was abandoned");
     }
 
     #[test]

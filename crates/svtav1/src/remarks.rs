@@ -14,35 +14,45 @@ pub(crate) fn remarks(config: &Config, settings: &Effective) -> Vec<String> {
         && !settings.structure_was_named
         && !config.low_delay
     {
-        remark("keeps a constant bitrate in low delay only: low delay is on".into());
+        remark("supports a constant bitrate only in low delay: low delay is turned on".into());
     }
     match (settings.mode, settings.coded_mode()) {
         (Mode::Variable, Mode::ConstantBitrate) => {
-            remark("has no variable bitrate in low delay: the bitrate will be constant".into());
+            remark(
+                "does not support a variable bitrate in low delay: the bitrate will be constant"
+                    .into(),
+            );
         }
         (Mode::ConstantBitrate, Mode::Variable) => {
-            remark("keeps a constant bitrate in low delay only: the bitrate will vary".into());
+            remark(
+                "supports a constant bitrate only in low delay: the bitrate will be variable"
+                    .into(),
+            );
         }
         _ => {}
     }
     if settings.max_bitrate != 0 && settings.ignores_maximum() {
-        remark("has no maximum bitrate outside random access: it is not heeded".into());
+        remark("supports max-bitrate only in random access: it is ignored".into());
     }
     let preset = settings.coded_preset();
     if preset != settings.preset {
         remark(format!(
-            "encodes this with preset {preset}, not {}",
+            "does not support preset {} for this stream: preset {preset} is used",
             settings.preset
         ));
     }
     if config.level_of_parallelism != 0 && !version.at_least(3, 0) {
-        remark("has no level-of-parallelism; logical-processors limits it".into());
+        remark(
+            "does not support level-of-parallelism: it is ignored; use logical-processors".into(),
+        );
     }
     if config.logical_processors != 0 && version.at_least(3, 0) {
-        remark("has no logical-processors; level-of-parallelism stands for it".into());
+        remark(
+            "does not support logical-processors: it is ignored; use level-of-parallelism".into(),
+        );
     }
     if config.target_socket != -1 && version.at_least(4, 0) {
-        remark("has no target-socket".into());
+        remark("does not support target-socket: it is ignored".into());
     }
     remarks
 }
@@ -57,20 +67,20 @@ mod tests {
     fn what_the_library_changes_is_remarked_on() {
         let said = |config: &Config, version| remarks(config, &Effective::new(config, version));
         assert!(said(&config(), OLD).is_empty());
-        assert!(said(&rated(CBR, false), OLD)[0].contains("low delay is on"));
+        assert!(said(&rated(CBR, false), OLD)[0].contains("low delay is turned on"));
         assert!(said(&rated(CBR, true), OLD).is_empty());
         assert!(said(&rated(VBR, true), OLD)[0].contains("constant"));
         let capped = with("rc=2:tbr=500:mbr=600");
         assert!(
             said(&capped, NEW)
                 .iter()
-                .any(|said| said.contains("not heeded"))
+                .any(|said| said.contains("it is ignored"))
         );
         let fast = Config {
             preset: 13,
             ..config()
         };
-        assert!(said(&fast, NEW)[0].contains("preset 11, not 13"));
+        assert!(said(&fast, NEW)[0].contains("preset 11 is used"));
         let threads = Config {
             logical_processors: 2,
             level_of_parallelism: 2,

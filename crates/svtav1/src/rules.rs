@@ -62,7 +62,7 @@ fn size(settings: &Effective) -> Result<(), String> {
         return refuse(
             settings,
             format_args!(
-                "encodes from {least}x{least} pixels on, not {width}x{height}: scale or pad the video"
+                "needs at least {least}x{least} pixels, the video has {width}x{height}: scale or pad it"
             ),
         );
     }
@@ -70,22 +70,24 @@ fn size(settings: &Effective) -> Result<(), String> {
         return refuse(
             settings,
             format_args!(
-                "corrupts memory over pictures of {TINY}x{TINY} pixels and less, such as {width}x{height}: \
-                 scale or pad the video"
+                "corrupts memory with {TINY}x{TINY} pixels or less, the video has {width}x{height}: \
+                 scale or pad it"
             ),
         );
     }
     if width > MAX_WIDTH || height > MAX_HEIGHT {
         return refuse(
             settings,
-            format_args!("encodes up to {MAX_WIDTH}x{MAX_HEIGHT} pixels, not {width}x{height}"),
+            format_args!(
+                "supports at most {MAX_WIDTH}x{MAX_HEIGHT} pixels, the video has {width}x{height}: scale it down"
+            ),
         );
     }
     if !version.at_least(3, 0) && (width % 2 != 0 || height % 2 != 0) {
         return refuse(
             settings,
             format_args!(
-                "encodes even sizes only, not {width}x{height}: pad the video by one pixel"
+                "supports only an even width and height, the video has {width}x{height}: pad it by one pixel"
             ),
         );
     }
@@ -93,7 +95,7 @@ fn size(settings: &Effective) -> Result<(), String> {
         return refuse(
             settings,
             format_args!(
-                "keeps no bitrate below 64x64 pixels: use crf or cqp for {width}x{height}"
+                "needs at least 64x64 pixels for a target bitrate, the video has {width}x{height}: use crf or cqp"
             ),
         );
     }
@@ -104,7 +106,10 @@ fn size(settings: &Effective) -> Result<(), String> {
     {
         return refuse(
             settings,
-            format_args!("encodes {width}x{height} with presets from {least_preset} on"),
+            format_args!(
+                "needs a preset of at least {least_preset} for {width}x{height} pixels, not {}",
+                settings.preset
+            ),
         );
     }
     Ok(())
@@ -116,16 +121,14 @@ fn frame_rate(settings: &Effective) -> Result<(), String> {
         u64::from(settings.frame_rate.denominator),
     );
     // Before 4.0 the library counts in 1/256 frame per second.
-    if numerator == 0 || denominator == 0 || numerator * 256 < denominator {
+    let too_low = numerator == 0 || denominator == 0 || numerator * 256 < denominator;
+    if too_low || numerator > 240 * denominator {
         return refuse(
             settings,
-            format_args!("needs a frame rate, not {numerator}/{denominator}"),
-        );
-    }
-    if numerator > 240 * denominator {
-        return refuse(
-            settings,
-            format_args!("encodes up to 240 frames per second, not {numerator}/{denominator}"),
+            format_args!(
+                "supports a frame rate from 1/256 to 240/1, not {numerator}/{denominator}: \
+                 convert the video"
+            ),
         );
     }
     Ok(())
@@ -136,23 +139,24 @@ fn structure(settings: &Effective) -> Result<(), String> {
     match (settings.structure, settings.mode) {
         (Structure::AllIntra, _) if !settings.version.at_least(4, 0) => refuse(
             settings,
-            "has no all-intra structure: use intra-period-length=0, or pred-struct 1 or 2",
+            "does not support the all-intra structure (pred-struct=0): use intra-period-length=0, or \
+             pred-struct 1 or 2",
         ),
         (Structure::RandomAccess | Structure::AllIntra, Mode::ConstantBitrate) if modern => refuse(
             settings,
-            "keeps a constant bitrate in low delay only: leave pred-struct out or set it to 1, \
-             or use a variable bitrate (max-bitrate unlike target-bitrate)",
+            "supports a constant bitrate only in low delay: omit pred-struct or set it to 1, or omit \
+             max-bitrate for a variable bitrate",
         ),
         // The library accepts this and hangs.
         (Structure::AllIntra, Mode::Variable) => refuse(
             settings,
-            "keeps no bitrate with key frames alone: use crf or cqp, or an intra-period-length \
-             above 0",
+            "does not support a target bitrate if every frame is a key frame: use crf or cqp, or an \
+             intra-period-length above 0",
         ),
         (Structure::LowDelay, Mode::Variable) if modern => refuse(
             settings,
-            "has no variable bitrate in low delay: use a constant one (max-bitrate equal to \
-             target-bitrate), or crf, or leave low delay off",
+            "does not support a variable bitrate in low delay: use a constant one (max-bitrate equal \
+             to target-bitrate) or crf, or turn low delay off",
         ),
         _ => Ok(()),
     }
@@ -160,14 +164,19 @@ fn structure(settings: &Effective) -> Result<(), String> {
 
 fn bitrates(settings: &Effective) -> Result<(), String> {
     let target = settings.target_bitrate;
-    if target.unwrap_or_default() > MAX_BITRATE || settings.max_bitrate > MAX_BITRATE {
-        return refuse(settings, "takes bitrates up to 100000 kbit/s");
+    let highest = target.unwrap_or_default().max(settings.max_bitrate);
+    if highest > MAX_BITRATE {
+        let (most, highest) = (MAX_BITRATE / 1000, highest / 1000);
+        return refuse(
+            settings,
+            format_args!("supports bitrates up to {most} kbit/s, not {highest} kbit/s"),
+        );
     }
     if settings.mode == Mode::Constant {
         if target.is_some() && settings.version.at_least(2, 0) {
             return refuse(
                 settings,
-                "takes a target bitrate or a constant quality (crf, cqp), not both",
+                "supports a target bitrate or a constant quality (crf, cqp), not both: omit one of them",
             );
         }
         return Ok(());
@@ -175,7 +184,7 @@ fn bitrates(settings: &Effective) -> Result<(), String> {
     if !settings.adaptive {
         return refuse(
             settings,
-            "cannot keep a bitrate with adaptive quantisation off: leave aq-mode out",
+            "needs adaptive quantisation for a target bitrate: omit aq-mode",
         );
     }
     if settings.max_bitrate == 0 || settings.ignores_maximum() {
@@ -184,12 +193,19 @@ fn bitrates(settings: &Effective) -> Result<(), String> {
     if settings.version.at_least(1, 8) {
         return refuse(
             settings,
-            "takes no max-bitrate beside a variable target-bitrate: leave max-bitrate out, or set \
-             it equal to target-bitrate for a constant bitrate",
+            "does not support max-bitrate with a variable bitrate: omit max-bitrate, or set it equal \
+             to target-bitrate for a constant bitrate",
         );
     }
-    if settings.max_bitrate <= target.unwrap_or(DEFAULT_BITRATE) {
-        return refuse(settings, "needs a max-bitrate above the target-bitrate");
+    let target = target.unwrap_or(DEFAULT_BITRATE);
+    if settings.max_bitrate <= target {
+        let (max, target) = (settings.max_bitrate / 1000, target / 1000);
+        return refuse(
+            settings,
+            format_args!(
+                "needs a max-bitrate above the target-bitrate of {target} kbit/s, not {max} kbit/s"
+            ),
+        );
     }
     Ok(())
 }
@@ -209,7 +225,8 @@ fn quantisers(settings: &Effective) -> Result<(), String> {
         return refuse(
             settings,
             format_args!(
-                "needs min-qp-allowed up to {most} and not above max-qp-allowed, not {min} to {max}"
+                "needs min-qp-allowed from 0 to {most} and max-qp-allowed from 1 to {MAX_QP}, the minimum \
+                 not above the maximum; they are {min} and {max}"
             ),
         );
     }
@@ -223,30 +240,43 @@ fn rest(settings: &Effective) -> Result<(), String> {
     if period < -2 || (period > longest && settings.mode == Mode::Constant) {
         return refuse(
             settings,
-            format_args!("takes an intra-period-length from -2 to {longest}, not {period}"),
+            format_args!("supports an intra-period-length from -2 to {longest}, not {period}"),
         );
     }
     if period == -1 && settings.coded_mode() == Mode::Variable {
         return refuse(
             settings,
-            "needs key frames to keep a variable bitrate: set intra-period-length to -2 or a \
-             number of frames",
+            "needs more than one key frame for a variable bitrate, intra-period-length is -1: set it to \
+             -2 or a number of frames",
         );
     }
     if !(20..=10_000).contains(&settings.buffer_size) {
-        return refuse(settings, "takes a maximum-buffer-size from 20 to 10000 ms");
+        return refuse(
+            settings,
+            format_args!(
+                "supports a maximum-buffer-size from 20 to 10000 ms, not {} ms",
+                settings.buffer_size
+            ),
+        );
     }
     if settings.matrix == 0 {
         return refuse(
             settings,
-            "encodes 4:2:0, which has no identity (RGB) matrix: convert the video or mend its colorimetry",
+            "encodes 4:2:0, which excludes the identity (RGB) matrix: convert the video or correct the \
+             colorimetry of its caps",
         );
     }
     if !version.at_least(4, 0) && !(-1..=1).contains(&settings.target_socket) {
-        return refuse(settings, "takes a target-socket of -1, 0 or 1");
+        return refuse(
+            settings,
+            format_args!(
+                "supports a target-socket of -1, 0 or 1, not {}",
+                settings.target_socket
+            ),
+        );
     }
     if settings.passes != 0 {
-        return refuse(settings, "encodes a stream in one pass: leave pass out");
+        return refuse(settings, "can be used here with one pass only: omit pass");
     }
     Ok(())
 }

@@ -65,11 +65,7 @@ fn variable_bitrate_goes_without_low_delay() {
 #[test]
 fn a_maximum_beside_a_variable_bitrate_is_old() {
     taken(&rated(CAPPED, false), &[OLD]);
-    refused(
-        &rated(CAPPED, false),
-        &[MIDDLE, NEW],
-        "leave max-bitrate out",
-    );
+    refused(&rated(CAPPED, false), &[MIDDLE, NEW], "omit max-bitrate");
 }
 
 #[test]
@@ -78,7 +74,7 @@ fn constant_bitrate_brings_low_delay_with_it() {
     taken(&rated(CBR, true), &[OLD, MIDDLE, NEW]);
     let named = with("rc=2:tbr=500:pred-struct=2");
     taken(&named, &[OLD]);
-    refused(&named, &[MIDDLE, NEW], "leave pred-struct out");
+    refused(&named, &[MIDDLE, NEW], "omit pred-struct");
 }
 
 #[test]
@@ -96,15 +92,15 @@ fn sizes_have_limits_by_version() {
     taken(&sized(1, 9), &[NEW]);
     refused(&sized(8, 8), &[NEW], "8x8");
     refused(&sized(1, 1), &[NEW], "corrupts memory");
-    refused(&sized(0, 64), &[OLD, MIDDLE, NEW], "from");
-    refused(&sized(16386, 64), &[OLD, MIDDLE, NEW], "up to");
-    refused(&sized(64, 8706), &[OLD, MIDDLE, NEW], "up to");
+    refused(&sized(0, 64), &[OLD, MIDDLE, NEW], "at least");
+    refused(&sized(16386, 64), &[OLD, MIDDLE, NEW], "at most");
+    refused(&sized(64, 8706), &[OLD, MIDDLE, NEW], "at most");
     refused(&rated(VBR, false).sized(32, 32), &[NEW], "crf or cqp");
     let slow = Config {
         preset: 4,
         ..sized(7680, 4320)
     };
-    refused(&slow, &[OLD, MIDDLE, NEW], "presets from");
+    refused(&slow, &[OLD, MIDDLE, NEW], "a preset of at least");
     taken(&sized(7680, 4320), &[OLD, MIDDLE, NEW]);
 }
 
@@ -144,8 +140,8 @@ fn quantisers_have_an_order() {
     };
     taken(&between(0, 63), &[OLD, MIDDLE, NEW]);
     taken(&between(20, 20), &[OLD, MIDDLE, NEW]);
-    refused(&between(30, 20), &[OLD, MIDDLE, NEW], "not 30 to 20");
-    refused(&between(63, 63), &[OLD, MIDDLE], "up to 62");
+    refused(&between(30, 20), &[OLD, MIDDLE, NEW], "are 30 and 20");
+    refused(&between(63, 63), &[OLD, MIDDLE], "from 0 to 62");
     taken(&between(63, 63), &[NEW]);
     // Without a bitrate they are ignored.
     let unheeded = Config {

@@ -96,7 +96,7 @@ fn a_refusal_names_the_session_that_has_the_place() {
         assert!(matches!(outcome, Outcome::CodecFailed(_)), "{outcome:?}");
         let said = outcome.fault().unwrap().to_string();
         let name = format!("{holder:?}").split('"').nth(1).unwrap().to_owned();
-        let words = format!("beside {name} (preset 4), which is running");
+        let words = format!("process as {name} (preset 4), which is running");
         assert!(said.contains(&words), "{said} does not contain {words}");
         let _ = holder.close();
     });

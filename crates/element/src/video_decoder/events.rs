@@ -19,11 +19,7 @@ pub fn sink_event<T: SupervisedVideoDecoder>(imp: &T, event: gst::Event) -> bool
         _ => imp.supervision().sink_event(imp, &event),
     };
     gst::trace!(CAT, imp = imp, "{:?}: {disposition:?}", event.type_());
-    match disposition {
-        EventDisposition::Forward => forward(imp, event),
-        EventDisposition::Swallow => true,
-        EventDisposition::Refuse => false,
-    }
+    disposition.apply(|| forward(imp, event))
 }
 
 #[doc(hidden)]
@@ -33,17 +29,13 @@ pub fn src_event<T: SupervisedVideoDecoder>(imp: &T, event: gst::Event) -> bool 
 }
 
 fn forward<T: SupervisedVideoDecoder>(imp: &T, event: gst::Event) -> bool {
-    match event.type_() {
-        gst::EventType::FlushStop => {
-            let mut state = imp.stream().state();
-            state.loss = false;
-            let dropped = (state.reverse.take(), state.formats.flush());
-            drop(state);
-            drop(dropped);
-            imp.flushed();
-        }
-        gst::EventType::Eos | gst::EventType::SegmentDone => losses::release_lost(imp),
-        _ => {}
+    if event.type_() == gst::EventType::FlushStop {
+        let mut state = imp.stream().state();
+        state.loss = false;
+        let dropped = (state.reverse.take(), state.formats.flush());
+        drop(state);
+        drop(dropped);
+        imp.flushed();
     }
     imp.parent_sink_event(event)
 }
@@ -113,14 +105,30 @@ fn before_segment<T: SupervisedVideoDecoder>(
 fn before_end<T: SupervisedVideoDecoder>(imp: &T, event: &gst::Event) -> EventDisposition {
     reverse::decode_gathered(imp);
     let disposition = imp.supervision().sink_event(imp, event);
-    if disposition != EventDisposition::Forward || event.type_() != gst::EventType::Eos {
+    if disposition != EventDisposition::Forward {
         return disposition;
     }
-    let reverse = imp.stream().state().reverse.is_some();
-    if let Some(text) = imp.why_cut_short(reverse) {
+    losses::release_lost(imp);
+    if event.type_() == gst::EventType::Eos
+        && let Some(text) = why_incomplete(imp)
+    {
         // The base class would let EOS pass, even if it posts an error.
         let _error = imp.supervision().fail(imp, &text);
         return EventDisposition::Swallow;
     }
     disposition
+}
+
+/// Why a stream that ends here is incomplete although the codec returned no error.
+/// Everything is out.
+fn why_incomplete<T: SupervisedVideoDecoder>(imp: &T) -> Option<String> {
+    let reverse = imp.stream().state().reverse.is_some();
+    imp.why_cut_short(reverse)
+        .or_else(|| match losses::forgotten(imp) {
+            0 => None,
+            frames => Some(format!(
+                "the stream ended, but the element neither finished nor released all of its \
+                 frames: {frames} are left"
+            )),
+        })
 }

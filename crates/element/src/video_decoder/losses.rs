@@ -47,6 +47,19 @@ pub fn release_lost<T: SupervisedVideoDecoder>(imp: &T) {
     }
 }
 
+/// The number of frames that the element has failed to finish or [release], once every
+/// session has given all its output and the [lost](release_lost) frames are released.
+/// (An output that is still being delivered belongs to a session that was given up. One
+/// that is stored in reverse playback is finished when the base class handles EOS.)
+pub(super) fn forgotten<T: SupervisedVideoDecoder>(imp: &T) -> usize {
+    let delivering = imp.supervision().lock().is_delivering();
+    if delivering {
+        return 0;
+    }
+    let stored = imp.stream().state().reverse.as_ref().map_or(0, Vec::len);
+    decoder(imp).frames().len().saturating_sub(stored)
+}
+
 /// The base class takes the 32 bits as an `int`.
 fn frame_number(id: u32) -> i32 {
     id.cast_signed()

@@ -4,7 +4,7 @@
 use gst_video::subclass::prelude::*;
 
 use super::SupervisedVideoEncoder;
-use crate::{CAT, EventDisposition};
+use crate::CAT;
 
 /// Chains up a caps event once its caps may take effect.
 pub(super) fn new_caps<T: SupervisedVideoEncoder>(
@@ -21,15 +21,10 @@ pub(super) fn new_caps<T: SupervisedVideoEncoder>(
         return imp.parent_sink_event(event);
     };
     // No frame inside may come out under the new caps, or be lost.
-    match imp.supervision().before_new_format(imp) {
-        EventDisposition::Forward => {}
-        EventDisposition::Swallow => return true,
-        EventDisposition::Refuse => return false,
-    }
-    if !same_hdr(&old, caps) && !prime(imp, caps) {
-        return false;
-    }
-    imp.parent_sink_event(event)
+    imp.supervision().before_new_format(imp).apply(|| {
+        let compared = same_hdr(&old, caps) || prime(imp, caps);
+        compared && imp.parent_sink_event(event)
+    })
 }
 
 /// The base class ignores new caps that differ in HDR metadata only. Caps with another

@@ -8,17 +8,13 @@ use gst_video::subclass::prelude::*;
 
 use super::timestamps::Timestamps;
 use super::{SupervisedVideoEncoder, caps_change, output};
-use crate::{CAT, EventDisposition};
+use crate::CAT;
 
 #[doc(hidden)]
 pub fn sink_event<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool {
     let disposition = imp.supervision().sink_event(imp, &event);
     gst::trace!(CAT, imp = imp, "{:?}: {disposition:?}", event.type_());
-    match disposition {
-        EventDisposition::Forward => forward(imp, event),
-        EventDisposition::Swallow => true,
-        EventDisposition::Refuse => false,
-    }
+    disposition.apply(|| forward(imp, event))
 }
 
 #[doc(hidden)]
@@ -39,9 +35,13 @@ fn forward<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool {
         }
         gst::EventView::Eos(_) => {
             output::release_lost(imp);
-            if !output::is_complete(imp) {
-                let text = "the stream has ended with frames that have not come out";
-                let _ = imp.supervision().fail(imp, text);
+            let frames = output::forgotten(imp);
+            if frames > 0 {
+                let text = format!(
+                    "the stream ended, but the element did not finish all of its frames: \
+                     {frames} are left"
+                );
+                let _ = imp.supervision().fail(imp, &text);
                 return true;
             }
         }

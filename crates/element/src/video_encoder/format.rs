@@ -83,7 +83,7 @@ pub(super) fn map<T: SupervisedVideoEncoder>(
     let (info, size) = (format.info(), buffer.size());
     MappedFrame::from_buffer_readable(buffer, info).map_err(|_| {
         let text = format!(
-            "a buffer of {size} bytes is no {}x{} {} picture, which has {} bytes",
+            "a buffer of {size} bytes cannot hold a {}x{} {} picture, which needs {} bytes",
             info.width(),
             info.height(),
             info.format(),

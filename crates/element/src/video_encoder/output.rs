@@ -84,12 +84,17 @@ pub fn finish_packet<T: SupervisedVideoEncoder>(
     Some(element.finish_frame(frame))
 }
 
-/// Whether each frame has come out or is known to be lost, once every session has given
-/// all its output. If not, the element has failed to [finish](finish_packet) one. (An
-/// output that is still being delivered belongs to a session that was given up.)
-pub(super) fn is_complete<T: SupervisedVideoEncoder>(imp: &T) -> bool {
+/// The number of frames that the element has failed to [finish](finish_packet), once
+/// every session has given all its output. (An output that is still being delivered
+/// belongs to a session that was given up.)
+pub(super) fn forgotten<T: SupervisedVideoEncoder>(imp: &T) -> usize {
     let supervision = imp.supervision();
-    supervision.lock().is_delivering() || encoder(imp).frames().len() <= supervision.lost()
+    let delivering = supervision.lock().is_delivering();
+    if delivering {
+        return 0;
+    }
+    let lost = supervision.lost();
+    encoder(imp).frames().len().saturating_sub(lost)
 }
 
 /// Releases the frames that were lost, with the events attached to them. The base class

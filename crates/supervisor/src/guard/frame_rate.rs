@@ -19,13 +19,14 @@ const LONGEST_FRAME: i64 = 3600;
 pub fn check_frame_rate(numerator: i32, denominator: i32) -> Result<(), Refusal> {
     if numerator < 0 || denominator <= 0 {
         return Err(Refusal::Format(format!(
-            "a frame rate of {numerator}/{denominator} is none: expected 0/1 (variable) or a \
-             positive fraction"
+            "{numerator}/{denominator} is not a frame rate: expected 0/1 (variable) or a positive \
+             fraction"
         )));
     }
     if i64::from(numerator) > i64::from(MAX_FPS) * i64::from(denominator) {
         return Err(Refusal::Format(format!(
-            "a frame rate of {numerator}/{denominator} is above {MAX_FPS} frames per second"
+            "the frame rate {numerator}/{denominator} is above the maximum of {MAX_FPS} frames per \
+             second"
         )));
     }
     Ok(())

@@ -87,7 +87,8 @@ impl Length {
 pub fn announced_end(nanoseconds: Option<u64>) -> Result<Option<Duration>, Refusal> {
     match nanoseconds {
         Some(nanoseconds) if i64::try_from(nanoseconds).is_err() => Err(Refusal::Format(format!(
-            "upstream announces a duration of {nanoseconds} ns, which is a sentinel and no duration"
+            "upstream announces a duration of {nanoseconds} ns, which is a sentinel value and not a \
+             duration"
         ))),
         known => Ok(known.map(Duration::from_nanos)),
     }
@@ -109,25 +110,25 @@ impl Limits {
         match length.announced {
             Some(announced) if announced > LONGEST => {
                 return refuse(format!(
-                    "upstream announces {announced:.0?} of stream: no stream lasts a hundred years"
+                    "upstream announces a duration of {announced:.0?}, the maximum is 100 years"
                 ));
             }
             Some(announced) if announced > longest => {
                 return refuse(format!(
-                    "upstream announces {announced:.0?} of stream, max-duration allows {longest:.0?}"
+                    "upstream announces a duration of {announced:.0?}, max-duration allows {longest:.0?}"
                 ));
             }
             _ => {}
         }
         if length.passed > longest {
             return refuse(format!(
-                "the stream goes on {:?} after its first frame, max-duration allows {longest:?}",
+                "a frame comes {:?} after the first one, max-duration allows {longest:?}",
                 length.passed
             ));
         }
         if self.frames > 0 && length.frames > self.frames {
             return refuse(format!(
-                "the stream goes on after {} frames, which is all that max-frames allows",
+                "the stream has more frames than the {} that max-frames allows",
                 self.frames
             ));
         }

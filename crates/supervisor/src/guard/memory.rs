@@ -12,7 +12,7 @@ use super::{Refusal, control_group};
 pub fn check_memory(needed: u64, available: Option<u64>, what: &str) -> Result<(), Refusal> {
     match available {
         Some(available) if needed > available => Err(Refusal::Memory(format!(
-            "{what} needs about {} MB, {} MB are available",
+            "{what} needs about {} MB of memory, {} MB are available",
             needed / 1_000_000,
             available / 1_000_000
         ))),

@@ -33,8 +33,8 @@ impl Reason {
         match self {
             Reason::Open => "did not open",
             Reason::Call => "did not return from a call",
-            Reason::Input => "did not take its input",
-            Reason::Output => "gave no output",
+            Reason::Input => "did not accept its input",
+            Reason::Output => "produced no output",
             Reason::Drain => "did not drain",
             Reason::Flush => "did not flush",
             Reason::Question => "did not answer a question",

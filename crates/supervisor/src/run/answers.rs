@@ -23,7 +23,7 @@ pub enum StartError {
         max: usize,
     },
     /// The system could not start a thread.
-    #[error("no thread for the worker: {0}")]
+    #[error("could not start a thread for the worker: {0}")]
     Thread(#[from] std::io::Error),
 }
 

@@ -117,7 +117,7 @@ impl Dav1dWatchDec {
             self,
             gst::StreamError::Decode,
             (
-                "A frame at {} is left out: {cause}; decoding goes on at the next key frame",
+                "The frame at {} is dropped: {cause}; decoding continues at the next key frame",
                 pts.display()
             )
         );

@@ -93,7 +93,7 @@ impl Tally {
         }
         let allowed = allowed.filter(|allowed| self.lost > u64::from(*allowed))?;
         Some(format!(
-            "The stream is cut short: after an error its last {} frames could not be decoded, \
+            "The stream is truncated: after an error its last {} frames could not be decoded, \
              max-errors allows {allowed}",
             self.lost
         ))

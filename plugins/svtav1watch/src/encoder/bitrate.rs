@@ -38,14 +38,14 @@ impl SvtAv1WatchEnc {
                 if let Some(format) = &mut self.state().format {
                     format.next_rate_control = Some(rate_control);
                 }
-                "the new bitrate holds from the next session on".to_owned()
+                "the next session uses it".to_owned()
             }
-            Err(error) => format!("and no session could have it ({error})"),
+            Err(error) => format!("it is not used, because no session supports it ({error})"),
         };
         gst::element_imp_warning!(
             self,
             gst::LibraryError::Settings,
-            ("SVT-AV1 {version} cannot change to this bitrate in mid-stream: {consequence}")
+            ("SVT-AV1 {version} cannot change to the new bitrate in mid-stream: {consequence}")
         );
         None
     }

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Queues inputs for the worker of a run.
+
+use super::{Run, WaitResult};
+use crate::machine::Event;
+use crate::outcome::Outcome;
+use crate::state::{Command, State};
+
+impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
+    /// Whether [`wait_for_room`](Self::wait_for_room) would have to wait.
+    pub fn is_full(&self) -> bool {
+        let state = self.shared.lock();
+        !(state.spent || state.closing || state.has_room())
+    }
+
+    /// Waits until there is room for an input. There is none during a drain or a flush,
+    /// which the session may not survive. The watchdog bounds the wait: a session that
+    /// takes no input owes progress, unless downstream blocks it.
+    pub fn wait_for_room(&self) -> WaitResult {
+        let mut state = self.shared.lock();
+        loop {
+            if state.cancelled || state.closing {
+                return WaitResult::Cancelled;
+            }
+            if state.spent {
+                return match &state.outcome {
+                    None | Some(Outcome::Completed) => WaitResult::Spent,
+                    Some(_) => WaitResult::Failed,
+                };
+            }
+            if state.has_room() {
+                return WaitResult::Ready;
+            }
+            state = self.shared.wait(&self.shared.room, state);
+        }
+    }
+
+    /// Submits an input to the worker. Never waits: the caller, the only one that
+    /// submits, must have waited for room.
+    ///
+    /// # Errors
+    /// Returns the input if the session does not take it, now or any more;
+    /// [`wait_for_room`](Self::wait_for_room) tells which.
+    pub fn submit(&self, input: I) -> Result<(), I> {
+        let amount = (self.shared.weigh)(&input);
+        let mut state = self.shared.lock();
+        if !state.has_room() {
+            return Err(input);
+        }
+        self.push(&mut state, Command::Input(input, amount));
+        Ok(())
+    }
+
+    /// Queues a command, an input or another, and wakes the worker.
+    pub(super) fn push(&self, state: &mut State<I, O>, command: Command<I, O>) {
+        let amount = command.amount();
+        state.inbox.push_back(command);
+        self.shared.note(state, Event::Submitted { amount });
+        self.shared.command.notify_all();
+    }
+}
