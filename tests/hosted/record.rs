@@ -53,6 +53,14 @@ impl Record {
         }
     }
 
+    /// The bytes of a buffer.
+    pub(crate) fn size(&self) -> Option<usize> {
+        match self {
+            Self::Buffer { size, .. } => Some(*size),
+            Self::Event(_) | Self::Query(_) => None,
+        }
+    }
+
     /// An event without what differs from run to run: numbers that GStreamer counts in
     /// the process.
     pub(crate) fn event(event: &gst::Event) -> Self {

@@ -8,6 +8,7 @@ use codecwatch_supervisor::{CodecError, Lane, Name};
 use gst::prelude::*;
 use gst::{PadProbeReturn, PadProbeType, State};
 
+use crate::check::CheckError;
 use crate::description::Description;
 use crate::io::Output;
 use crate::link::Link;
@@ -20,6 +21,8 @@ const STATES: [State; 4] = [State::Null, State::Ready, State::Paused, State::Pla
 pub(crate) struct Elements {
     /// In the order of the data.
     elements: Vec<gst::Element>,
+    /// What they were created from.
+    description: Description,
     bus: gst::Bus,
     pub(crate) feed: gst::Pad,
     pub(crate) collector: gst::Pad,
@@ -39,6 +42,7 @@ impl Elements {
         let (feed, collector) = (pads::feed(link), pads::collector(link));
         let mut chain = Self {
             elements: Vec::new(),
+            description: description.clone(),
             bus,
             feed,
             collector,
@@ -134,6 +138,39 @@ impl Elements {
             element.set_bus(None);
             lane.call(name, || drop(element));
         }
+    }
+
+    /// Sets a property of an element.
+    pub(crate) fn set_property(
+        &self,
+        lane: &Lane<Output>,
+        part: usize,
+        property: &str,
+        value: &str,
+    ) -> Result<(), CheckError> {
+        let Some((element, described)) = self
+            .elements
+            .get(part)
+            .zip(self.description.parts.get(part))
+        else {
+            return Ok(());
+        };
+        let name = format!("{}: set {property}", element.name());
+        lane.call(name, || described.set(element, property, value))
+    }
+
+    /// The value of a property as text.
+    pub(crate) fn property(
+        &self,
+        lane: &Lane<Output>,
+        part: usize,
+        property: &str,
+    ) -> Option<String> {
+        let element = self.elements.get(part)?;
+        element.find_property(property)?;
+        let name = format!("{}: get {property}", element.name());
+        let value = lane.call(name, || element.property_value(property));
+        value.serialize().ok().map(Into::into)
     }
 
     /// Gives the elements a context.

@@ -14,6 +14,8 @@ pub struct Chain {
     pub description: Description,
     /// What it does.
     pub kind: Kind,
+    /// The place of the element that encodes or decodes; the first if none does.
+    pub codec: usize,
     /// The caps of its first pad's template.
     pub sink_caps: gst::Caps,
     /// The caps of its last pad's template.
@@ -96,9 +98,9 @@ pub fn check(text: &str) -> Result<Chain, CheckError> {
         text: text.to_owned(),
         error,
     })?;
-    let mut kind = Kind::Other;
+    let (mut kind, mut codec) = (Kind::Other, 0);
     let (mut sink_caps, mut src_caps) = (None, None);
-    for part in &description.parts {
+    for (place, part) in description.parts.iter().enumerate() {
         let factory = find(part)?;
         let [sink, src] = [gst::PadDirection::Sink, gst::PadDirection::Src]
             .map(|direction| pad_caps(&factory, part, direction));
@@ -110,14 +112,15 @@ pub fn check(text: &str) -> Result<Chain, CheckError> {
         let class = factory.metadata(gst::ELEMENT_METADATA_KLASS);
         let is = |word| class.is_some_and(|class| class.split('/').any(|part| part == word));
         if is("Encoder") {
-            kind = Kind::Encoder;
+            (kind, codec) = (Kind::Encoder, place);
         } else if is("Decoder") {
-            kind = Kind::Decoder;
+            (kind, codec) = (Kind::Decoder, place);
         }
     }
     Ok(Chain {
         description,
         kind,
+        codec,
         sink_caps: sink_caps.unwrap_or_else(gst::Caps::new_any),
         src_caps: src_caps.unwrap_or_else(gst::Caps::new_any),
     })
@@ -238,5 +241,17 @@ impl Part {
             element.set_property_from_value(name, &value);
         }
         Ok(element)
+    }
+
+    /// Sets a property of an element that was created from this.
+    pub(crate) fn set(
+        &self,
+        element: &gst::Element,
+        property: &str,
+        value: &str,
+    ) -> Result<(), CheckError> {
+        let value = value_of(&find(self)?, self, property, value)?;
+        element.set_property_from_value(property, &value);
+        Ok(())
     }
 }

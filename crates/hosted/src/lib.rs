@@ -6,7 +6,8 @@
 //! opens the chain on its worker, which alone touches the elements from then on. The
 //! pipeline around it is seen through [`Outside`].
 //!
-//! Unsafe: one call in `relay`, for which the bindings have no function.
+//! Unsafe: one call in `relay` and the registration of a class in `mirror`, for which the
+//! bindings have no function.
 
 mod bus;
 mod chain;
@@ -15,6 +16,7 @@ mod description;
 mod in_flight;
 mod io;
 mod link;
+mod mirror;
 mod outside;
 mod pads;
 pub mod relay;
@@ -23,5 +25,6 @@ mod session;
 pub use check::{Chain, CheckError, Kind, check};
 pub use description::{Description, Part, SyntaxError};
 pub use io::{Content, Input, Output, PendingQuery, Posted, Report};
+pub use mirror::{Mirror, Values};
 pub use outside::Outside;
 pub use session::{Facts, Hosted, HostedSession};

@@ -14,7 +14,7 @@ use gst::{FlowError, FlowSuccess};
 
 use crate::chain::Elements;
 use crate::description::Description;
-use crate::io::{EventOutput, Input, Output};
+use crate::io::{Content, EventOutput, Input, Output, Posted, Report};
 use crate::link::Link;
 use crate::{Outside, relay};
 
@@ -291,6 +291,28 @@ impl HostedSession {
     /// some on their way to the chain.
     pub fn resend(&mut self, in_force: Vec<gst::Event>) {
         self.in_force = in_force;
+    }
+
+    /// Sets a property of an element of the chain, by its place.
+    pub fn set_property(&mut self, lane: &Lane<Output>, part: usize, property: &str, value: &str) {
+        if let Err(error) = self.elements.set_property(lane, part, property, value) {
+            // Checked before by its mirror, so only a class that differs gets here.
+            let text = gst::glib::Error::new(gst::LibraryError::Settings, &error.to_string());
+            let posted = Posted {
+                part: self.elements.first.clone(),
+                content: Content::Warning(Report {
+                    error: text,
+                    debug: None,
+                    details: None,
+                }),
+            };
+            lane.tell(Output::Posted(Box::new(posted)));
+        }
+    }
+
+    /// The value of such a property, as GStreamer serialises it.
+    pub fn property(&mut self, lane: &Lane<Output>, part: usize, property: &str) -> Option<String> {
+        self.elements.property(lane, part, property)
     }
 
     /// Gives the chain a context.

@@ -9,6 +9,7 @@ use gst::glib;
 use gst::prelude::*;
 
 mod around;
+mod children;
 mod imp;
 mod key_frame_wait;
 mod messages;
@@ -21,7 +22,8 @@ mod state;
 glib::wrapper! {
     /// Any codec under supervision.
     pub struct CodecWatch(ObjectSubclass<imp::CodecWatch>)
-        @extends gst::Element, gst::Object;
+        @extends gst::Element, gst::Object,
+        @implements gst::ChildProxy;
 }
 
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {

@@ -73,6 +73,7 @@ impl ObjectSubclass for CodecWatch {
     const NAME: &'static str = "GstCodecWatch";
     type Type = super::CodecWatch;
     type ParentType = gst::Element;
+    type Interfaces = (gst::ChildProxy,);
 
     fn with_class(class: &Self::Class) -> Self {
         // The class has both templates: `pad_templates` returns them.
@@ -154,8 +155,11 @@ impl ElementImpl for CodecWatch {
             }
             StateChange::PausedToReady => {
                 self.supervision.stop(self);
-                let stopped = self.state().stopped();
-                let old = std::mem::replace(&mut *self.state(), stopped);
+                let old = {
+                    let mut state = self.state();
+                    let stopped = state.stopped();
+                    std::mem::replace(&mut *state, stopped)
+                };
                 drop(old);
             }
             _ => {}
@@ -219,10 +223,13 @@ impl Supervised for CodecWatch {
     }
 
     fn codec(&self) -> Option<Hosted> {
-        let chain = self.state().chain.clone()?;
+        let description = {
+            let state = self.state();
+            state.children.applied_to(state.chain.as_deref()?)
+        };
         let most = self.settings.get().max_inside as usize;
         Some(Hosted {
-            description: chain.description.clone(),
+            description,
             most_inside: (most > 0).then_some(most),
             in_force: self.events_in_force(),
             outside: Arc::new(Around(self.obj().downgrade())),

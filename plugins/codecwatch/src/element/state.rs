@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use codecwatch_hosted::Chain;
 
+use super::children::Children;
 use super::key_frame_wait::KeyFrameWait;
 
 /// See the module's description.
@@ -16,13 +17,16 @@ pub(super) struct State {
     pub(super) next_frame: u32,
     pub(super) segment: gst::Segment,
     pub(super) key_frame_wait: KeyFrameWait,
+    /// The elements of the chain as an application sees them.
+    pub(super) children: Children,
 }
 
 impl State {
-    /// The state when the element has stopped: the chain stays.
-    pub(super) fn stopped(&self) -> Self {
+    /// The state when the element has stopped: chain and children stay.
+    pub(super) fn stopped(&mut self) -> Self {
         Self {
             chain: self.chain.clone(),
+            children: std::mem::take(&mut self.children),
             ..Self::default()
         }
     }
