@@ -70,7 +70,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                     input
                 }
                 Submitted::NoSession(input) => {
-                    self.start(imp).map_err(SubmitError::NotTaken)?;
+                    self.start(imp, Place::Only)
+                        .map_err(SubmitError::NotTaken)?;
                     input
                 }
                 Submitted::Taken => return Ok(gst::FlowSuccess::Ok),
@@ -87,7 +88,11 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             WaitResult::Ready => {}
             // Its output may not be delivered yet: the output task takes it out of the
             // line afterwards.
-            WaitResult::Spent => return self.start(imp).map_err(SubmitError::NotTaken),
+            WaitResult::Spent => {
+                return self
+                    .start(imp, Place::Behind)
+                    .map_err(SubmitError::NotTaken);
+            }
             // By a flush, a stop or a failure: the state of the line shows which.
             WaitResult::Cancelled => {
                 let line = self.lock();
@@ -132,7 +137,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             return Ok(());
         }
         run.request_drain(true);
-        self.start(imp)
+        self.start(imp, Place::Behind)
     }
 
     /// Opens a session ahead of the first input, if there is none. Does not wait for
@@ -149,11 +154,15 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             line.check_open()?;
             line.len() > 0
         };
-        if has_session { Ok(()) } else { self.start(imp) }
+        if has_session {
+            Ok(())
+        } else {
+            self.start(imp, Place::Only)
+        }
     }
 
     /// Starts a session at the end of the line, and the output task.
-    fn start<T>(&self, imp: &T) -> Result<(), gst::FlowError>
+    fn start<T>(&self, imp: &T, place: Place) -> Result<(), gst::FlowError>
     where
         T: Supervised<Input = I, Output = O>,
     {
@@ -189,6 +198,13 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             run.request_close();
             return Err(flow);
         }
+        if place == Place::Only && line.len() > 0 {
+            // Another thread has opened one meanwhile, ahead of the first input.
+            line.leave(&run);
+            drop(line);
+            run.request_close();
+            return Ok(());
+        }
         gst::debug!(CAT, imp = imp, "started {run:?}");
         line.enter(run.clone());
         drop(line);
@@ -217,6 +233,15 @@ fn trace<T: Supervised>() -> Trace<T::Input, T::Output> {
             }
         },
     }
+}
+
+/// The place of a new session in line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// There is no other.
+    Only,
+    /// Behind those that drain.
+    Behind,
 }
 
 /// Why [`Supervision::submit`] does not return `Ok`.
