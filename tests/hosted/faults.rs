@@ -166,7 +166,7 @@ fn a_chain_that_takes_frames_and_gives_none_ends_in_an_error() {
     let (error, details) = error(&rig);
     assert!(error.matches(gst::StreamError::Failed), "{error}");
     assert!(
-        error.message().contains("gave no output"),
+        error.message().contains("produced no output"),
         "{error}: {details}"
     );
 }
