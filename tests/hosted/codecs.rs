@@ -125,7 +125,6 @@ pub(crate) const CASES: &[Case] = &[
     ),
     decoder("theoradec", VIDEO, "theoraenc", OTHER_VIDEO),
     decoder("jpegdec", VIDEO, "jpegenc", OTHER_VIDEO),
-    decoder("avdec_mjpeg max-threads=1", VIDEO, "jpegenc", OTHER_VIDEO),
     decoder("pngdec", VIDEO, "videoconvert ! pngenc", OTHER_VIDEO),
     // Conversion.
     encoder(
