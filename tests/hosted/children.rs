@@ -57,12 +57,12 @@ fn get_enum(proxy: &gst::ChildProxy, property: &str) -> i32 {
 #[test]
 fn a_value_reaches_the_codec_whenever_it_is_set_and_every_later_one() {
     let element = hosted("wedge");
-    proxy(&element).set_child_property("codec::time", &7_u32.to_value());
+    proxy(&element).set_child_property("codec::time", 7_u32.to_value());
     assert_eq!(get(&element, "codec::time"), 7, "before it opens");
     let rig = Rig::around(element.clone(), "wedge".to_owned());
     rig.settle_open();
     assert_eq!(get(&element, "codec::time"), 7, "the chain itself says so");
-    proxy(&element).set_child_property("wedge::time", &8_u32.to_value());
+    proxy(&element).set_child_property("wedge::time", 8_u32.to_value());
     assert_eq!(get(&element, "codec::time"), 8, "while it plays");
     element.set_state(gst::State::Ready).unwrap();
     element.set_state(gst::State::Playing).unwrap();
@@ -83,7 +83,7 @@ fn a_bitrate_that_is_set_in_mid_stream_is_obeyed() {
         rig.play(first);
         rig.settle();
         if change {
-            proxy(&rig.element).set_child_property("codec::bitrate", &200_u32.to_value());
+            proxy(&rig.element).set_child_property("codec::bitrate", 200_u32.to_value());
         }
         let records = rig.play(second);
         let sizes = records.iter().filter_map(crate::record::Record::size);
@@ -102,7 +102,7 @@ fn a_codec_that_hangs_hangs_no_setter_and_no_getter() {
         scope.spawn(|| rig.play_on(&items[..4]));
         std::thread::sleep(Duration::from_millis(100));
         let begun = Instant::now();
-        proxy(&element).set_child_property("codec::time", &9_u32.to_value());
+        proxy(&element).set_child_property("codec::time", 9_u32.to_value());
         let set = begun.elapsed();
         assert_eq!(get(&element, "codec::time"), 9, "what was set");
         (set, begun.elapsed())

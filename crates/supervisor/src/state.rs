@@ -44,6 +44,9 @@ impl<I, O> Command<I, O> {
     }
 }
 
+/// Inbox and outbox.
+pub(crate) type Queues<I, O> = (VecDeque<Command<I, O>>, VecDeque<(O, Amount)>);
+
 /// What the worker does next.
 pub(crate) enum Work<I, O> {
     Command(Command<I, O>),
@@ -136,10 +139,7 @@ impl<I, O> State<I, O> {
     }
 
     /// Empties both queues. The caller must drop the result without the lock.
-    pub(crate) fn take_queues(
-        &mut self,
-        now: Instant,
-    ) -> (VecDeque<Command<I, O>>, VecDeque<(O, Amount)>) {
+    pub(crate) fn take_queues(&mut self, now: Instant) -> Queues<I, O> {
         self.machine.handle(now, Event::OutboxDropped);
         (self.take_inbox(now), std::mem::take(&mut self.outbox))
     }

@@ -14,6 +14,9 @@ use crate::state::{Command, State};
 use crate::sync::MutexGuard;
 use crate::{Lane, Session};
 
+/// Why there is no answer, and the lock.
+type Unanswered<'a, I, O, R> = (AskResult<R>, MutexGuard<'a, State<I, O>>);
+
 impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     /// The latest facts that the session has published; `None` if there are none yet,
     /// or if they are of another type. Never waits and never enters the codec: facts
@@ -123,7 +126,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         mut state: MutexGuard<'a, State<I, O>>,
         answer: &mpsc::Receiver<R>,
         until: Option<Instant>,
-    ) -> Result<R, (AskResult<R>, MutexGuard<'a, State<I, O>>)> {
+    ) -> Result<R, Unanswered<'a, I, O, R>> {
         let why_not = loop {
             match answer.try_recv() {
                 Ok(answer) => return Ok(answer),
