@@ -7,3 +7,4 @@ mod faults;
 mod identity;
 mod record;
 mod rig;
+mod settings;
