@@ -8,3 +8,4 @@ mod faults;
 mod identity;
 mod record;
 mod rig;
+mod settings;

@@ -57,6 +57,32 @@ pub(crate) fn produce(description: &str) -> Vec<Item> {
     items
 }
 
+/// How many buffers come to the sink called `end`.
+pub(crate) fn count_buffers(text: &str) -> usize {
+    let pipeline = gst::parse::launch(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
+    let end = pipeline.by_name("end").unwrap();
+    let count = Arc::new(Mutex::new(0));
+    let counted = count.clone();
+    let pad = end.static_pad("sink").unwrap();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        *counted.lock().unwrap() += 1;
+        gst::PadProbeReturn::Ok
+    });
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let wanted = [gst::MessageType::Eos, gst::MessageType::Error];
+    let bus = pipeline.bus().unwrap();
+    let message = bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &wanted);
+    pipeline.set_state(gst::State::Null).unwrap();
+    let message = message.unwrap_or_else(|| panic!("{text}: no end"));
+    assert_eq!(
+        message.type_(),
+        gst::MessageType::Eos,
+        "{text}: {message:?}"
+    );
+    *count.lock().unwrap()
+}
+
 /// A codec and the two pads.
 pub(crate) struct Rig {
     pub(crate) element: gst::Element,

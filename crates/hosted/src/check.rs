@@ -67,6 +67,14 @@ pub enum CheckError {
         /// The direction.
         missing: &'static str,
     },
+    /// Neighbours have no format in common.
+    #[error("'{from}' cannot be linked with '{to}': they have no caps in common")]
+    Link {
+        /// The element, or the caps, that would give.
+        from: String,
+        /// The one that would take.
+        to: String,
+    },
     /// An element does not have a property.
     #[error("'{factory}' has no property '{property}' that can be set (gst-inspect-1.0 {factory})")]
     Property {
@@ -99,16 +107,31 @@ pub fn check(text: &str) -> Result<Chain, CheckError> {
         error,
     })?;
     let (mut kind, mut codec) = (Kind::Other, 0);
-    let (mut sink_caps, mut src_caps) = (None, None);
+    let mut sink_caps = None;
+    // What the part before gives, and its name.
+    let mut before: Option<(gst::Caps, String)> = None;
     for (place, part) in description.parts.iter().enumerate() {
         let factory = find(part)?;
         let [sink, src] = [gst::PadDirection::Sink, gst::PadDirection::Src]
             .map(|direction| pad_caps(&factory, part, direction));
-        sink_caps.get_or_insert(sink?);
-        src_caps = Some(src?);
+        let (mut sink, mut src) = (sink?, src?);
+        let mut shown = part.factory.clone();
         for (name, value) in &part.properties {
-            value_of(&factory, part, name, value)?;
+            let read = value_of(&factory, part, name, value)?;
+            if part.is_filter()
+                && let Ok(caps) = read.get::<gst::Caps>()
+            {
+                (sink, src) = (caps.clone(), caps);
+                shown.clone_from(value);
+            }
         }
+        if let Some((caps, from)) = before
+            && !caps.can_intersect(&sink)
+        {
+            return Err(CheckError::Link { from, to: shown });
+        }
+        sink_caps.get_or_insert(sink);
+        before = Some((src, shown));
         let class = factory.metadata(gst::ELEMENT_METADATA_KLASS);
         let is = |word| class.is_some_and(|class| class.split('/').any(|part| part == word));
         if is("Encoder") {
@@ -122,7 +145,7 @@ pub fn check(text: &str) -> Result<Chain, CheckError> {
         kind,
         codec,
         sink_caps: sink_caps.unwrap_or_else(gst::Caps::new_any),
-        src_caps: src_caps.unwrap_or_else(gst::Caps::new_any),
+        src_caps: before.map_or_else(gst::Caps::new_any, |(caps, _)| caps),
     })
 }
 
@@ -229,6 +252,11 @@ fn range(spec: &glib::ParamSpec, value: Option<&glib::Value>) -> Option<Range> {
 }
 
 impl Part {
+    /// Whether it is caps between two elements.
+    fn is_filter(&self) -> bool {
+        self.factory == "capsfilter"
+    }
+
     /// Creates the element and sets its properties.
     pub(crate) fn create(&self) -> Result<gst::Element, CheckError> {
         let factory = find(self)?;

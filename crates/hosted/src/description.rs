@@ -124,6 +124,11 @@ fn words(text: &str) -> Result<Vec<String>, SyntaxError> {
                 word.get_or_insert_default();
             }
             (blank, None) if blank.is_whitespace() => words.extend(word.take()),
+            // As in GStreamer, it needs no blanks, except after a value.
+            ('!', None) if word.as_ref().is_none_or(|word| !word.contains('=')) => {
+                words.extend(word.take());
+                words.push("!".to_owned());
+            }
             _ => word.get_or_insert_default().push(character),
         }
     }
@@ -131,7 +136,6 @@ fn words(text: &str) -> Result<Vec<String>, SyntaxError> {
         return Err(SyntaxError::OpenQuote);
     }
     words.extend(word);
-    // GStreamer takes `a!b` for one word, and so does this.
     Ok(words)
 }
 
@@ -163,6 +167,17 @@ mod tests {
             [
                 ("h264parse".to_owned(), vec![]),
                 ("avdec_h264".to_owned(), vec![])
+            ]
+        );
+        assert_eq!(
+            parsed("h264parse!avdec_h264"),
+            parsed("h264parse ! avdec_h264")
+        );
+        assert_eq!(
+            parsed("identity name=a!b !identity"),
+            [
+                ("identity".to_owned(), vec![property("name", "a!b")]),
+                ("identity".to_owned(), vec![])
             ]
         );
         let chain = Description::parse("h264parse ! avdec_h264 max-threads=2").unwrap();

@@ -134,7 +134,11 @@ impl ElementImpl for CodecWatch {
         &self,
         transition: StateChange,
     ) -> Result<StateChangeSuccess, StateChangeError> {
-        if transition == StateChange::NullToReady {
+        // The property may change in READY.
+        if matches!(
+            transition,
+            StateChange::NullToReady | StateChange::ReadyToPaused
+        ) {
             self.prepare()?;
         }
         self.supervision.before_state_change(transition);
