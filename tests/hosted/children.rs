@@ -27,7 +27,7 @@ fn get(element: &gst::Element, property: &str) -> u32 {
 
 #[test]
 fn the_codec_and_each_element_are_found_by_name_and_by_place() {
-    let element = hosted("h264parse ! x264enc bitrate=700 ! identity ! identity");
+    let element = hosted("videoconvert ! x264enc bitrate=700 ! identity ! identity");
     let proxy = proxy(&element);
     assert_eq!(proxy.children_count(), 4);
     let class = |name: &str| proxy.child_by_name(name).map(|child| child.type_().name());
