@@ -296,3 +296,42 @@ fn a_close_that_is_slow_goes_on_in_the_background() {
         assert_eq!(account, (1, 1), "{life:#?}");
     }
 }
+
+/// What had been given up was taken for a session that still had something to do, until
+/// the next input.
+#[test]
+fn after_a_restart_the_element_is_at_rest_without_another_input() {
+    for (element, properties, call, steps) in [
+        ("memorywatchenc", "delay=1", "memory_receive", "push:7"),
+        ("dav1dwatchdec", "n-threads=1", "dav1d_send_data", "push:3"),
+        (
+            "dav1dwatchdec",
+            "n-threads=3 max-frame-delay=3",
+            "dav1d_picture_unref",
+            "push:3 caps",
+        ),
+    ] {
+        let life = act(&format!(
+            "{element} non-live {properties} {BUDGETS} restart-limit=1 script={call}:hang@1 \
+             : play {steps} settle push:20 eos await-end null"
+        ));
+        assert_restarted(&life, element);
+    }
+}
+
+/// The session that a flush had ended closed unwatched until the next input: nobody was
+/// told that it hung, and `stats` said that it was working.
+#[test]
+fn a_close_after_a_flush_is_judged_without_another_input() {
+    let life = act(&format!(
+        "svtav1watchenc non-live preset=12 low-latency=true {BUDGETS} \
+         script=svt_av1_enc_deinit:hang@1 : play push:9 settle flush settle null"
+    ));
+    assert!(life.errors.is_empty(), "{life:#?}");
+    assert!(life.vain.is_empty(), "{life:#?}");
+    let [.., warning] = &life.warnings[..] else {
+        panic!("{life:#?}");
+    };
+    assert_eq!(warning.code, "LIBRARY/SHUTDOWN", "{life:#?}");
+    assert!(warning.at < life.stops[0].at - 0.01, "{life:#?}");
+}
