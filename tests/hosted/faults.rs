@@ -109,12 +109,13 @@ fn assert_one_error(script: &str, call: &str) {
     assert!(!has_eos(&records), "{script}: {records:?}");
     assert!(stop(&rig) < STOP, "{script}");
     assert!(rig.errors().is_empty(), "{script}: a second error");
-    assert_eq!(account("wedge").abandoned, abandoned + 1, "{script}");
+    // Other tests of this process may have abandoned some of the same name.
+    assert!(account("wedge").abandoned > abandoned, "{script}");
 }
 
 #[test]
 fn a_chain_that_hangs_with_a_buffer_ends_in_one_error() {
-    assert_one_error("at=chain how=sleep number=5", "wedge0: chain");
+    assert_one_error("at=chain how=sleep number=5", ": chain");
 }
 
 #[test]
@@ -129,7 +130,7 @@ fn a_chain_that_hangs_at_the_end_of_the_stream_ends_in_one_error() {
 
 #[test]
 fn a_chain_that_spins_is_slow_and_then_wedged() {
-    let rig = struck("at=chain how=spin number=5");
+    let rig = struck("at=chain how=spin number=5 time=6000");
     rig.play_on(&input());
     let (error, details) = error(&rig);
     assert!(error.matches(gst::StreamError::Encode), "{error}");
@@ -225,16 +226,16 @@ fn a_chain_that_hangs_while_it_closes_is_a_warning_and_the_stream_is_whole() {
                 .count(),
             30
         );
-        let messages = rig.errors();
-        let warning = messages
-            .iter()
-            .find(|message| message.type_() == gst::MessageType::Warning);
-        let gst::MessageView::Warning(warning) = warning.expect(at).view() else {
-            unreachable!()
+        let wait = gst::ClockTime::try_from(BOUND).unwrap();
+        let kinds = [gst::MessageType::Warning, gst::MessageType::Error];
+        // On a loaded machine it comes when the close has been judged in the background.
+        let message = rig.bus.timed_pop_filtered(wait, &kinds).expect(at);
+        let gst::MessageView::Warning(warning) = message.view() else {
+            panic!("{at}: {message:?}")
         };
         assert!(
             warning.error().matches(gst::LibraryError::Shutdown),
-            "{at}: {messages:?}"
+            "{at}: {message:?}"
         );
         assert!(stop(&rig) < STOP, "{at}");
     }
