@@ -14,6 +14,7 @@ mod check;
 mod description;
 mod in_flight;
 mod io;
+mod key_frame;
 mod link;
 mod outside;
 mod pads;
@@ -22,6 +23,6 @@ mod session;
 
 pub use check::{Chain, CheckError, Kind, check};
 pub use description::{Description, Part, SyntaxError};
-pub use io::{Content, Input, Output, PendingQuery, Posted, Report};
+pub use io::{Content, Input, LeftOut, Output, PendingQuery, Posted, Report};
 pub use outside::Outside;
 pub use session::{Facts, Hosted, HostedSession};

@@ -223,11 +223,18 @@ impl Supervised for CodecWatch {
     }
 
     fn codec(&self) -> Option<Hosted> {
-        let chain = self.state().chain.clone()?;
+        let (chain, after_restart) = {
+            let mut state = self.state();
+            let total = self.supervision.restarts();
+            let before = std::mem::replace(&mut state.restarts, total);
+            (state.chain.clone()?, total > before)
+        };
         let most = self.settings.get().max_inside as usize;
         Some(Hosted {
             description: chain.description.clone(),
             most_inside: (most > 0).then_some(most),
+            // A new encoder begins with one by itself.
+            from_key_frame: after_restart && chain.kind == Kind::Decoder,
             in_force: self.events_in_force(),
             outside: Arc::new(Around(self.obj().downgrade())),
         })
