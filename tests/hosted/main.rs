@@ -3,8 +3,11 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod codecs;
+mod deadlocks;
 mod faults;
 mod identity;
 mod record;
+mod restart;
 mod rig;
 mod settings;
+mod transparency;
