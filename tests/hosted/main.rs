@@ -4,8 +4,11 @@
 
 mod children;
 mod codecs;
+mod deadlocks;
 mod faults;
 mod identity;
 mod record;
+mod restart;
 mod rig;
 mod settings;
+mod transparency;

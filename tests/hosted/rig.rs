@@ -2,7 +2,7 @@
 //! A codec alone between two pads that the test holds, bare or hosted, and what goes
 //! in.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
@@ -88,9 +88,46 @@ pub(crate) struct Rig {
     pub(crate) element: gst::Element,
     name: String,
     pub(crate) bus: gst::Bus,
-    feed: gst::Pad,
-    _end: gst::Pad,
-    out: Arc<Mutex<Vec<Record>>>,
+    pub(crate) feed: gst::Pad,
+    pub(crate) end: gst::Pad,
+    pub(crate) out: Arc<Mutex<Vec<Record>>>,
+    /// Events that came to upstream.
+    pub(crate) upstream: Arc<Mutex<Vec<gst::Event>>>,
+    pub(crate) downstream: Arc<Downstream>,
+}
+
+/// How the pad downstream behaves.
+#[derive(Debug)]
+pub(crate) struct Downstream {
+    /// What it answers to a buffer.
+    pub(crate) flow: Mutex<Result<gst::FlowSuccess, gst::FlowError>>,
+    /// It takes no buffer, as a paused sink. A FLUSH_START ends that.
+    blocks: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Downstream {
+    pub(crate) fn block(&self, blocks: bool) {
+        *self.blocks.lock().unwrap() = blocks;
+        self.opened.notify_all();
+    }
+
+    /// It takes buffers again at the latest when this is dropped.
+    pub(crate) fn opens_at_last(&self) -> impl Drop + '_ {
+        struct Opens<'a>(&'a Downstream);
+        impl Drop for Opens<'_> {
+            fn drop(&mut self) {
+                self.0.block(false);
+            }
+        }
+        Opens(self)
+    }
+
+    fn answer(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let blocks = self.blocks.lock().unwrap();
+        drop(self.opened.wait_while(blocks, |blocks| *blocks).unwrap());
+        *self.flow.lock().unwrap()
+    }
 }
 
 impl Rig {
@@ -111,7 +148,19 @@ impl Rig {
 
     pub(crate) fn around(element: gst::Element, name: String) -> Self {
         let out = Arc::new(Mutex::new(Vec::new()));
+        let upstream = Arc::new(Mutex::new(Vec::new()));
+        let downstream = Arc::new(Downstream {
+            flow: Mutex::new(Ok(gst::FlowSuccess::Ok)),
+            blocks: Mutex::new(false),
+            opened: Condvar::new(),
+        });
+        let came = upstream.clone();
         let feed = gst::Pad::builder(gst::PadDirection::Src)
+            .event_function(move |_, _, event| {
+                let seeks = event.type_() == gst::EventType::Seek;
+                came.lock().unwrap().push(event);
+                !seeks
+            })
             .query_function(|pad, parent, query| match query.view_mut() {
                 gst::QueryViewMut::Latency(query) => {
                     query.set(true, gst::ClockTime::from_mseconds(7), gst::ClockTime::NONE);
@@ -121,6 +170,7 @@ impl Rig {
             })
             .build();
         let (buffers, lists, events) = (out.clone(), out.clone(), out.clone());
+        let [for_buffers, for_lists, for_events] = [(); 3].map(|()| downstream.clone());
         // Without a template, a pad takes only the caps that it has.
         let any = gst::PadTemplate::new(
             "sink",
@@ -132,17 +182,22 @@ impl Rig {
             .chain_function(move |pad, _, buffer| {
                 let caps = pad.current_caps();
                 let record = Record::buffer(&buffer, caps.as_ref(), false);
-                buffers.lock().unwrap().push(record);
-                Ok(gst::FlowSuccess::Ok)
+                for_buffers
+                    .answer()
+                    .inspect(|_| buffers.lock().unwrap().push(record))
             })
             .chain_list_function(move |pad, _, list| {
                 let caps = pad.current_caps();
                 let record = |buffer| Record::buffer(buffer, caps.as_ref(), true);
-                let records = list.iter().map(record);
-                lists.lock().unwrap().extend(records);
-                Ok(gst::FlowSuccess::Ok)
+                let records: Vec<_> = list.iter().map(record).collect();
+                for_lists
+                    .answer()
+                    .inspect(|_| lists.lock().unwrap().extend(records))
             })
             .event_function(move |_, _, event| {
+                if event.type_() == gst::EventType::FlushStart {
+                    for_events.block(false);
+                }
                 events.lock().unwrap().push(Record::event(&event));
                 true
             })
@@ -166,14 +221,27 @@ impl Rig {
             name,
             bus,
             feed,
-            _end: end,
+            end,
             out,
+            upstream,
+            downstream,
         }
     }
 
     /// What it is called in messages.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether a hosted codec waits for downstream and takes no more.
+    pub(crate) fn is_full(&self) -> bool {
+        let stats = self.element.property::<gst::Structure>("stats");
+        let full = stats.get("verdict") == Ok("backpressured")
+            && stats.get::<u32>("queued").is_ok_and(|queued| queued >= 3);
+        if !full {
+            println!("{stats}");
+        }
+        full
     }
 
     /// Waits until a hosted codec is open.
@@ -297,6 +365,7 @@ impl Rig {
 
 impl Drop for Rig {
     fn drop(&mut self) {
+        self.downstream.block(false);
         let _ = self.feed.set_active(false);
         let _ = self.element.set_state(gst::State::Null);
     }

@@ -143,6 +143,12 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         std::mem::take(&mut *self.lost.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// How many sessions were given up for another one since the element left READY.
+    /// A session that takes over after one of these sees it counted.
+    pub fn restarts(&self) -> u32 {
+        self.lock().restarts.total()
+    }
+
     /// The latest facts of the session that gives output, or of the last that did;
     /// `None` if it has published none of this type. Never waits for the codec.
     pub fn facts<F: Any + Send + Sync>(&self) -> Option<Arc<F>> {

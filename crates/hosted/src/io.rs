@@ -24,7 +24,20 @@ pub enum Input {
     Event(gst::Event),
 }
 
-/// An output of a hosted session. The first five come in the order of the stream, the
+/// Buffers that a session has left out, because it begins at a key frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The inputs that this settles.
+    pub frames: Vec<u32>,
+    /// How many buffers.
+    pub buffers: u64,
+    /// The time of the first that has one.
+    pub first_pts: Option<gst::ClockTime>,
+    /// The time of the last that has one.
+    pub last_pts: Option<gst::ClockTime>,
+}
+
+/// An output of a hosted session. The first six come in the order of the stream, the
 /// others are told besides.
 #[derive(Debug)]
 pub enum Output {
@@ -46,6 +59,8 @@ pub enum Output {
     Event(EventOutput),
     /// A question to downstream that has its place among the outputs.
     Query(PendingQuery),
+    /// Nothing, for inputs that were left out.
+    LeftOut(LeftOut),
     /// The chain needs no more input.
     Enough(gst::FlowError),
     /// An event for upstream.
@@ -61,6 +76,7 @@ impl Output {
     pub fn frames(&self) -> &[u32] {
         match self {
             Self::Buffer { frames, .. } | Self::List { frames, .. } => frames,
+            Self::LeftOut(left_out) => &left_out.frames,
             _ => &[],
         }
     }

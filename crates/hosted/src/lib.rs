@@ -15,6 +15,7 @@ mod check;
 mod description;
 mod in_flight;
 mod io;
+mod key_frame;
 mod link;
 mod mirror;
 mod outside;
@@ -24,7 +25,7 @@ mod session;
 
 pub use check::{Chain, CheckError, Kind, check};
 pub use description::{Description, Part, SyntaxError};
-pub use io::{Content, Input, Output, PendingQuery, Posted, Report};
+pub use io::{Content, Input, LeftOut, Output, PendingQuery, Posted, Report};
 pub use mirror::{Mirror, Values};
 pub use outside::Outside;
 pub use session::{Facts, Hosted, HostedSession};

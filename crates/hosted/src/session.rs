@@ -14,9 +14,9 @@ use gst::{FlowError, FlowSuccess};
 
 use crate::chain::Elements;
 use crate::description::Description;
-use crate::io::{Content, EventOutput, Input, Output, Posted, Report};
+use crate::io::{Content, EventOutput, Input, LeftOut, Output, Posted, Report};
 use crate::link::Link;
-use crate::{Outside, relay};
+use crate::{Outside, key_frame, relay};
 
 /// Opens a chain on its worker.
 pub struct Hosted {
@@ -25,6 +25,9 @@ pub struct Hosted {
     /// How many inputs it may take without any output before it owes some; `None` if
     /// there is no limit.
     pub most_inside: Option<usize>,
+    /// It begins at a key frame: buffers before the first one are left out, because they
+    /// refer to frames that it does not get.
+    pub from_key_frame: bool,
     /// The events that are in force where the stream goes on, such as its caps and its
     /// segment.
     pub in_force: Vec<gst::Event>,
@@ -58,6 +61,8 @@ pub struct HostedSession {
     chain_call: Name,
     /// Events in force that the chain may lack; sent before the next input.
     in_force: Vec<gst::Event>,
+    /// Until the first key frame, buffers are left out.
+    awaits_key_frame: bool,
     /// The latency is measured after the next buffer.
     measures: bool,
     facts: Facts,
@@ -98,6 +103,7 @@ impl Codec for Hosted {
             link,
             most_inside: self.most_inside,
             in_force: self.in_force,
+            awaits_key_frame: self.from_key_frame,
             measures: true,
             facts: Facts::default(),
         };
@@ -129,6 +135,9 @@ impl Session for HostedSession {
                 self.send_event(lane, event)?;
             }
         }
+        let Some(input) = self.from_key_frame(lane, input) else {
+            return Ok(());
+        };
         match input {
             Input::Buffer { id, buffer } => {
                 self.enter(id, Some(&buffer), buffer.duration());
@@ -163,6 +172,8 @@ impl Session for HostedSession {
         self.push_event(lane, gst::event::FlushStart::new());
         self.push_event(lane, gst::event::FlushStop::new(true));
         self.link.in_flight().clear();
+        // What follows a flush is not what the restart has interrupted.
+        self.awaits_key_frame = false;
         self.check()?;
         Ok(Flush::Done)
     }
@@ -179,6 +190,35 @@ impl HostedSession {
         let pts = first.and_then(gst::BufferRef::pts);
         let time = |time: Option<gst::ClockTime>| time.map(gst::ClockTime::nseconds);
         self.link.in_flight().enter(id, time(pts), time(duration));
+    }
+
+    /// The input without what comes before the key frame that the session begins at;
+    /// `None` if nothing stays.
+    fn from_key_frame(&mut self, lane: &Lane<Output>, input: Input) -> Option<Input> {
+        let frame = match &input {
+            _ if !self.awaits_key_frame => return Some(input),
+            Input::Event(_) => return Some(input),
+            Input::Buffer { id, .. } | Input::List { id, .. } => *id,
+        };
+        let (skipped, rest) = key_frame::split(input);
+        self.awaits_key_frame = rest.is_none();
+        if !skipped.is_empty() {
+            let mut times = skipped.iter().filter_map(|buffer| buffer.pts());
+            let first_pts = times.next();
+            let left_out = LeftOut {
+                frames: rest.is_none().then_some(frame).into_iter().collect(),
+                buffers: skipped.len() as u64,
+                first_pts,
+                last_pts: times.last().or(first_pts),
+            };
+            let settles = match &*left_out.frames {
+                [] => Amount::NONE,
+                _ => Amount::ONE_FRAME,
+            };
+            // Discarded: a flush, which discards these, too.
+            let _ = lane.emit(Output::LeftOut(left_out), settles);
+        }
+        rest
     }
 
     /// Sends the events again that a flush has dropped on their way to downstream.

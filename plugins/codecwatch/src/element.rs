@@ -11,11 +11,11 @@ use gst::prelude::*;
 mod around;
 mod children;
 mod imp;
-mod key_frame_wait;
 mod messages;
 mod queries;
 mod settings;
 mod sink;
+mod skipped;
 mod source;
 mod state;
 

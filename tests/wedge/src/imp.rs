@@ -14,7 +14,8 @@ use gst::subclass::prelude::*;
 struct Settings {
     /// Where: `chain`, `event`, `query`, `dispose`, or a state change (`ready-to-paused`).
     at: String,
-    /// What: `sleep`, `spin`, `error`, `message`, `panic`, `drop`.
+    /// What: `sleep`, `spin`, `error`, `message`, `panic`, `drop`; or something harmless:
+    /// `warning`, `info`, `element-message`, `need-context`.
     how: String,
     /// The kind of event or query, such as `caps`; any if empty.
     kind: String,
@@ -73,10 +74,30 @@ impl Wedge {
                 );
                 return Err(());
             }
+            "warning" => gst::element_imp_warning!(
+                self,
+                gst::StreamError::Decode,
+                ("a warning"),
+                ["on purpose"]
+            ),
+            "info" => gst::element_imp_info!(self, gst::StreamError::Decode, ("an info")),
+            "element-message" => self.post_element_message("wedge-message", true),
+            "need-context" => {
+                let need = gst::message::NeedContext::builder("test.context");
+                let _ = self.obj().post_message(need.src(&*self.obj()).build());
+                let has = self.obj().context("test.context").is_some();
+                self.post_element_message("wedge-context", has);
+            }
             "panic" => panic!("on purpose"),
             other => panic!("how={other}?"),
         }
         Ok(())
+    }
+
+    fn post_element_message(&self, name: &str, value: bool) {
+        let structure = gst::Structure::builder(name).field("value", value).build();
+        let message = gst::message::Element::builder(structure).src(&*self.obj());
+        let _ = self.obj().post_message(message.build());
     }
 
     fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {

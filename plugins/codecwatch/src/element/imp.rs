@@ -227,14 +227,20 @@ impl Supervised for CodecWatch {
     }
 
     fn codec(&self) -> Option<Hosted> {
-        let description = {
-            let state = self.state();
-            state.children.applied_to(state.chain.as_deref()?)
+        let (description, kind, after_restart) = {
+            let mut state = self.state();
+            let total = self.supervision.restarts();
+            let before = std::mem::replace(&mut state.restarts, total);
+            let chain = state.chain.clone()?;
+            let description = state.children.applied_to(&chain);
+            (description, chain.kind, total > before)
         };
         let most = self.settings.get().max_inside as usize;
         Some(Hosted {
             description,
             most_inside: (most > 0).then_some(most),
+            // A new encoder begins with one by itself.
+            from_key_frame: after_restart && kind == Kind::Decoder,
             in_force: self.events_in_force(),
             outside: Arc::new(Around(self.obj().downgrade())),
         })

@@ -8,7 +8,6 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::imp::CodecWatch;
-use super::key_frame_wait::Skipped;
 use crate::CAT;
 
 /// What the chain has told besides its output; in the output task.
@@ -73,8 +72,12 @@ fn post(imp: &CodecWatch, posted: Posted) {
     let _ = element.post_message(message);
 }
 
-/// Posts that buffers were dropped after a restart because no key frame had come.
-pub(super) fn post_skipped(imp: &CodecWatch, skipped: Skipped) {
+/// Posts that buffers were left out after a restart because no key frame had come, if
+/// any were.
+pub(super) fn post_skipped(imp: &CodecWatch) {
+    let Some(skipped) = imp.state().skipped.take() else {
+        return;
+    };
     gst::warning!(
         CAT,
         imp = imp,

@@ -45,9 +45,6 @@ fn on_element<R>(
 fn chain(imp: &CodecWatch, buffer: gst::Buffer) -> Flow {
     let pts = buffer.pts();
     let id = admit(imp, &buffer)?;
-    if drops(imp, &buffer) {
-        return Ok(FlowSuccess::Ok);
-    }
     submit(imp, Frame { id, pts }, Input::Buffer { id, buffer })
 }
 
@@ -55,13 +52,6 @@ fn chain_list(imp: &CodecWatch, list: gst::BufferList) -> Flow {
     let Some(first) = list.get(0) else {
         return Ok(FlowSuccess::Ok);
     };
-    if imp.state().key_frame_wait.is_waiting() {
-        // One by one, because some may have to be dropped.
-        for buffer in list.iter_owned() {
-            chain(imp, buffer)?;
-        }
-        return Ok(FlowSuccess::Ok);
-    }
     let pts = first.pts();
     let id = admit(imp, first)?;
     submit(imp, Frame { id, pts }, Input::List { id, list })
@@ -75,21 +65,6 @@ fn admit(imp: &CodecWatch, buffer: &gst::BufferRef) -> Result<u32, FlowError> {
     };
     let checked = imp.supervision().check_frame(imp, &segment, buffer.pts());
     checked.map(|()| id)
-}
-
-/// Whether a buffer has to be dropped because a decoder cannot begin with it.
-fn drops(imp: &CodecWatch, buffer: &gst::BufferRef) -> bool {
-    let skipped = {
-        let mut state = imp.state();
-        if state.key_frame_wait.drops(buffer) {
-            return true;
-        }
-        state.key_frame_wait.end()
-    };
-    if let Some(skipped) = skipped {
-        messages::post_skipped(imp, skipped);
-    }
-    false
 }
 
 fn submit(imp: &CodecWatch, frame: impl Into<Option<Frame>>, input: Input) -> Flow {
@@ -109,14 +84,8 @@ fn forward(imp: &CodecWatch, event: gst::Event) -> Flow {
     match event.view() {
         EventView::FlushStop(_) => {
             imp.src.push_event(event);
-            let skipped = {
-                let mut state = imp.state();
-                state.segment = gst::Segment::default();
-                state.key_frame_wait.end()
-            };
-            if let Some(skipped) = skipped {
-                messages::post_skipped(imp, skipped);
-            }
+            imp.state().segment = gst::Segment::default();
+            messages::post_skipped(imp);
             // Some may have waited for the worker, and are dropped.
             let in_force = imp.events_in_force();
             let resend = move |session: &mut codecwatch_hosted::HostedSession, _: &_| {
@@ -126,10 +95,7 @@ fn forward(imp: &CodecWatch, event: gst::Event) -> Flow {
             return Ok(FlowSuccess::Ok);
         }
         EventView::Eos(_) => {
-            let skipped = imp.state().key_frame_wait.end();
-            if let Some(skipped) = skipped {
-                messages::post_skipped(imp, skipped);
-            }
+            messages::post_skipped(imp);
             return passed(imp.src.push_event(event));
         }
         EventView::Segment(segment) => imp.state().segment = segment.segment().clone(),
@@ -155,7 +121,6 @@ pub(super) fn restarted(imp: &CodecWatch) {
         // A new encoder begins with a key frame.
         return;
     }
-    imp.state().key_frame_wait.begin();
     let request = gst_video::UpstreamForceKeyUnitEvent::builder()
         .all_headers(true)
         .build();

@@ -10,7 +10,7 @@ use gst::subclass::prelude::*;
 use gst::{FlowError, FlowSuccess};
 
 use super::imp::CodecWatch;
-use super::queries;
+use super::{messages, queries};
 
 /// The longest that a seek waits for the chain. Only parsers seek by themselves, by
 /// asking upstream for bytes.
@@ -37,12 +37,14 @@ pub(super) fn pad(template: Option<gst::PadTemplate>) -> gst::Pad {
 pub(super) fn deliver(imp: &CodecWatch, output: Output) -> Option<Result<FlowSuccess, FlowError>> {
     match output {
         Output::Buffer { mut buffer, .. } => {
+            messages::post_skipped(imp);
             if imp.supervision().take_discont() {
                 buffer.make_mut().set_flags(gst::BufferFlags::DISCONT);
             }
             Some(imp.src.push(buffer))
         }
         Output::List { mut list, .. } => {
+            messages::post_skipped(imp);
             if imp.supervision().take_discont()
                 && let Some(first) = list.make_mut().get_mut(0)
             {
@@ -58,6 +60,10 @@ pub(super) fn deliver(imp: &CodecWatch, output: Output) -> Option<Result<FlowSuc
         }
         Output::Query(query) => {
             query.put(|query| imp.src.peer_query(query));
+            None
+        }
+        Output::LeftOut(left_out) => {
+            imp.state().skipped.add(&left_out);
             None
         }
         Output::Enough(flow) => Some(Err(flow)),

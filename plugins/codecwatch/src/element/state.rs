@@ -6,7 +6,7 @@ use std::sync::Arc;
 use codecwatch_hosted::Chain;
 
 use super::children::Children;
-use super::key_frame_wait::KeyFrameWait;
+use super::skipped::Skipped;
 
 /// See the module's description.
 #[derive(Debug, Default)]
@@ -16,7 +16,9 @@ pub(super) struct State {
     /// The number of the next frame.
     pub(super) next_frame: u32,
     pub(super) segment: gst::Segment,
-    pub(super) key_frame_wait: KeyFrameWait,
+    /// The restarts before the session that takes input.
+    pub(super) restarts: u32,
+    pub(super) skipped: Skipped,
     /// The elements of the chain as an application sees them.
     pub(super) children: Children,
 }
