@@ -40,6 +40,25 @@ pub(crate) fn ask<R: Send + 'static>(
     outlet: &Outlet<Output>,
     question: impl FnOnce(&dyn Outside) -> R + Send + 'static,
 ) -> Option<R> {
+    let answer = put(outside, question)?;
+    outlet.wait_for_others(|| wait(outlet, &answer, Some(BOUND)))
+}
+
+/// The same for what makes upstream flush: that ends no wait for it.
+pub(crate) fn ask_through_flush<R: Send + 'static>(
+    outside: &Arc<dyn Outside>,
+    outlet: &Outlet<Output>,
+    question: impl FnOnce(&dyn Outside) -> R + Send + 'static,
+) -> Option<R> {
+    let answer = put(outside, question)?;
+    outlet.wait_for_others(|| answer.recv_timeout(BOUND).ok())
+}
+
+/// Puts a question on a thread of its own.
+fn put<R: Send + 'static>(
+    outside: &Arc<dyn Outside>,
+    question: impl FnOnce(&dyn Outside) -> R + Send + 'static,
+) -> Option<mpsc::Receiver<R>> {
     let outside = outside.clone();
     let (sender, answer) = mpsc::channel();
     let asked = std::thread::Builder::new()
@@ -47,10 +66,7 @@ pub(crate) fn ask<R: Send + 'static>(
         .spawn(move || {
             let _ = sender.send(question(&*outside));
         });
-    if asked.is_err() {
-        return None;
-    }
-    outlet.wait_for_others(|| wait(outlet, &answer, Some(BOUND)))
+    asked.is_ok().then_some(answer)
 }
 
 /// Waits for an answer until the session discards its outputs, or `bound` has passed.

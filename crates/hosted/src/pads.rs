@@ -88,8 +88,8 @@ fn send_upstream(link: &Arc<Link>, event: gst::Event) -> bool {
         link.outlet.tell(Output::Upstream(event));
         return true;
     }
-    // Whether it succeeds matters to the element.
-    let asked = outside::ask(&link.outside, &link.outlet, |outside| {
+    // Whether it succeeds matters to the element. Upstream flushes before it answers.
+    let asked = outside::ask_through_flush(&link.outside, &link.outlet, |outside| {
         outside.send_upstream(event)
     });
     asked.unwrap_or(false)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The source pad.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use codecwatch_element::Supervised;
@@ -15,6 +16,8 @@ use super::{messages, queries};
 /// The longest that a seek waits for the chain. Only parsers seek by themselves, by
 /// asking upstream for bytes.
 const SEEK: Duration = Duration::from_secs(5);
+/// The longest that it waits further when upstream has flushed.
+const FLUSHED_SEEK: Duration = Duration::from_secs(1);
 
 /// The pad, which hands everything to the element.
 pub(super) fn pad(template: Option<gst::PadTemplate>) -> gst::Pad {
@@ -86,8 +89,16 @@ fn src_event(imp: &CodecWatch, event: gst::Event) -> bool {
 }
 
 fn seek_in_chain(imp: &CodecWatch, event: gst::Event) -> bool {
+    let (sender, answer) = mpsc::channel();
     let sought = imp.supervision().ask(imp, SEEK, move |session, lane| {
-        session.upstream_event(lane, event)
+        let sought = session.upstream_event(lane, event);
+        // Nobody waits any more if it came late.
+        let _ = sender.send(sought);
+        sought
     });
-    sought.unwrap_or(false)
+    // The flush by which upstream begins the seek has ended the wait. If the chain has
+    // not got the event, the other end is gone.
+    sought
+        .or_else(|| answer.recv_timeout(FLUSHED_SEEK).ok())
+        .unwrap_or(false)
 }
