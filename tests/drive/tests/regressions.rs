@@ -296,3 +296,25 @@ fn a_close_that_is_slow_goes_on_in_the_background() {
         assert_eq!(account, (1, 1), "{life:#?}");
     }
 }
+
+/// What had been given up was taken for a session that still had something to do, until
+/// the next input.
+#[test]
+fn after_a_restart_the_element_is_at_rest_without_another_input() {
+    for (element, properties, call, steps) in [
+        ("memorywatchenc", "delay=1", "memory_receive", "push:7"),
+        ("dav1dwatchdec", "n-threads=1", "dav1d_send_data", "push:3"),
+        (
+            "dav1dwatchdec",
+            "n-threads=3 max-frame-delay=3",
+            "dav1d_picture_unref",
+            "push:3 caps",
+        ),
+    ] {
+        let life = act(&format!(
+            "{element} non-live {properties} {BUDGETS} restart-limit=1 script={call}:hang@1 \
+             : play {steps} settle push:20 eos await-end null"
+        ));
+        assert_restarted(&life, element);
+    }
+}

@@ -13,6 +13,12 @@ use crate::scenario::Source;
 /// Looks at which nothing has moved for it to be at rest.
 const QUIET: u32 = 10;
 
+/// Whether nothing more comes of a session with this verdict. That holds for one that
+/// was given up, too, which `stats` shows until an input begins the next.
+fn owes_nothing(verdict: &str) -> bool {
+    matches!(verdict, "idle" | "backpressured" | "wedged")
+}
+
 impl Stage<'_> {
     pub(super) fn push(&mut self, frames: u32, paced: bool) -> bool {
         let live = self.scenario.source == Source::Live;
@@ -53,7 +59,7 @@ impl Stage<'_> {
                 && stage.pipeline.current_state() != gst::State::Playing;
             let resting = (held || stage.source.current_level_buffers() == 0)
                 && stats.get::<u32>("queued").unwrap_or(0) == 0
-                && matches!(stats.get::<&str>("verdict"), Ok("idle" | "backpressured"));
+                && stats.get::<&str>("verdict").is_ok_and(owes_nothing);
             same = if resting && last == Some(standing) {
                 same + 1
             } else {
