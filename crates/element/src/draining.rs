@@ -2,7 +2,7 @@
 //! Drains: before an event that must not overtake the frames inside, and at the
 //! end of the stream.
 
-use codecwatch_supervisor::{CloseResult, DrainResult, Run};
+use codecwatch_supervisor::{CloseResult, DrainResult, Outcome, Run};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -54,7 +54,11 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                         return DrainEnd::Cancelled;
                     }
                 }
-                DrainResult::Complete => break,
+                DrainResult::Complete => {
+                    // Not every codec goes on after a drain.
+                    self.retire_completed(imp, &run);
+                    break;
+                }
                 DrainResult::Cancelled => {
                     let line = self.lock_posted();
                     if line.has_failed() {
@@ -63,8 +67,11 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                     if line.is_held() || line.position(&run).is_some() {
                         return DrainEnd::Cancelled;
                     }
-                    // The output task has taken the session out of the line: it was given up.
-                    restarted = true;
+                    // The output task has taken the session out of the line: it was given
+                    // up, or a flush before this drain has ended it.
+                    restarted |= run
+                        .outcome()
+                        .is_some_and(|outcome| outcome.fault().is_some());
                 }
                 DrainResult::Failed => match self.resolve_fault(imp, &run, Observer::Stream) {
                     // Sessions before it in line may still have output.
@@ -96,6 +103,17 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                 report::post_stuck_close(element.upcast_ref(), outcome, fault);
             }
         });
+    }
+
+    /// Retires a session that has completed although more input may follow: no thread
+    /// waits for its close, so without this nothing would judge it until the next input.
+    pub(crate) fn retire_completed<T>(&self, imp: &T, run: &Run<I, O>)
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
+        if matches!(run.outcome(), Some(Outcome::Completed)) {
+            self.retire(imp, run);
+        }
     }
 
     /// Waits for the close of a session, for `close-timeout` at most.

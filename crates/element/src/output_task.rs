@@ -120,19 +120,22 @@ fn delivered(flow: Option<Flow>) -> String {
 /// Handles a run that gives no more output.
 fn end<T: Supervised>(imp: &T, run: &Run<T::Input, T::Output>) {
     let supervision = imp.supervision();
-    match run.outcome() {
+    let outcome = run.outcome();
+    match outcome {
         None | Some(Outcome::Completed) => {
-            let has_successor = {
+            let leaves = {
                 let line = supervision.lock();
                 let is_front = line.front().is_some_and(|front| front.is(run));
-                if is_front && line.len() == 1 {
+                // Nobody waits for the end of a session that a flush has ended.
+                let leaves = is_front && (line.len() > 1 || outcome.is_none());
+                if is_front && !leaves {
                     // The thread that waits for its end takes it out of the line, or
                     // the next input does.
                     pause(imp, &line);
                 }
-                is_front && line.len() > 1
+                leaves
             };
-            if has_successor {
+            if leaves {
                 supervision.retire(imp, run);
             }
         }

@@ -68,6 +68,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                 self.retire(imp, run);
             }
             last.flush();
+            // It had completed before, and the flush has ended the wait for its close.
+            self.retire_completed(imp, last);
         }
         // Running time restarts.
         self.length().restart();
