@@ -38,6 +38,12 @@ pub struct Life {
     pub key_requests: u32,
     /// Steps that waited in vain.
     pub vain: Vec<String>,
+    /// What the pipeline looked like then.
+    #[serde(default)]
+    pub standstill: Vec<String>,
+    /// How often PLAYING was asked for again, because GStreamer had lost it.
+    #[serde(default)]
+    pub played_again: u32,
     /// Changes to READY or NULL.
     pub stops: Vec<Stop>,
     /// When downstream was linked again, in seconds of the monotonic clock.

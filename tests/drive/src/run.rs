@@ -52,6 +52,14 @@ pub struct Report {
     pub last_words: Vec<String>,
 }
 
+impl Report {
+    /// What the pipelines looked like at the waits that were in vain.
+    pub(crate) fn standstill(&self) -> impl Iterator<Item = &String> {
+        let lives = self.facts.iter().flat_map(|facts| &facts.lives);
+        lives.flat_map(|life| &life.standstill)
+    }
+}
+
 impl Runner {
     /// A runner whose scenarios are acted by `program`. Encodes the streams for
     /// those of decoders.

@@ -80,6 +80,9 @@ impl Soak {
                             for line in report.last_words.iter().rev() {
                                 progress.say(&format!("    {line}"));
                             }
+                            for line in report.standstill() {
+                                progress.say(&format!("    {line}"));
+                            }
                         }
                         progress.at(began.elapsed().as_secs(), &tally.to_string());
                     }

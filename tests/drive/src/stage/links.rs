@@ -40,7 +40,7 @@ impl Stage<'_> {
             took
         });
         self.go_on_with_a_key();
-        let Ok(took) = took.recv_timeout(self.scenario.bound) else {
+        let Some(took) = self.receive(&took) else {
             return false;
         };
         let took = took.as_secs_f64() * 1e3;
@@ -57,9 +57,19 @@ impl Stage<'_> {
             came_back || (!stage.ended && stage.source.current_level_buffers() == 0)
         });
         let answered = self.between_two_inputs(|_| ());
-        let answered = given && answered.recv_timeout(self.scenario.bound).is_ok();
+        let answered = given && self.receive(&answered).is_some();
         self.watch.seen().life.answered = answered.then(now);
         answered
+    }
+
+    /// Waits for what another thread finds.
+    fn receive<T>(&self, found: &Receiver<T>) -> Option<T> {
+        let mut received = None;
+        self.wait(|_| {
+            received = found.try_recv().ok();
+            received.is_some()
+        });
+        received
     }
 
     /// Does something to the sink pad of the element while nothing is being pushed

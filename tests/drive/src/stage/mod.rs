@@ -9,6 +9,7 @@ mod held;
 mod input;
 mod links;
 mod position;
+mod standstill;
 mod watch;
 
 use std::path::PathBuf;
@@ -148,21 +149,44 @@ impl Stage<'_> {
     }
 
     /// Waits until something holds; false if that takes longer than a scenario
-    /// allows.
-    ///
-    /// Where the next state is asked for in the middle of a change, GStreamer now
-    /// and then loses it (1.22, 1.28): the pipeline plays, and its sink is left in
-    /// PAUSED with a buffer. Like an application that notices, this asks again.
+    /// allows. Plays once more where GStreamer has lost PLAYING; see
+    /// [`play_once_more`](Self::play_once_more).
     fn wait(&self, mut holds: impl FnMut(&Self) -> bool) -> bool {
         let mut looks = 0;
-        wait(self.scenario.bound, || {
+        let held = wait(self.scenario.bound, || {
             looks = if self.is_left_behind() { looks + 1 } else { 0 };
             if looks == LEFT_BEHIND {
-                println!("the sink was left in PAUSED: play once more");
-                let _ = self.pipeline.set_state(gst::State::Playing);
+                looks = 0;
+                self.play_once_more();
             }
             holds(self)
-        })
+        });
+        if !held {
+            let lines = standstill::describe(&self.pipeline);
+            self.watch.seen().life.standstill.extend(lines);
+        }
+        held
+    }
+
+    /// Where the next state is asked for in the middle of a change, GStreamer now and
+    /// then loses it (1.22, 1.28): the sink is left in PAUSED with a buffer. Whatever
+    /// waits for it to play waits for ever, the new caps of the element included: their
+    /// allocation query is answered behind the buffers in the queue.
+    ///
+    /// There are two such states. In one the pipeline plays, and asking again helps. In
+    /// the other it is in PAUSED and on its way to PLAYING, and every state that is asked
+    /// for is put off until it arrives. PAUSED came when its first change was complete,
+    /// before the thread that was to continue it to PLAYING: that thread gave up, and no
+    /// other continues. The sink's message that it is done makes the pipeline continue.
+    fn play_once_more(&self) {
+        println!("the sink was left in PAUSED: play once more");
+        self.watch.seen().life.played_again += 1;
+        if self.is_changing() {
+            let done = gst::message::AsyncDone::builder().src(&self.sink).build();
+            let _ = self.sink.post_message(done);
+        } else {
+            let _ = self.pipeline.set_state(gst::State::Playing);
+        }
     }
 
     fn is_left_behind(&self) -> bool {
@@ -271,5 +295,46 @@ mod tests {
         let life = &stage.watch.seen().life;
         assert!(life.vain.is_empty(), "{:?}", life.vain);
         assert!(life.eos());
+    }
+
+    /// PAUSED comes between the end of the pipeline's first change and the thread that
+    /// continues it.
+    #[test]
+    fn a_pipeline_whose_way_to_playing_was_lost_is_brought_on_its_way() {
+        support::init();
+        let raw = Element::all().find(|element| element.input == Input::Raw);
+        let raw = raw.unwrap();
+        let scenario = Scenario::new(raw, Source::NonLive).with_all(raw.quick);
+        let mut stage = Stage::new(&scenario, Arc::new(Material::of(&scenario)));
+        let (complete, is_complete) = std::sync::mpsc::channel();
+        let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+        let may_go_on = std::sync::Mutex::new(may_go_on);
+        let watch = stage.watch.clone();
+        let bus = stage.pipeline.bus().unwrap();
+        bus.unset_sync_handler();
+        bus.set_sync_handler(move |_, message| {
+            watch.message(message);
+            if message.type_() == gst::MessageType::AsyncDone {
+                let _ = complete.send(());
+                let _ = may_go_on.lock().unwrap().recv();
+            }
+            gst::BusSyncReply::Drop
+        });
+        stage.perform(Step::Play);
+        stage.perform(Step::Push(9));
+        is_complete.recv().unwrap();
+        stage.perform(Step::Pause);
+        drop(go_on);
+        stage.perform(Step::Play);
+        // Their allocation query waits for the sink, and with it all output, EOS too.
+        stage.perform(Step::Caps);
+        stage.perform(Step::Push(9));
+        for step in [Step::Eos, Step::AwaitEnd, Step::Null] {
+            stage.perform(step);
+        }
+        let life = &stage.watch.seen().life;
+        assert!(life.vain.is_empty(), "{life:#?}");
+        assert!(life.eos());
+        assert_eq!(life.played_again, 1);
     }
 }

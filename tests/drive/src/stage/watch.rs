@@ -134,7 +134,8 @@ impl Watch {
         }
     }
 
-    fn message(&self, message: &gst::Message) {
+    /// A message on the bus, in the thread that posts it.
+    pub(super) fn message(&self, message: &gst::Message) {
         let mut seen = self.seen();
         match message.view() {
             gst::MessageView::Error(error) => {
