@@ -96,18 +96,12 @@ impl Rig {
     }
 
     pub fn message(&self, kinds: &[gst::MessageType]) -> Option<gst::Message> {
-        let bus = self.pipeline.bus().unwrap();
-        bus.timed_pop_filtered(gst::ClockTime::from_seconds(20), kinds)
+        message(&self.pipeline, kinds)
     }
 
     /// The next message is the warning of a close that hangs.
     pub fn warns_of_a_stuck_close(&self) {
-        let message = self.message(&[gst::MessageType::Warning, gst::MessageType::Error]);
-        let message = message.expect("a warning");
-        let gst::MessageView::Warning(warning) = message.view() else {
-            panic!("{message:?}");
-        };
-        assert!(warning.error().matches(gst::LibraryError::Shutdown));
+        warns_of_a_stuck_close(&self.pipeline);
     }
 
     /// Counts what comes out.
@@ -127,6 +121,25 @@ impl Drop for Rig {
     fn drop(&mut self) {
         let _ = self.pipeline.set_state(gst::State::Null);
     }
+}
+
+/// The next message of one of these kinds.
+pub fn message(pipeline: &gst::Pipeline, kinds: &[gst::MessageType]) -> Option<gst::Message> {
+    let bus = pipeline.bus().unwrap();
+    bus.timed_pop_filtered(gst::ClockTime::from_seconds(20), kinds)
+}
+
+/// The next message is the warning of a close that hangs.
+pub fn warns_of_a_stuck_close(pipeline: &gst::Pipeline) {
+    let message = message(
+        pipeline,
+        &[gst::MessageType::Warning, gst::MessageType::Error],
+    );
+    let message = message.expect("a warning");
+    let gst::MessageView::Warning(warning) = message.view() else {
+        panic!("{message:?}");
+    };
+    assert!(warning.error().matches(gst::LibraryError::Shutdown));
 }
 
 /// Waits until something holds.

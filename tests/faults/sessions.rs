@@ -5,12 +5,12 @@
 
 mod rig;
 
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
-use rig::{BUDGET, Rig, SLACK, eventually, in_a_child};
+use rig::{BUDGET, Rig, SLACK, eventually, in_a_child, warns_of_a_stuck_close};
 
 #[test]
 fn the_time_to_close_counts_from_the_beginning_of_the_state_change() {
@@ -68,6 +68,48 @@ fn a_session_that_hangs_while_it_closes_behind_a_flush_is_told_of() {
     rig.warns_of_a_stuck_close();
     let end = rig.message(&[gst::MessageType::Eos, gst::MessageType::Error]);
     assert_eq!(end.expect("an end").type_(), gst::MessageType::Eos);
+}
+
+/// Not every dav1d goes on after a drain: before 1.5.1 none does with several frames in
+/// work.
+#[test]
+fn a_session_that_hangs_while_it_closes_behind_a_drain_is_told_of() {
+    let this = "a_session_that_hangs_while_it_closes_behind_a_drain_is_told_of";
+    if let Some(run) = in_a_child(this, "dav1d_close:hang@1") {
+        assert!(run.says("rehearse: "), "nothing hung: {}", run.text());
+        return;
+    }
+    support::init();
+    let pipeline = gst::parse::launch(&format!(
+        "filesrc location={} ! matroskademux ! av1parse ! dav1dwatchdec name=codec n-threads=4 \
+         max-frame-delay=4 close-timeout={} ! fakesink sync=false async=false",
+        support::media::clip().display(),
+        BUDGET.as_nanos()
+    ));
+    let pipeline = pipeline.unwrap().downcast::<gst::Pipeline>().unwrap();
+    let codec = pipeline.by_name("codec").unwrap();
+    // A still frame begins before the tenth frame, and nothing more comes.
+    let (told, drained) = mpsc::channel();
+    let (goes_on, may_go_on) = mpsc::channel::<()>();
+    let (frames, may_go_on) = (AtomicU64::new(0), Mutex::new(may_go_on));
+    let sink = codec.static_pad("sink").unwrap();
+    let upstream = sink.peer().unwrap();
+    upstream.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        if frames.fetch_add(1, Ordering::Relaxed) == 9 {
+            let still = gst_video::StillFrameEvent::builder(true).build();
+            told.send(sink.send_event(still)).unwrap();
+            let _ = may_go_on.lock().unwrap().recv();
+        }
+        gst::PadProbeReturn::Ok
+    });
+    pipeline.set_state(gst::State::Playing).unwrap();
+    assert!(drained.recv_timeout(Duration::from_secs(10)).unwrap());
+    let stats = codec.property::<gst::Structure>("stats");
+    if stats.get("phase") != Ok("running") {
+        warns_of_a_stuck_close(&pipeline);
+    }
+    drop(goes_on);
+    pipeline.set_state(gst::State::Null).unwrap();
 }
 
 #[test]

@@ -337,4 +337,22 @@ mod tests {
         assert!(life.eos());
         assert_eq!(life.played_again, 1);
     }
+
+    #[test]
+    fn a_wait_in_vain_writes_down_where_everything_stands() {
+        support::init();
+        let raw = Element::all().find(|element| element.input == Input::Raw);
+        let mut scenario = Scenario::new(raw.unwrap(), Source::NonLive);
+        scenario.bound = Duration::from_millis(100);
+        let mut stage = Stage::new(&scenario, Arc::new(Material::of(&scenario)));
+        for step in [Step::Pause, Step::AwaitEnd, Step::Null] {
+            stage.perform(step);
+        }
+        let life = &stage.watch.seen().life;
+        assert_eq!(life.vain, ["await-end"]);
+        for what in ["out: Ready, pending Paused", "codecwatch-stats"] {
+            let mut lines = life.standstill.iter();
+            assert!(lines.any(|line| line.contains(what)), "{life:#?}");
+        }
+    }
 }
