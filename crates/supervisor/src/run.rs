@@ -15,6 +15,7 @@ pub use self::answers::{
 };
 use crate::clock::now;
 use crate::driver::Obeyed;
+use crate::host::OUTBOX;
 use crate::machine::Event;
 use crate::outcome::{Fault, Outcome};
 use crate::session::{Codec, Session};
@@ -95,6 +96,14 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     pub fn is_full(&self) -> bool {
         let state = self.shared.lock();
         !(state.spent || state.closing || state.has_room())
+    }
+
+    /// Whether the running session waits for something outside that may in turn wait for
+    /// it: downstream, which does not take its output, or an answer of others.
+    pub fn is_blocked(&self) -> bool {
+        let state = self.shared.lock();
+        let runs = state.machine.phase() == Phase::Running;
+        runs && (state.outbox.len() >= OUTBOX || state.machine.awaits_others())
     }
 
     /// Waits until there is room for an input. There is none during a drain or a flush,

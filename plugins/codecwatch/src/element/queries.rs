@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Queries of the pipeline. They are put to the chain on its worker, for a limited time;
-//! what is answered when the chain is busy for longer, or wedged, is said here:
+//! Queries of the pipeline. They are put to the chain on its worker, for a limited time,
+//! which is short while the chain itself waits for the pipeline; what is answered when the chain is busy for longer, or wedged, is said here:
 //!
 //! | query | answer without the chain |
 //! |---|---|
@@ -22,9 +22,13 @@ use gst::{QueryRef, QueryViewMut};
 
 use super::imp::CodecWatch;
 
-/// The longest that a query waits for the chain. A codec answers at once when its call
-/// in progress has returned.
-const BOUND: Duration = Duration::from_secs(1);
+/// How long a query waits for the chain before it looks whether the chain waits for the
+/// pipeline around it: for downstream, which in a paused pipeline takes nothing until it
+/// plays, or for the answer to a query of its own. Then who asks may be the one that it
+/// waits for, as when two of these elements stand side by side and each asks the other.
+const ATTEMPT: Duration = Duration::from_millis(100);
+/// How often, if it does not: a codec answers when its call in progress has returned.
+const ATTEMPTS: u32 = 10;
 /// How many buffers of a pool the element holds at most between upstream and the chain:
 /// its inputs that wait, the one that is submitted, and the one that the chain has.
 const HELD: u32 = <HostedSession as codecwatch_supervisor::Session>::QUEUE as u32 + 2;
@@ -60,17 +64,22 @@ pub(super) fn from_downstream(imp: &CodecWatch, pad: &gst::Pad, query: &mut Quer
 
 /// Puts a query to the chain as soon as its call in progress has returned.
 fn asked(imp: &CodecWatch, from_src: bool, query: &mut QueryRef) -> bool {
-    let question = relay::question(query);
-    let answered = imp.supervision().ask(imp, BOUND, move |session, lane| {
-        session.query(lane, from_src, question)
-    });
-    match answered.flatten() {
-        Some(answered) => {
-            relay::answer(&answered, query);
-            true
+    for _ in 0..ATTEMPTS {
+        let question = relay::question(query);
+        let answered = imp.supervision().ask(imp, ATTEMPT, move |session, lane| {
+            session.query(lane, from_src, question)
+        });
+        match answered {
+            Some(Some(answered)) => {
+                relay::answer(&answered, query);
+                return true;
+            }
+            Some(None) => return false,
+            None if imp.supervision().is_blocked() => return false,
+            None => {}
         }
-        None => false,
     }
+    false
 }
 
 /// Puts a query to the chain after the buffers and events before it.
