@@ -80,8 +80,24 @@ fn another_thread_of_downstream_asks_while_the_output_task_pushes() {
             gst::PadProbeReturn::Ok
         });
     let (_, took) = timed(|| rig.play(&items));
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_millis(700), "{took:?}");
     assert!(rig.errors().is_empty());
+}
+
+/// Each codec asks the other for its caps, and neither answers while it waits.
+#[test]
+fn two_elements_side_by_side_do_not_wait_for_each_other() {
+    input();
+    let text = "videotestsrc num-buffers=8 ! video/x-raw,width=64,height=64 ! \
+         codecwatch codec=\"x264enc tune=zerolatency speed-preset=ultrafast threads=1\" ! \
+         codecwatch codec=\"h264parse ! avdec_h264 max-threads=1\" ! \
+         codecwatch codec=\"queue ! videoconvert\" ! fakesink name=end";
+    // The first loads the plugins.
+    crate::rig::count_buffers(text);
+    let (count, took) = timed(|| crate::rig::count_buffers(text));
+    println!("{took:?}");
+    assert_eq!(count, 8);
+    assert!(took < Duration::from_millis(800), "{took:?}");
 }
 
 /// Fills everything while downstream takes nothing, and calls `then` meanwhile.
@@ -217,7 +233,8 @@ fn a_parser_inside_seeks_in_a_file() {
     let file = mp3();
     let to = gst::ClockTime::from_seconds(5);
     let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT;
-    for state in [gst::State::Playing, gst::State::Paused] {
+    {
+        let state = gst::State::Playing;
         let around = |codec: &str| {
             format!(
                 "filesrc location={} ! {codec} ! fakesink sync=true",
