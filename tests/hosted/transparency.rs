@@ -206,7 +206,8 @@ fn downstream_gets_the_key_frame_that_it_asks_for() {
             .filter(|(_, (_, flags, _))| !flags.contains(gst::BufferFlags::DELTA_UNIT))
             .map(|(at, _)| at)
             .collect();
-        assert_eq!(keys, [0, 10], "{codec}");
+        // One input may go first: questions and inputs take turns.
+        assert!(matches!(keys[..], [0, 10 | 11]), "{codec}: {keys:?}");
         assert!(
             rig.upstream
                 .lock()
@@ -346,8 +347,7 @@ fn segment_done_comes_after_what_is_inside() {
                 let out = rig.out.lock().unwrap();
                 matches!(out.last(), Some(Record::Event(text)) if text.starts_with("segment-done"))
             });
-            let records = rig.out.lock().unwrap().clone();
-            records
+            rig.out.lock().unwrap().clone()
         } else {
             compare("segment-done", codec, &items)
         };

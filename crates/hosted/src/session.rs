@@ -135,7 +135,7 @@ impl Session for HostedSession {
                 self.send_event(lane, event)?;
             }
         }
-        let Some(input) = self.from_key_frame(lane, input) else {
+        let Some(input) = self.without_leading_deltas(lane, input) else {
             return Ok(());
         };
         match input {
@@ -194,7 +194,7 @@ impl HostedSession {
 
     /// The input without what comes before the key frame that the session begins at;
     /// `None` if nothing stays.
-    fn from_key_frame(&mut self, lane: &Lane<Output>, input: Input) -> Option<Input> {
+    fn without_leading_deltas(&mut self, lane: &Lane<Output>, input: Input) -> Option<Input> {
         let frame = match &input {
             _ if !self.awaits_key_frame => return Some(input),
             Input::Event(_) => return Some(input),
@@ -209,7 +209,7 @@ impl HostedSession {
                 frames: rest.is_none().then_some(frame).into_iter().collect(),
                 buffers: skipped.len() as u64,
                 first_pts,
-                last_pts: times.last().or(first_pts),
+                last_pts: times.next_back().or(first_pts),
             };
             let settles = match &*left_out.frames {
                 [] => Amount::NONE,
