@@ -118,3 +118,30 @@ fn gst_launch_sets_them() {
     let run = support::Launch::pipeline(pipeline).run();
     assert_eq!(run.code(), 0, "{}", run.text());
 }
+
+#[test]
+fn values_belong_to_the_description_in_which_they_were_set() {
+    let element = hosted("x264enc");
+    let old = proxy(&element).child_by_name("codec").unwrap();
+    proxy(&element).set_child_property("codec::bitrate", 300_u32.to_value());
+    element.set_property("codec", "identity");
+    // Without a look at the children in between: identity has no bitrate, and opens.
+    let rig = Rig::around(element.clone(), "identity".to_owned());
+    rig.settle_open();
+    assert!(rig.errors().is_empty());
+    assert_eq!(proxy(&element).children_count(), 1);
+    old.set_property("bitrate", 400_u32);
+    element.set_state(gst::State::Ready).unwrap();
+    element.set_state(gst::State::Playing).unwrap();
+    rig.settle_open();
+    assert!(rig.errors().is_empty());
+}
+
+#[test]
+fn elements_are_numbered_by_their_own_kind() {
+    let element = hosted("vp8enc ! vp8dec ! vp8enc");
+    let names = ["vp8enc", "vp8dec", "vp8enc-1"];
+    for name in names {
+        assert!(proxy(&element).child_by_name(name).is_some(), "{name}");
+    }
+}

@@ -80,8 +80,24 @@ fn another_thread_of_downstream_asks_while_the_output_task_pushes() {
             gst::PadProbeReturn::Ok
         });
     let (_, took) = timed(|| rig.play(&items));
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_millis(700), "{took:?}");
     assert!(rig.errors().is_empty());
+}
+
+/// Each codec asks the other for its caps, and neither answers while it waits.
+#[test]
+fn two_elements_side_by_side_do_not_wait_for_each_other() {
+    input();
+    let text = "videotestsrc num-buffers=8 ! video/x-raw,width=64,height=64 ! \
+         codecwatch codec=\"x264enc tune=zerolatency speed-preset=ultrafast threads=1\" ! \
+         codecwatch codec=\"h264parse ! avdec_h264 max-threads=1\" ! \
+         codecwatch codec=\"queue ! videoconvert\" ! fakesink name=end";
+    // The first loads the plugins.
+    crate::rig::count_buffers(text);
+    let (count, took) = timed(|| crate::rig::count_buffers(text));
+    println!("{took:?}");
+    assert_eq!(count, 8);
+    assert!(took < Duration::from_millis(800), "{took:?}");
 }
 
 /// Fills everything while downstream takes nothing, and calls `then` meanwhile.
@@ -99,6 +115,23 @@ fn while_full<R>(codec: &str, then: impl FnOnce(&Rig) -> R) -> R {
         feeds.join().unwrap();
         result
     })
+}
+
+/// The codec cannot answer until downstream takes something, which may be never.
+#[test]
+fn a_caps_query_in_a_full_element_is_answered_soon() {
+    while_full("wedge", |rig| {
+        let [sink, src] = ["sink", "src"].map(|name| rig.element.static_pad(name).unwrap());
+        let (_, took) = timed(|| sink.query_caps(None));
+        println!("caps from upstream: {took:?}");
+        assert!(took < Duration::from_millis(300), "{took:?}");
+        let (_, took) = timed(|| src.query_caps(None));
+        println!("caps from downstream: {took:?}");
+        assert!(took < Duration::from_millis(300), "{took:?}");
+        let (_, took) = timed(|| src.query_position::<gst::ClockTime>());
+        println!("position: {took:?}");
+        assert!(took < Duration::from_millis(300), "{took:?}");
+    });
 }
 
 #[test]
@@ -149,4 +182,79 @@ fn a_full_element_stops_at_once() {
         stopped.unwrap();
         assert!(took < Duration::from_secs(1), "{took:?}");
     });
+}
+
+/// A file of MP3, some seconds long.
+fn mp3() -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::with_suffix(".mp3").unwrap();
+    let written = pipeline(&format!(
+        "audiotestsrc num-buffers=400 samplesperbuffer=1024 ! audio/x-raw,rate=44100,channels=2 ! \
+         lamemp3enc target=bitrate cbr=true ! filesink name=end location={}",
+        file.path().display()
+    ));
+    written.set_state(gst::State::Playing).unwrap();
+    let wanted = [gst::MessageType::Eos, gst::MessageType::Error];
+    let bus = written.bus().unwrap();
+    let end = bus.timed_pop_filtered(gst::ClockTime::from_seconds(30), &wanted);
+    assert_eq!(end.unwrap().type_(), gst::MessageType::Eos);
+    written.set_state(gst::State::Null).unwrap();
+    file
+}
+
+/// Seeks to `to`, and says whether that was taken, how long it took, and where the
+/// stream then is.
+fn seek(
+    text: &str,
+    state: gst::State,
+    flags: gst::SeekFlags,
+    to: gst::ClockTime,
+) -> (bool, Duration, Option<gst::ClockTime>) {
+    let pipeline = pipeline(text);
+    pipeline.set_state(gst::State::Paused).unwrap();
+    pipeline.state(gst::ClockTime::from_seconds(20)).0.unwrap();
+    pipeline.set_state(state).unwrap();
+    pipeline.state(gst::ClockTime::from_seconds(20)).0.unwrap();
+    let (sought, took) = timed(|| pipeline.seek_simple(flags, to));
+    let settled = pipeline.state(gst::ClockTime::from_seconds(20)).0;
+    let position = pipeline.query_position::<gst::ClockTime>();
+    let errors = pipeline
+        .bus()
+        .unwrap()
+        .pop_filtered(&[gst::MessageType::Error]);
+    let (_, stopped) = timed(|| pipeline.set_state(gst::State::Null));
+    assert!(errors.is_none(), "{text}: {errors:?}");
+    assert!(settled.is_ok(), "{text}");
+    assert!(stopped < Duration::from_secs(2), "{stopped:?}");
+    (sought.is_ok(), took, position)
+}
+
+#[test]
+fn a_parser_inside_seeks_in_a_file() {
+    let file = mp3();
+    let to = gst::ClockTime::from_seconds(5);
+    let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT;
+    {
+        let state = gst::State::Playing;
+        let around = |codec: &str| {
+            format!(
+                "filesrc location={} ! {codec} ! fakesink sync=true",
+                file.path().display()
+            )
+        };
+        // In push mode, as in the hosted chain.
+        let bare = around("queue ! mpegaudioparse ! mpg123audiodec");
+        let hosted = around("codecwatch codec=\"mpegaudioparse ! mpg123audiodec\"");
+        let (sought, _, position) = seek(&bare, state, flags, to);
+        println!("bare {state:?}: {sought} {position:?}");
+        let (sought, took, position) = seek(&hosted, state, flags, to);
+        println!("hosted {state:?}: {sought} {took:?} {position:?}");
+        assert!(sought, "{state:?}: refused after {took:?}");
+        assert!(took < Duration::from_secs(1), "{state:?}: {took:?}");
+        let position = position.expect("no position");
+        assert!(
+            position + gst::ClockTime::from_mseconds(200) >= to
+                && position <= to + gst::ClockTime::from_seconds(1),
+            "{state:?}: {position}"
+        );
+    }
 }

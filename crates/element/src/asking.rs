@@ -60,6 +60,12 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         run.is_some_and(|run| run.notify(notification))
     }
 
+    /// Whether that session waits for something outside, which may in turn wait for it;
+    /// see [`Run::is_blocked`](codecwatch_supervisor::Run::is_blocked).
+    pub fn is_blocked(&self) -> bool {
+        self.taking().is_some_and(|run| run.is_blocked())
+    }
+
     fn taking(&self) -> Option<Run<I, O>> {
         self.lock().back().cloned()
     }

@@ -232,10 +232,11 @@ fn pad(element: &gst::Element, name: &str) -> Result<gst::Pad, CodecError> {
     found.ok_or_else(|| failed(&element.name(), &format!("it has no {name} pad")))
 }
 
-/// The pads have no common bin, so GStreamer does not have to look for one.
+/// The pads have no common bin, so GStreamer does not have to look for one. It compares
+/// templates only: the caps of the pads are asked of the pipeline around, which may be
+/// another chain that opens, and asks this one.
 fn join(from: &gst::Pad, to: &gst::Pad, element: &gst::Element) -> Result<(), CodecError> {
-    let check = gst::PadLinkCheck::CAPS | gst::PadLinkCheck::TEMPLATE_CAPS;
-    let linked = from.link_full(to, check);
+    let linked = from.link_full(to, gst::PadLinkCheck::TEMPLATE_CAPS);
     linked.map(drop).map_err(|_| {
         let [from, to] = [from, to].map(|pad| match pad.parent_element() {
             Some(element) => element.name().to_string(),

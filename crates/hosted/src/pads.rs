@@ -142,7 +142,7 @@ fn put(
     let Some(Some(answered)) = answered else {
         return false;
     };
-    relay::answer(&answered, query);
+    relay::answer(&answered, query, 0);
     true
 }
 
@@ -154,13 +154,10 @@ fn put_in_order(link: &Link, query: &mut gst::QueryRef) -> bool {
     if link.outlet.emit(Output::Query(pending), 0).is_err() {
         return false;
     }
-    let Some(answered) = outside::wait(&link.outlet, &answer, None) else {
+    let wait = || outside::wait(&link.outlet, &answer, None);
+    let Some(answered) = link.outlet.wait_for_others(wait) else {
         return false;
     };
-    if let gst::QueryView::Allocation(answered) = answered.view() {
-        relay::copy_allocation(answered, query, HELD);
-    } else {
-        relay::answer(&answered, query);
-    }
+    relay::answer(&answered, query, HELD);
     true
 }

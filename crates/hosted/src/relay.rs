@@ -19,10 +19,11 @@ pub fn question(query: &QueryRef) -> gst::Query {
     }
 }
 
-/// Writes an answer into the query that asked for it.
-pub fn answer(from: &QueryRef, to: &mut QueryRef) {
+/// Writes an answer into the query that asked for it. In an allocation each pool has
+/// `held` more buffers at least: those that an element holds on their way.
+pub fn answer(from: &QueryRef, to: &mut QueryRef, held: u32) {
     if let gst::QueryView::Allocation(from) = from.view() {
-        return copy_allocation(from, to, 0);
+        return copy_allocation(from, to, held);
     }
     let Some(fields) = from.structure().map(ToOwned::to_owned) else {
         return;
@@ -33,9 +34,7 @@ pub fn answer(from: &QueryRef, to: &mut QueryRef) {
     }
 }
 
-/// Copies an allocation. Each pool has `held` more buffers at least: those that an
-/// element holds on their way.
-pub fn copy_allocation(from: &Allocation, to: &mut QueryRef, held: u32) {
+fn copy_allocation(from: &Allocation, to: &mut QueryRef, held: u32) {
     if let gst::QueryViewMut::Allocation(to) = to.view_mut() {
         for (allocator, params) in from.allocation_params() {
             to.add_allocation_param(allocator.as_ref(), params);
@@ -84,7 +83,7 @@ mod tests {
         let params = gst::Structure::new_empty("params");
         answered.add_allocation_meta::<gst::ReferenceTimestampMeta>(Some(&params));
         answered.add_allocation_param(gst::Allocator::NONE, gst::AllocationParams::default());
-        copy_allocation(&answered, &mut asked, 5);
+        answer(&answered, &mut asked, 5);
         let pools: Vec<_> = asked.allocation_pools().collect();
         assert_eq!(pools[0], (Some(pool.clone()), 100, 7, 9));
         assert_eq!(pools[1], (Some(pool), 100, 5, 0), "no limit stays none");
@@ -107,7 +106,7 @@ mod tests {
             panic!("no caps query")
         };
         query.set_result(&filter);
-        answer(&answered, &mut asked);
+        answer(&answered, &mut asked, 5);
         assert_eq!(asked.result_owned(), Some(filter));
     }
 }

@@ -135,7 +135,7 @@ impl Session for HostedSession {
                 self.send_event(lane, event)?;
             }
         }
-        let Some(input) = self.begin_at_key_frame(lane, input) else {
+        let Some(input) = self.without_leading_deltas(lane, input) else {
             return Ok(());
         };
         match input {
@@ -145,7 +145,8 @@ impl Session for HostedSession {
                 self.sent(lane, flow)?;
             }
             Input::List { id, list } => {
-                let durations = list.iter().map(|buffer| buffer.duration()).sum();
+                let durations = list.iter().filter_map(gst::BufferRef::duration);
+                let durations = durations.reduce(gst::ClockTime::saturating_add);
                 self.enter(id, list.get(0), durations);
                 let flow = lane.call(&self.chain_call, || self.elements.feed.push_list(list));
                 self.sent(lane, flow)?;
@@ -194,7 +195,7 @@ impl HostedSession {
 
     /// The input without what comes before the key frame that the session begins at;
     /// `None` if nothing stays.
-    fn begin_at_key_frame(&mut self, lane: &Lane<Output>, input: Input) -> Option<Input> {
+    fn without_leading_deltas(&mut self, lane: &Lane<Output>, input: Input) -> Option<Input> {
         let frame = match &input {
             _ if !self.awaits_key_frame => return Some(input),
             Input::Event(_) => return Some(input),

@@ -15,7 +15,7 @@ use crate::{Amount, Change, CodecError, Name, Witness, ledger, open_permit, reti
 
 /// Outputs that may wait for downstream before the codec's lanes block. A few, so that
 /// the codec works on while one is pushed; not many, since each may hold a picture.
-const OUTBOX: usize = 4;
+pub(crate) const OUTBOX: usize = 4;
 
 impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
     fn call_began(&self, lane: usize, name: Name, kind: CallKind) {

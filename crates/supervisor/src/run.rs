@@ -17,6 +17,7 @@ pub use self::answers::{
     AskResult, CloseResult, DrainResult, Next, Slow, StartError, Stats, WaitResult,
 };
 use crate::clock::now;
+use crate::host::OUTBOX;
 use crate::outcome::Outcome;
 use crate::session::{Codec, Session};
 use crate::state::Shared;
@@ -112,6 +113,14 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     /// Whether both are the same run.
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Whether the running session waits for something outside that may in turn wait for
+    /// it: downstream, which does not take its output, or an answer of others.
+    pub fn is_blocked(&self) -> bool {
+        let state = self.shared.lock();
+        let runs = state.machine.phase() == Phase::Running;
+        runs && (state.outbox.len() >= OUTBOX || state.machine.awaits_others())
     }
 
     /// Whether the session has opened: its native open has returned.

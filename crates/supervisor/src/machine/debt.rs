@@ -117,7 +117,7 @@ impl Machine {
     }
 
     /// Whether it waits for other sessions. Its close is owed in any case.
-    fn awaits_others(&self) -> bool {
+    pub(crate) fn awaits_others(&self) -> bool {
         let may_wait = matches!(
             self.phase,
             Phase::Opening | Phase::Running | Phase::Draining

@@ -9,13 +9,14 @@
 use std::time::Duration;
 
 use codecwatch_element::Supervised;
-use codecwatch_hosted::{Chain, HostedSession, Kind, Mirror, Values, check};
+use codecwatch_hosted::{Chain, Description, HostedSession, Kind, Mirror, Values, check};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::CodecWatch;
 use super::imp;
+use crate::CAT;
 
 /// The longest that a setter or a getter waits for the chain.
 const BOUND: Duration = Duration::from_secs(1);
@@ -44,10 +45,12 @@ pub(super) struct Children {
 }
 
 impl Children {
-    /// The chain with the values that were set on its elements.
-    pub(super) fn applied_to(&self, chain: &Chain) -> codecwatch_hosted::Description {
+    /// A chain with the values that were set on its elements. Those of the elements of
+    /// another description are none of its.
+    pub(super) fn applied_to(&self, chain: &Chain) -> Description {
         let mut description = chain.description.clone();
-        for setting in &self.settings {
+        let of_this = Description::parse(&self.text).as_ref() == Ok(&description);
+        for setting in self.settings.iter().filter(|_| of_this) {
             if let Some(part) = description.parts.get_mut(setting.part) {
                 let (property, value) = (setting.property.clone(), setting.value.clone());
                 part.properties.retain(|(name, _)| *name != property);
@@ -97,13 +100,12 @@ fn mirrors(imp: &imp::CodecWatch, text: String, chain: &Chain) -> Children {
         }
         let values = OfPart {
             element: imp.obj().downgrade(),
+            text: children.text.clone(),
             part,
         };
-        let earlier = children.mirrors.iter();
-        let same = earlier
-            .filter(|(name, _)| name.starts_with(&described.factory))
-            .count();
-        let name = match same {
+        let earlier = chain.description.parts[..part].iter();
+        let same = earlier.filter(|earlier| earlier.factory == described.factory);
+        let name = match same.count() {
             0 => described.factory.clone(),
             number => format!("{}-{number}", described.factory),
         };
@@ -142,6 +144,8 @@ impl ChildProxyImpl for imp::CodecWatch {
 /// The properties of one element of the chain.
 struct OfPart {
     element: glib::WeakRef<CodecWatch>,
+    /// The description that the chain is of: an application may keep a child for longer.
+    text: String,
     part: usize,
 }
 
@@ -151,11 +155,23 @@ impl Values for OfPart {
             return;
         };
         let imp = element.imp();
-        imp.state().children.note(Setting {
-            part: self.part,
-            property: property.to_owned(),
-            value: value.clone(),
-        });
+        {
+            let children = &mut imp.state().children;
+            if children.text != self.text {
+                gst::warning!(
+                    CAT,
+                    imp = imp,
+                    "{property} was set on a child of '{}', which is not the codec any more",
+                    self.text
+                );
+                return;
+            }
+            children.note(Setting {
+                part: self.part,
+                property: property.to_owned(),
+                value: value.clone(),
+            });
+        }
         let (part, property) = (self.part, property.to_owned());
         let set = move |session: &mut HostedSession, lane: &_| {
             session.set_property(lane, part, &property, &value);
@@ -169,6 +185,9 @@ impl Values for OfPart {
     fn get(&self, property: &str) -> Option<String> {
         let element = self.element.upgrade()?;
         let imp = element.imp();
+        if imp.state().children.text != self.text {
+            return None;
+        }
         let (part, name) = (self.part, property.to_owned());
         let asked = imp.supervision().ask(imp, BOUND, move |session, lane| {
             session.property(lane, part, &name)

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Queries of the pipeline. They are put to the chain on its worker, for a limited time;
-//! what is answered when the chain is busy for longer, or wedged, is said here:
+//! Queries of the pipeline. They are put to the chain on its worker, for a limited time,
+//! which is shorter while the chain itself waits for the pipeline. If the chain is busy
+//! for longer, or wedged, the answer is:
 //!
 //! | query | answer without the chain |
 //! |---|---|
 //! | CAPS, ACCEPT_CAPS from upstream | by the template of the chain's first pad |
 //! | CAPS, ACCEPT_CAPS from downstream | by the caps in force, or the template of its last pad |
-//! | LATENCY | upstream's, and what the chain said last: the chain is never asked |
-//! | ALLOCATION | none: upstream uses its own memory |
+//! | LATENCY | upstream's, and what the chain added when it was measured last: the chain is never asked |
+//! | ALLOCATION | none: upstream uses memory of its own |
 //! | DRAIN | not handled |
 //! | others from downstream | upstream's; it is asked first |
 //! | others from upstream | downstream's |
@@ -22,9 +23,13 @@ use gst::{QueryRef, QueryViewMut};
 
 use super::imp::CodecWatch;
 
-/// The longest that a query waits for the chain. A codec answers at once when its call
-/// in progress has returned.
-const BOUND: Duration = Duration::from_secs(1);
+/// How long a query waits for the chain before it looks whether the chain waits for the
+/// pipeline around it: for downstream, which in a paused pipeline takes nothing until it
+/// plays, or for the answer to a query of its own. Then who asks may be the one that it
+/// waits for, as when two of these elements stand side by side and each asks the other.
+const ATTEMPT: Duration = Duration::from_millis(100);
+/// How often, if it does not: a codec answers when its call in progress has returned.
+const ATTEMPTS: u32 = 10;
 /// How many buffers of a pool the element holds at most between upstream and the chain:
 /// its inputs that wait, the one that is submitted, and the one that the chain has.
 const HELD: u32 = <HostedSession as codecwatch_supervisor::Session>::QUEUE as u32 + 2;
@@ -60,17 +65,22 @@ pub(super) fn from_downstream(imp: &CodecWatch, pad: &gst::Pad, query: &mut Quer
 
 /// Puts a query to the chain as soon as its call in progress has returned.
 fn asked(imp: &CodecWatch, from_src: bool, query: &mut QueryRef) -> bool {
-    let question = relay::question(query);
-    let answered = imp.supervision().ask(imp, BOUND, move |session, lane| {
-        session.query(lane, from_src, question)
-    });
-    match answered.flatten() {
-        Some(answered) => {
-            relay::answer(&answered, query);
-            true
+    for _ in 0..ATTEMPTS {
+        let question = relay::question(query);
+        let answered = imp.supervision().ask(imp, ATTEMPT, move |session, lane| {
+            session.query(lane, from_src, question)
+        });
+        match answered {
+            Some(Some(answered)) => {
+                relay::answer(&answered, query, 0);
+                return true;
+            }
+            Some(None) => return false,
+            None if imp.supervision().is_blocked() => return false,
+            None => {}
         }
-        None => false,
     }
+    false
 }
 
 /// Puts a query to the chain after the buffers and events before it.
@@ -82,11 +92,7 @@ fn in_order(imp: &CodecWatch, query: &mut QueryRef) -> bool {
     let Some(answered) = answered.flatten() else {
         return false;
     };
-    if let gst::QueryView::Allocation(answered) = answered.view() {
-        relay::copy_allocation(answered, query, HELD);
-    } else {
-        relay::answer(&answered, query);
-    }
+    relay::answer(&answered, query, HELD);
     true
 }
 
@@ -119,7 +125,23 @@ fn latency(imp: &CodecWatch, query: &mut gst::query::Latency) -> bool {
     let (live, least, most) = upstream.result();
     let chain = imp.supervision().facts::<Facts>();
     let chain = chain.as_deref().copied().unwrap_or_default();
-    let most = most.and_then(|most| Some(most + chain.most_latency?));
-    query.set(live, least + chain.least_latency, most);
+    let most = most.and_then(|most| Some(most.saturating_add(chain.most_latency?)));
+    query.set(live, least.saturating_add(chain.least_latency), most);
     true
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_documentation_shows_the_table() {
+        let row = |line: &str| line.strip_prefix("//! |").map(|rest| format!("|{rest}"));
+        let rows = include_str!("queries.rs").lines().filter_map(row);
+        let table: Vec<_> = rows.collect();
+        let page = include_str!("../../../../docs/ELEMENTS.md");
+        assert!(table.len() > 5);
+        assert!(
+            page.contains(&table.join("\n")),
+            "ELEMENTS.md has another table"
+        );
+    }
 }
