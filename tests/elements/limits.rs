@@ -13,7 +13,7 @@ const YEAR: u64 = 365 * 24 * 3600 * SECOND;
 
 /// A pipeline of each element, 25 frames per second, the first at `start`; what
 /// comes before the element is called `upstream`.
-fn pipelines(frames: u64, start: u64, properties: &str) -> [gst::Pipeline; 3] {
+fn pipelines(frames: u64, start: u64, properties: &str) -> [gst::Pipeline; 4] {
     let source = format!(
         "videotestsrc num-buffers={frames} timestamp-offset={start} \
          ! video/x-raw,width=128,height=96,framerate=25/1"
@@ -23,6 +23,7 @@ fn pipelines(frames: u64, start: u64, properties: &str) -> [gst::Pipeline; 3] {
         format!("{source} ! identity name=upstream ! {encoder} {properties}"),
         format!("{source} ! identity name=upstream ! memorywatchenc {properties}"),
         format!("{source} ! {encoder} ! identity name=upstream ! dav1dwatchdec {properties}"),
+        format!("{source} ! identity name=upstream ! codecwatch codec=videoconvert {properties}"),
     ]
     .map(|description| pipeline(&description))
 }

@@ -5,6 +5,8 @@
 mod children;
 mod codecs;
 mod deadlocks;
+mod ends;
+mod events_in_force;
 mod faults;
 mod identity;
 mod record;

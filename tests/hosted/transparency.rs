@@ -141,6 +141,31 @@ fn a_context_that_the_application_sets_when_asked_reaches_an_inner_element() {
 }
 
 #[test]
+fn a_context_and_a_clock_that_come_later_reach_an_inner_element() {
+    support::init();
+    gstwedge::plugin_register_static().unwrap();
+    let rig = Rig::hosted("wedge");
+    rig.settle_open();
+    let text = |property: &str| {
+        let proxy = rig
+            .element
+            .clone()
+            .dynamic_cast::<gst::ChildProxy>()
+            .unwrap();
+        proxy.child_property::<Option<String>>(property)
+    };
+    rig.element
+        .set_context(&gst::Context::new("a.later.context", true));
+    assert_eq!(text("codec::context").as_deref(), Some("a.later.context"));
+    assert_eq!(text("codec::clock"), None);
+    rig.element.set_state(gst::State::Paused).unwrap();
+    let clock = gst::SystemClock::obtain();
+    rig.element.set_clock(Some(&clock)).unwrap();
+    rig.element.set_state(gst::State::Playing).unwrap();
+    assert_eq!(text("codec::clock").as_deref(), Some(clock.name().as_str()));
+}
+
+#[test]
 fn without_a_context_an_inner_element_goes_on_without() {
     let items = input();
     let rig = hosted("wedge at=chain number=3 how=need-context");

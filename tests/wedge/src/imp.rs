@@ -30,6 +30,8 @@ pub struct Wedge {
     sink: gst::Pad,
     src: gst::Pad,
     settings: Mutex<Settings>,
+    /// The type of the context that was set last.
+    context: Mutex<String>,
     passed: AtomicU32,
 }
 
@@ -157,6 +159,7 @@ impl ObjectSubclass for Wedge {
             sink,
             src,
             settings: Mutex::default(),
+            context: Mutex::default(),
             passed: AtomicU32::new(0),
         }
     }
@@ -173,6 +176,10 @@ impl ObjectImpl for Wedge {
                 text("kind"),
                 number("number"),
                 number("time"),
+                glib::ParamSpecString::builder("context")
+                    .read_only()
+                    .build(),
+                glib::ParamSpecString::builder("clock").read_only().build(),
             ]
         });
         &SPECS
@@ -196,6 +203,11 @@ impl ObjectImpl for Wedge {
             "how" => settings.how.to_value(),
             "kind" => settings.kind.to_value(),
             "number" => settings.number.to_value(),
+            "context" => self.context.lock().unwrap().to_value(),
+            "clock" => {
+                let clock = self.obj().clock();
+                clock.map(|clock| clock.name().to_string()).to_value()
+            }
             _ => settings.time.to_value(),
         }
     }
@@ -241,6 +253,11 @@ impl ElementImpl for Wedge {
             .to_vec()
         });
         &TEMPLATES
+    }
+
+    fn set_context(&self, context: &gst::Context) {
+        *self.context.lock().unwrap() = context.context_type().to_owned();
+        self.parent_set_context(context);
     }
 
     fn change_state(
