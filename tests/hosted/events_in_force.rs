@@ -78,11 +78,8 @@ fn those_that_a_flush_drops_before_the_chain_reach_it() {
     script.extend_from_slice(&others[first_buffer(&others)..]);
     let records = rig.play_on(&script);
     assert!(rig.errors().is_empty());
-    let caps = records.iter().rev().map(|record| format!("{record:?}"));
-    let caps = caps
-        .filter(|text| text.starts_with("caps:"))
-        .next()
-        .unwrap();
+    let mut texts = records.iter().rev().map(|record| format!("{record:?}"));
+    let caps = texts.find(|text| text.starts_with("caps:")).unwrap();
     assert!(caps.contains("width=(int)32"), "{caps}");
     assert_eq!(place(&records, "eos"), Some(records.len() - 1));
 }
