@@ -153,3 +153,106 @@ fn what_was_skipped_is_told_at_the_end_if_no_key_frame_comes() {
     let skipped = skipped.unwrap_or_else(|| panic!("{messages:?}"));
     assert_eq!(skipped.get("buffers"), Ok(3_u64), "{skipped}");
 }
+
+fn custom(name: &str) -> Item {
+    Item::Event(gst::event::CustomDownstream::new(
+        gst::Structure::new_empty(name),
+    ))
+}
+
+/// The places of the events with these names among what came out.
+fn places(rig: &Rig, names: &[&str]) -> Vec<Option<usize>> {
+    let out = rig.out.lock().unwrap();
+    let place = |name: &&str| {
+        let mut found = out.iter().enumerate().filter(|(_, record)| match record {
+            Record::Event(text) => text.contains(*name),
+            _ => false,
+        });
+        let first = found.next().map(|(at, _)| at);
+        assert_eq!(found.next(), None, "{name} came twice");
+        first
+    };
+    names.iter().map(place).collect()
+}
+
+/// The events up to the first buffer, and its place.
+fn beginning(items: &[Item]) -> (Vec<Item>, usize) {
+    let is_buffer = |item: &Item| matches!(item, Item::Buffer(_));
+    let first = items.iter().position(is_buffer).unwrap();
+    (items[..first].to_vec(), first)
+}
+
+#[test]
+fn events_that_waited_for_a_chain_which_hung_come_out_of_the_next_one() {
+    let items = input();
+    let (mut script, first) = beginning(&items);
+    let rig = decoder("sleep", 10);
+    // The eleventh hangs; what follows waits.
+    script.extend_from_slice(&items[first..first + 11]);
+    let sticky = gst::Structure::new_empty("waited-sticky");
+    let sticky = Item::Event(gst::event::CustomDownstreamSticky::new(sticky));
+    script.extend([custom("waited-first"), sticky, custom("waited-second")]);
+    script.extend_from_slice(&items[first + 11..first + 18]);
+    script.push(Item::Event(gst::event::Eos::new()));
+    rig.play_on(&script);
+    let messages = element_messages(&rig);
+    assert!(
+        messages
+            .iter()
+            .any(|message| message.name() == "codecwatch-restarted"),
+        "{messages:?}"
+    );
+    let places = places(&rig, &["waited-first", "waited-second", "waited-sticky"]);
+    assert!(places[2].is_some(), "{places:?}");
+    assert!(places[0].is_some() && places[0] < places[1], "{places:?}");
+    // They were in the stream before the buffers of the next chain.
+    let out = rig.out.lock().unwrap();
+    let after = &out[places[1].unwrap()..];
+    let buffers = after
+        .iter()
+        .filter(|record| matches!(record, Record::Buffer { .. }));
+    assert_eq!(buffers.count(), 2, "{out:?}");
+}
+
+#[test]
+fn events_that_waited_for_the_last_chain_come_before_the_end() {
+    let items = input();
+    let (mut script, first) = beginning(&items);
+    let rig = decoder("sleep", 10);
+    script.extend_from_slice(&items[first..first + 11]);
+    script.push(custom("waited-last"));
+    script.push(Item::Event(gst::event::Eos::new()));
+    rig.play_on(&script);
+    let places = places(&rig, &["waited-last", "eos"]);
+    assert!(places[0].is_some() && places[0] < places[1], "{places:?}");
+}
+
+#[test]
+fn events_that_waited_for_a_chain_which_hung_are_dropped_by_a_flush() {
+    let items = input();
+    let (mut script, first) = beginning(&items);
+    let rig = decoder("sleep", 10);
+    script.extend_from_slice(&items[first..first + 11]);
+    script.push(custom("flushed"));
+    // Returns when the element has restarted, and begins no other chain.
+    script.push(Item::Event(
+        gst::event::Gap::builder(gst::ClockTime::ZERO).build(),
+    ));
+    rig.play_on(&script);
+    let restarted = rig.bus.timed_pop_filtered(
+        gst::ClockTime::from_seconds(30),
+        &[gst::MessageType::Element],
+    );
+    assert!(restarted.is_some());
+    let flush = [
+        Item::Event(gst::event::FlushStart::new()),
+        Item::Event(gst::event::FlushStop::new(true)),
+    ];
+    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    rig.play_on(&flush);
+    rig.play_on(&[Item::Event(gst::event::Segment::new(&segment))]);
+    rig.play_on(&items[first..first + 3]);
+    rig.play_on(&[Item::Event(gst::event::Eos::new())]);
+    let places = places(&rig, &["flushed", "eos"]);
+    assert!(places[0].is_none() && places[1].is_some(), "{places:?}");
+}

@@ -78,6 +78,10 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let element = imp.obj();
         let element = element.upcast_ref::<gst::Element>();
         if let Some(lost) = lost {
+            // Before the message, for which the start of the next session waits.
+            let mut waited = run.take_untaken();
+            waited.retain(|input| imp.survives_restart(input));
+            self.lock().carry(lost.place, waited);
             // Before the message: its receiver may read the ledger.
             if let Some(fault) = outcome.fault() {
                 ledger().change(&fault.library, Change::Restarted);

@@ -36,6 +36,8 @@ pub(crate) struct Lost {
     pub(crate) ids: Vec<u32>,
     /// The earliest and the latest presentation time, if any frame has one.
     pub(crate) pts: Option<(gst::ClockTime, gst::ClockTime)>,
+    /// Their session's place in line.
+    pub(crate) place: usize,
 }
 
 /// One session in line.
@@ -60,6 +62,9 @@ pub(crate) struct Line<I, O> {
     /// The run that `stats` describes if none is in line.
     latest: Option<Run<I, O>>,
     pub(crate) restarts: Restarts,
+    /// Inputs that only waited for a session which was given up: the first of the next
+    /// one.
+    carried: Vec<I>,
     /// Frames were lost before the first output of the next session.
     discont: bool,
     /// The session whose output is being delivered.
@@ -82,6 +87,7 @@ impl<I, O> Default for Line<I, O> {
             failure: Failure::None,
             latest: None,
             restarts: Restarts::default(),
+            carried: Vec::new(),
             discont: false,
             delivering: None,
             posting: false,
@@ -207,6 +213,7 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
 
     /// Appends a session to the line.
     pub(crate) fn enter(&mut self, run: Run<I, O>) {
+        run.submit_first(std::mem::take(&mut self.carried));
         self.sessions.push_back(InLine {
             run,
             frames: BTreeMap::new(),
@@ -239,7 +246,22 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         Lost {
             ids: frames.keys().copied().collect(),
             pts: times().min().zip(times().max()),
+            place: at,
         }
+    }
+
+    /// Passes on inputs that only waited for the session that was lost at this place:
+    /// to the session that has moved up there, or else to the next one.
+    pub(crate) fn carry(&mut self, place: usize, inputs: Vec<I>) {
+        match self.sessions.get(place) {
+            Some(session) => session.run.submit_first(inputs),
+            None => self.carried.extend(inputs),
+        }
+    }
+
+    /// The inputs for which no session came.
+    pub(crate) fn take_carried(&mut self) -> Vec<I> {
+        std::mem::take(&mut self.carried)
     }
 
     /// Takes every session out of the line.

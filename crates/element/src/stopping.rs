@@ -74,6 +74,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         // Running time restarts.
         self.length().restart();
         drop(self.take_lost());
+        drop(self.take_carried());
         let goes_on = {
             let mut line = self.lock();
             line.flushing = false;

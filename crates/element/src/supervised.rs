@@ -83,6 +83,12 @@ pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Sen
     /// The id of an input's frame, as submitted. `None` if it has none.
     fn frame_in(input: &Self::Input) -> Option<u32>;
 
+    /// Whether an input that only waited for a session which was given up goes to the
+    /// next one: what carries no frame, such as an event. Frames are lost, and reported.
+    fn survives_restart(&self, input: &Self::Input) -> bool {
+        Self::frame_in(input).is_none()
+    }
+
     /// The ids of the frames that an output settles, as submitted; usually one.
     fn frames_of(output: &Self::Output) -> impl IntoIterator<Item = u32>;
 

@@ -143,6 +143,12 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         std::mem::take(&mut *self.lost.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Takes the inputs that [survived](crate::Supervised::survives_restart) a session
+    /// after which none came. To be called when the stream has ended.
+    pub fn take_carried(&self) -> Vec<I> {
+        self.lock().take_carried()
+    }
+
     /// How many sessions were given up for another one since the element left READY.
     /// A session that takes over after one of these sees it counted.
     pub fn restarts(&self) -> u32 {

@@ -176,7 +176,7 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
                 state.stuck_close = Some(Box::new(fault));
             }
         }
-        let left = state.take_inbox(now());
+        let left = state.release_inbox(now());
         let hook = state.kill_hook.take();
         self.wake_all();
         if state.in_retirement {

@@ -39,6 +39,10 @@ impl<I, O> Command<I, O> {
         }
     }
 
+    pub(crate) fn is_input(&self) -> bool {
+        matches!(self, Command::Input(..))
+    }
+
     pub(crate) fn is_flush(&self) -> bool {
         matches!(self, Command::Flush)
     }
@@ -136,6 +140,18 @@ impl<I, O> State<I, O> {
     pub(crate) fn take_inbox(&mut self, now: Instant) -> VecDeque<Command<I, O>> {
         self.machine.handle(now, Event::InboxDropped);
         std::mem::take(&mut self.inbox)
+    }
+
+    /// The worker takes nothing more. The inputs of a run that ended with a fault stay
+    /// for [`Run::take_untaken`]; the caller must drop the rest without the lock.
+    pub(crate) fn release_inbox(&mut self, now: Instant) -> VecDeque<Command<I, O>> {
+        let all = self.take_inbox(now);
+        if self.closing || self.outcome.as_ref().and_then(Outcome::fault).is_none() {
+            return all;
+        }
+        let (inputs, rest) = all.into_iter().partition(Command::is_input);
+        self.inbox = inputs;
+        rest
     }
 
     /// Empties both queues. The caller must drop the result without the lock.

@@ -31,9 +31,9 @@ pub(crate) fn work<C: Codec>(
     // must end in any case.
     let ended = guarded(|| live(codec, shared, &lane, options));
     shared.lane_ended(ended);
-    // Drops unprocessed commands: inputs of a session that failed, or a flush that came
-    // during the last drain. No more follow.
-    let left = shared.lock().take_inbox(now());
+    // Drops unprocessed commands, such as a flush that came during the last drain. No
+    // more follow.
+    let left = shared.lock().release_inbox(now());
     drop(left);
 }
 

@@ -21,7 +21,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
             return;
         }
         if state.closed() {
-            if !state.outbox.is_empty() {
+            if !(state.outbox.is_empty() && state.inbox.is_empty()) {
                 // Outputs from before its end are dropped, so waits for their delivery
                 // must end.
                 state.closing = true;

@@ -2,6 +2,7 @@
 //! Queues inputs for the worker of a run.
 
 use super::{Run, WaitResult};
+use crate::clock::now;
 use crate::machine::Event;
 use crate::outcome::Outcome;
 use crate::state::{Command, State};
@@ -49,6 +50,46 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         }
         self.push(&mut state, Command::Input(input, amount));
         Ok(())
+    }
+
+    /// Submits inputs that go before all that wait, even without room. A session that
+    /// takes no input drops them.
+    pub fn submit_first(&self, inputs: Vec<I>) {
+        let inputs = inputs.into_iter().map(|input| {
+            let amount = (self.shared.weigh)(&input);
+            (input, amount)
+        });
+        let inputs: Vec<_> = inputs.collect();
+        let mut state = self.shared.lock();
+        if !state.takes_input() {
+            drop(state);
+            drop(inputs);
+            return;
+        }
+        for (input, amount) in inputs.into_iter().rev() {
+            state.inbox.push_front(Command::Input(input, amount));
+            self.shared.note(&mut state, Event::Submitted { amount });
+        }
+        self.shared.command.notify_all();
+    }
+
+    /// The inputs that a run which ended with a fault had not passed to its codec, in
+    /// order. Those of another run, or of one that was requested to close, are none.
+    pub fn take_untaken(&self) -> Vec<I> {
+        let (inputs, rest) = {
+            let mut state = self.shared.lock();
+            if state.outcome.as_ref().and_then(Outcome::fault).is_none() {
+                return Vec::new();
+            }
+            let rest = state.release_inbox(now());
+            (std::mem::take(&mut state.inbox), rest)
+        };
+        drop(rest);
+        let inputs = inputs.into_iter().filter_map(|command| match command {
+            Command::Input(input, _) => Some(input),
+            _ => None,
+        });
+        inputs.collect()
     }
 
     /// Queues a command, an input or another, and wakes the worker.

@@ -175,3 +175,16 @@ fn a_drain_of_a_run_that_failed_has_failed_also_when_it_is_told_to_close_first()
     sink.returns();
     let _ = close(&run);
 }
+
+#[test]
+fn what_waited_for_a_codec_that_failed_can_be_taken_once_in_order() {
+    let fake = Fake::new("f-untaken").with(Call::Open, 1, Fault::Fail);
+    let run = start(&fake, AMPLE);
+    // They wait for the open, or find it failed.
+    let taken = (0..3)
+        .take_while(|frame| run.submit(*frame).is_ok())
+        .count() as u32;
+    eventually("it failed", || outcome(&run).is_some());
+    assert_eq!(run.take_untaken(), (0..taken).collect::<Vec<_>>());
+    assert_eq!(run.take_untaken(), []);
+}

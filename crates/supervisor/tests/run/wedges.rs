@@ -224,3 +224,49 @@ fn the_leak_budget_refuses_before_anything_is_opened() {
     eventually("reclaimed", || account("w-leak") == (2, 2));
     let _ = close(&try_start(&healthy, limited(1)).unwrap());
 }
+
+#[test]
+fn what_waited_for_a_codec_that_hangs_can_be_taken_once_in_order() {
+    let fake = Fake::new("w-untaken").with(Call::Send, 1, Fault::Hang);
+    let run = start(&fake, SHORT);
+    let sink = Sink::of(&run);
+    feed(&run, 0..20);
+    sink.returns();
+    wedge(&run);
+    // The first hangs. The others wait: two at least, for which there was room with it.
+    let untaken = run.take_untaken();
+    assert!(untaken.len() >= 2, "{untaken:?}");
+    assert!(
+        untaken.iter().copied().eq(1..=untaken.len() as u32),
+        "{untaken:?}"
+    );
+    assert_eq!(run.take_untaken(), []);
+    fake.gate.open();
+}
+
+#[test]
+fn nothing_is_left_to_take_of_a_codec_that_hung_and_was_closed() {
+    let fake = Fake::new("w-dropped").with(Call::Send, 1, Fault::Hang);
+    let run = start(&fake, SHORT);
+    let sink = Sink::of(&run);
+    feed(&run, 0..20);
+    sink.returns();
+    wedge(&run);
+    run.request_close();
+    assert_eq!(run.take_untaken(), []);
+    fake.gate.open();
+}
+
+#[test]
+fn inputs_that_go_first_go_before_those_that_wait() {
+    let fake = Fake::new("w-first").with(Call::Open, 1, Fault::Hang);
+    let run = start(&fake, AMPLE);
+    let sink = Sink::of(&run);
+    feed(&run, 0..3);
+    assert!(run.is_full());
+    run.submit_first(vec![10, 11]);
+    fake.gate.open();
+    assert_eq!(drain(&run, true), DrainResult::Complete);
+    sink.returns();
+    assert_eq!(sink.frames(), [10, 11, 0, 1, 2]);
+}

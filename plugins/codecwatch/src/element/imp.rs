@@ -253,6 +253,11 @@ impl Supervised for CodecWatch {
         }
     }
 
+    fn survives_restart(&self, input: &Input) -> bool {
+        // Those that are in force are sent to each session.
+        matches!(input, Input::Event(event) if !event.is_sticky())
+    }
+
     fn frames_of(output: &Output) -> impl IntoIterator<Item = u32> {
         output.frames().iter().copied()
     }

@@ -96,6 +96,7 @@ fn forward(imp: &CodecWatch, event: gst::Event) -> Flow {
         }
         EventView::Eos(_) => {
             messages::post_skipped(imp);
+            push_carried(imp);
             return passed(imp.src.push_event(event));
         }
         EventView::Segment(segment) => imp.state().segment = segment.segment().clone(),
@@ -107,6 +108,16 @@ fn forward(imp: &CodecWatch, event: gst::Event) -> Flow {
         // It is on its way; the answer to an earlier buffer goes with the next one.
         Ok(_) | Err(SubmitError::Downstream(_)) => Ok(FlowSuccess::Ok),
         Err(SubmitError::NotTaken(flow)) => Err(flow),
+    }
+}
+
+/// Events that waited for a session which was given up, after which none came: without
+/// a chain, they go downstream as they are.
+fn push_carried(imp: &CodecWatch) {
+    for input in imp.supervision().take_carried() {
+        if let Input::Event(event) = input {
+            imp.src.push_event(event);
+        }
     }
 }
 
