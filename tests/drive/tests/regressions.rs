@@ -342,3 +342,17 @@ fn a_close_after_a_flush_is_judged_without_another_input() {
         assert!(stuck.at < life.stops[0].at - 0.1, "{life:#?}");
     }
 }
+
+/// New caps drained in a paused pipeline, and FLUSH_STOP alone, ordered behind them, was
+/// waited for.
+#[test]
+fn a_flush_stop_behind_new_caps_of_a_paused_pipeline_is_left_out() {
+    let life = act(&format!(
+        "dav1dwatchdec non-live queue=2 {BUDGETS} \
+         : play push:3 settle pause push:4 caps key push:1 idle:300 flush-stop \
+         play push:11 eos await-end null"
+    ));
+    assert!(life.vain.is_empty(), "{life:#?}");
+    assert!(life.flush_stopped_in.is_none(), "{life:#?}");
+    assert!(life.eos(), "{life:#?}");
+}

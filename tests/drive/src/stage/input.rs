@@ -15,7 +15,7 @@ const QUIET: u32 = 10;
 
 /// Whether nothing more comes of a session with this verdict. That holds for one that
 /// was given up, too, which `stats` shows until an input begins the next.
-fn owes_nothing(verdict: &str) -> bool {
+pub(super) fn owes_nothing(verdict: &str) -> bool {
     matches!(verdict, "idle" | "backpressured" | "wedged")
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use gst::prelude::*;
 
+use super::input::owes_nothing;
 use super::watch::now;
 use super::{Stage, UNDER_WAY, wait};
 
@@ -28,6 +29,9 @@ impl Stage<'_> {
     /// FLUSH_STOP alone, as an element upstream would send it: it is ordered with
     /// the buffers, and the segment comes again after it.
     pub(super) fn flush_stop(&mut self) -> bool {
+        if self.waits_for_a_paused_sink() {
+            return true;
+        }
         let took = self.between_two_inputs(|pad| {
             let began = Instant::now();
             pad.send_event(gst::event::FlushStop::new(false));
@@ -47,6 +51,20 @@ impl Stage<'_> {
         let longest = &mut self.watch.seen().life.flush_stopped_in;
         *longest = Some(longest.unwrap_or(0.0).max(took));
         true
+    }
+
+    /// Whether the last input has not returned because the pipeline is paused: new caps,
+    /// which drain what goes before them. Nobody upstream could send anything then.
+    fn waits_for_a_paused_sink(&self) -> bool {
+        if self.pipeline.current_state() == gst::State::Playing {
+            return false;
+        }
+        let idle = self.between_two_inputs(|_| ());
+        if idle.recv_timeout(UNDER_WAY).is_ok() {
+            return false;
+        }
+        let stats = self.codec.property::<gst::Structure>("stats");
+        stats.get::<&str>("verdict").is_ok_and(owes_nothing)
     }
 
     /// Whatever was given has been answered, EOS too.
