@@ -60,6 +60,14 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         run.is_some_and(|run| run.notify(notification))
     }
 
+    /// Enters that session's codec beside its worker; see
+    /// [`Run::beside`](codecwatch_supervisor::Run::beside). False if that is not
+    /// possible, and on the output task, for which the codec may be waiting.
+    pub fn beside(&self, name: &str, body: impl FnOnce(&Lane<O>) + Send + 'static) -> bool {
+        !output_task::is_this_thread(self)
+            && self.taking().is_some_and(|run| run.beside(name, body))
+    }
+
     /// Whether that session waits for something outside, which may in turn wait for it;
     /// see [`Run::is_blocked`](codecwatch_supervisor::Run::is_blocked).
     pub fn is_blocked(&self) -> bool {

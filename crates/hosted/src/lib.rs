@@ -13,6 +13,7 @@ mod bus;
 mod chain;
 mod check;
 mod description;
+mod entrance;
 mod in_flight;
 mod io;
 mod key_frame;
@@ -25,6 +26,7 @@ mod session;
 
 pub use check::{Chain, CheckError, Kind, check};
 pub use description::{Description, Part, SyntaxError};
+pub use entrance::Entrance;
 pub use io::{Content, Input, LeftOut, Output, PendingQuery, Posted, Report};
 pub use mirror::{Mirror, Values};
 pub use outside::Outside;

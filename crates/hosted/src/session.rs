@@ -14,6 +14,7 @@ use gst::{FlowError, FlowSuccess};
 
 use crate::chain::Elements;
 use crate::description::Description;
+use crate::entrance::Entrance;
 use crate::io::{Content, EventOutput, Input, LeftOut, Output, Posted, Report};
 use crate::link::Link;
 use crate::{Outside, key_frame, relay};
@@ -33,6 +34,8 @@ pub struct Hosted {
     pub in_force: Vec<gst::Event>,
     /// The pipeline around it.
     pub outside: Arc<dyn Outside>,
+    /// Leads into the chain once it is open.
+    pub entrance: Arc<Entrance>,
 }
 
 impl std::fmt::Debug for Hosted {
@@ -56,6 +59,7 @@ pub struct Facts {
 pub struct HostedSession {
     elements: Elements,
     link: Arc<Link>,
+    entrance: Arc<Entrance>,
     most_inside: Option<usize>,
     /// The name of the call that pushes a buffer.
     chain_call: Name,
@@ -97,7 +101,9 @@ impl Codec for Hosted {
             elements.stop(lane);
             return Err(error);
         }
+        self.entrance.open(&elements.collector, &elements.last);
         let mut session = HostedSession {
+            entrance: self.entrance,
             chain_call: format!("{}: chain", elements.first).into(),
             elements,
             link,
@@ -324,8 +330,7 @@ impl HostedSession {
 
     /// Sends an event of downstream into the chain.
     pub fn upstream_event(&mut self, lane: &Lane<Output>, event: gst::Event) -> bool {
-        let name = format!("{}: {} event", self.elements.last, event.type_().name());
-        lane.call(name, || self.elements.collector.push_event(event))
+        self.entrance.send(lane, event)
     }
 
     /// Sends the events in force again before the next input: a flush may have dropped

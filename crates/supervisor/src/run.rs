@@ -4,6 +4,7 @@
 mod admission;
 mod answers;
 mod asking;
+mod beside;
 mod closing;
 mod drain_and_flush;
 mod fetching;

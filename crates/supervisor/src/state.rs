@@ -100,6 +100,9 @@ pub(crate) struct State<I, O> {
     /// Lanes alive, the worker included.
     pub(crate) lanes: usize,
     pub(crate) lanes_begun: usize,
+    /// The lanes of [`Run::beside`]: those that are in use, and those that were.
+    pub(crate) side_lanes_busy: usize,
+    pub(crate) side_lanes_free: Vec<usize>,
     /// The witness of the session's work. Set when the native open begins: from then on
     /// resources can leak.
     pub(crate) witness: Option<Arc<dyn Witness>>,
@@ -260,6 +263,8 @@ impl<I, O> Shared<I, O> {
                 drains_void: 0,
                 lanes: 1,
                 lanes_begun: 1,
+                side_lanes_busy: 0,
+                side_lanes_free: Vec::new(),
                 witness: None,
                 sleeping: None,
             }),

@@ -9,6 +9,7 @@
 
 mod amounts;
 mod asking;
+mod beside;
 mod closing;
 mod completion;
 mod counters;

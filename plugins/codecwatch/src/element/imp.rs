@@ -4,7 +4,7 @@
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use codecwatch_element::{BaseClass, PadCaps, Role, Stored, Supervised, Supervision, properties};
-use codecwatch_hosted::{CheckError, Hosted, Input, Kind, Output, check};
+use codecwatch_hosted::{CheckError, Entrance, Hosted, Input, Kind, Output, check};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -227,8 +227,10 @@ impl Supervised for CodecWatch {
     }
 
     fn codec(&self) -> Option<Hosted> {
+        let entrance = Arc::new(Entrance::default());
         let (description, kind, after_restart) = {
             let mut state = self.state();
+            state.entrance = entrance.clone();
             let total = self.supervision.restarts();
             let before = std::mem::replace(&mut state.restarts, total);
             let chain = state.chain.clone()?;
@@ -243,6 +245,7 @@ impl Supervised for CodecWatch {
             from_key_frame: after_restart && kind == Kind::Decoder,
             in_force: self.events_in_force(),
             outside: Arc::new(Around(self.obj().downgrade())),
+            entrance,
         })
     }
 

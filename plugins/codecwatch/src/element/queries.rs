@@ -13,6 +13,7 @@
 //! | others from downstream | upstream's; it is asked first |
 //! | others from upstream | downstream's |
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use codecwatch_element::Supervised;
@@ -30,6 +31,8 @@ use super::imp::CodecWatch;
 const ATTEMPT: Duration = Duration::from_millis(100);
 /// How often, if it does not: a codec answers when its call in progress has returned.
 const ATTEMPTS: u32 = 10;
+/// The longest that a query waits beside the worker: as long as for the worker.
+const BESIDE: Duration = Duration::from_secs(1);
 /// How many buffers of a pool the element holds at most between upstream and the chain:
 /// its inputs that wait, the one that is submitted, and the one that the chain has.
 const HELD: u32 = <HostedSession as codecwatch_supervisor::Session>::QUEUE as u32 + 2;
@@ -76,11 +79,30 @@ fn asked(imp: &CodecWatch, from_src: bool, query: &mut QueryRef) -> bool {
                 return true;
             }
             Some(None) => return false,
-            None if imp.supervision().is_blocked() => return false,
+            None if imp.supervision().is_blocked() => {
+                return from_src && asked_beside(imp, query);
+            }
             None => {}
         }
     }
     false
+}
+
+/// Puts a query from downstream to the chain beside its worker, which waits for
+/// downstream.
+fn asked_beside(imp: &CodecWatch, query: &mut QueryRef) -> bool {
+    let entrance = imp.state().entrance.clone();
+    let question = relay::question(query);
+    let (sender, answer) = mpsc::channel();
+    imp.supervision().beside("query", move |lane| {
+        // Nobody waits any more if it came late.
+        let _ = sender.send(entrance.query(lane, question));
+    });
+    let Ok(Some(answered)) = answer.recv_timeout(BESIDE) else {
+        return false;
+    };
+    relay::answer(&answered, query, 0);
+    true
 }
 
 /// Puts a query to the chain after the buffers and events before it.

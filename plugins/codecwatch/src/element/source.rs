@@ -16,8 +16,6 @@ use super::{messages, queries};
 /// The longest that a seek waits for the chain. Only parsers seek by themselves, by
 /// asking upstream for bytes.
 const SEEK: Duration = Duration::from_secs(5);
-/// The longest that it waits further when upstream has flushed.
-const FLUSHED_SEEK: Duration = Duration::from_secs(1);
 
 /// The pad, which hands everything to the element.
 pub(super) fn pad(template: Option<gst::PadTemplate>) -> gst::Pad {
@@ -88,17 +86,14 @@ fn src_event(imp: &CodecWatch, event: gst::Event) -> bool {
     notified || imp.sink.push_event(event)
 }
 
+/// Beside the worker: in a paused pipeline that waits for downstream in an output.
 fn seek_in_chain(imp: &CodecWatch, event: gst::Event) -> bool {
-    let (sender, answer) = mpsc::channel();
-    let sought = imp.supervision().ask(imp, SEEK, move |session, lane| {
-        let sought = session.upstream_event(lane, event);
+    let entrance = imp.state().entrance.clone();
+    let (sender, sought) = mpsc::channel();
+    imp.supervision().beside("seek", move |lane| {
         // Nobody waits any more if it came late.
-        let _ = sender.send(sought);
-        sought
+        let _ = sender.send(entrance.send(lane, event));
     });
-    // The flush by which upstream begins the seek has ended the wait. If the chain has
-    // not got the event, the other end is gone.
-    sought
-        .or_else(|| answer.recv_timeout(FLUSHED_SEEK).ok())
-        .unwrap_or(false)
+    // If there is no session, the other end is gone.
+    sought.recv_timeout(SEEK).unwrap_or(false)
 }

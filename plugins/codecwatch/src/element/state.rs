@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use codecwatch_hosted::Chain;
+use codecwatch_hosted::{Chain, Entrance};
 
 use super::children::Children;
 use super::skipped::Skipped;
@@ -19,6 +19,8 @@ pub(super) struct State {
     /// The restarts before the session that takes input.
     pub(super) restarts: u32,
     pub(super) skipped: Skipped,
+    /// Leads into the chain that takes input.
+    pub(super) entrance: Arc<Entrance>,
     /// The elements of the chain as an application sees them.
     pub(super) children: Children,
 }
