@@ -111,6 +111,12 @@ pub trait ElementSettings: Clone + Default + Send + 'static {
 #[derive(Debug, Default)]
 pub struct Stored<S>(Mutex<S>);
 
+impl<S> From<S> for Stored<S> {
+    fn from(values: S) -> Self {
+        Self(Mutex::new(values))
+    }
+}
+
 impl<S: ElementSettings> Stored<S> {
     /// A copy of all current values.
     pub fn get(&self) -> S {

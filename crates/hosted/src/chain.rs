@@ -12,7 +12,7 @@ use crate::check::CheckError;
 use crate::description::Description;
 use crate::io::Output;
 use crate::link::Link;
-use crate::{bus, pads};
+use crate::{bus, pads, spec};
 
 /// The states that an element goes through until it plays.
 const STATES: [State; 4] = [State::Null, State::Ready, State::Paused, State::Playing];
@@ -170,7 +170,7 @@ impl Elements {
         element.find_property(property)?;
         let name = format!("{}: get {property}", element.name());
         let value = lane.call(name, || element.property_value(property));
-        value.serialize().ok().map(Into::into)
+        spec::text_if_any(&value)
     }
 
     /// Gives the elements a context.

@@ -6,6 +6,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::description::{Description, Part, SyntaxError};
+use crate::originals;
 
 /// What is known of a chain before it exists.
 #[derive(Debug, Clone)]
@@ -117,7 +118,7 @@ pub fn check(text: &str) -> Result<Chain, CheckError> {
         let (mut sink, mut src) = (sink?, src?);
         let mut shown = part.factory.clone();
         for (name, value) in &part.properties {
-            let read = value_of(&factory, part, name, value)?;
+            let read = value_of_part(&factory, part, name, value)?;
             if part.is_filter()
                 && let Ok(caps) = read.get::<gst::Caps>()
             {
@@ -151,10 +152,11 @@ pub fn check(text: &str) -> Result<Chain, CheckError> {
 
 fn find(part: &Part) -> Result<gst::ElementFactory, CheckError> {
     let factory = part.factory.clone();
-    let Some(found) = gst::ElementFactory::find(&factory) else {
-        return Err(CheckError::Missing { factory });
-    };
-    found.load().map_err(|_| CheckError::NotLoaded { factory })
+    match originals::load(&factory) {
+        Ok(Some(loaded)) => Ok(loaded),
+        Ok(None) => Err(CheckError::Missing { factory }),
+        Err(_) => Err(CheckError::NotLoaded { factory }),
+    }
 }
 
 fn pad_caps(
@@ -182,30 +184,45 @@ fn pad_caps(
 }
 
 /// The value of a property, as its element takes it.
-fn value_of(
+fn value_of_part(
     factory: &gst::ElementFactory,
     part: &Part,
     property: &str,
     value: &str,
 ) -> Result<glib::Value, CheckError> {
-    let class = glib::Class::<gst::Element>::from_type(factory.element_type());
-    let spec = class.and_then(|class| class.find_property(property));
-    let settable = spec.filter(|spec| spec.flags().contains(glib::ParamFlags::WRITABLE));
-    let Some(spec) = settable else {
-        return Err(CheckError::Property {
-            factory: part.factory.clone(),
-            property: property.to_owned(),
-        });
-    };
-    let read = glib::Value::deserialize_with_pspec(value, &spec).ok();
-    // GLib would change it to the nearest that is valid.
-    let in_range = read.filter(|read| range(&spec, Some(read)).is_none_or(|range| range.contains));
-    in_range.ok_or_else(|| CheckError::Value {
+    let spec = spec_of(factory, part, property)?;
+    value_of(&spec, value).map_err(|wanted| CheckError::Value {
         factory: part.factory.clone(),
         property: property.to_owned(),
         value: value.to_owned(),
-        wanted: describe(&spec),
+        wanted,
     })
+}
+
+/// The spec of a property that can be set.
+fn spec_of(
+    factory: &gst::ElementFactory,
+    part: &Part,
+    property: &str,
+) -> Result<glib::ParamSpec, CheckError> {
+    let class = glib::Class::<gst::Element>::from_type(factory.element_type());
+    let spec = class.and_then(|class| class.find_property(property));
+    let settable = spec.filter(|spec| spec.flags().contains(glib::ParamFlags::WRITABLE));
+    settable.ok_or_else(|| CheckError::Property {
+        factory: part.factory.clone(),
+        property: property.to_owned(),
+    })
+}
+
+/// Reads the value of a property.
+///
+/// # Errors
+/// What the property takes instead, for a message.
+pub fn value_of(spec: &glib::ParamSpec, value: &str) -> Result<glib::Value, String> {
+    let read = glib::Value::deserialize_with_pspec(value, spec).ok();
+    // GLib would change it to the nearest that is valid.
+    let in_range = read.filter(|read| range(spec, Some(read)).is_none_or(|range| range.contains));
+    in_range.ok_or_else(|| describe(spec))
 }
 
 /// What a property takes, for a message.
@@ -260,12 +277,21 @@ impl Part {
     /// Creates the element and sets its properties.
     pub(crate) fn create(&self) -> Result<gst::Element, CheckError> {
         let factory = find(self)?;
-        let created = factory.create().build();
-        let element = created.map_err(|_| CheckError::NotLoaded {
+        let mut builder = factory.create();
+        let mut later = Vec::new();
+        for (name, text) in &self.properties {
+            let value = value_of_part(&factory, self, name, text)?;
+            let flags = spec_of(&factory, self, name)?.flags();
+            if flags.contains(glib::ParamFlags::CONSTRUCT_ONLY) {
+                builder = builder.property(name, value);
+            } else {
+                later.push((name, value));
+            }
+        }
+        let element = builder.build().map_err(|_| CheckError::NotLoaded {
             factory: self.factory.clone(),
         })?;
-        for (name, value) in &self.properties {
-            let value = value_of(&factory, self, name, value)?;
+        for (name, value) in later {
             element.set_property_from_value(name, &value);
         }
         Ok(element)
@@ -278,7 +304,7 @@ impl Part {
         property: &str,
         value: &str,
     ) -> Result<(), CheckError> {
-        let value = value_of(&find(self)?, self, property, value)?;
+        let value = value_of_part(&find(self)?, self, property, value)?;
         element.set_property_from_value(property, &value);
         Ok(())
     }

@@ -6,12 +6,13 @@
 //! opens the chain on its worker, which alone touches the elements from then on. The
 //! pipeline around it is seen through [`Outside`].
 //!
-//! Unsafe: one call in `relay` and the registration of a class in `mirror`, for which the
-//! bindings have no function.
+//! Unsafe: one call in `relay`, and classes that are defined at run time (`class`,
+//! `spec`), for which the bindings have no function.
 
 mod bus;
 mod chain;
 mod check;
+pub mod class;
 mod description;
 mod entrance;
 mod in_flight;
@@ -19,12 +20,14 @@ mod io;
 mod key_frame;
 mod link;
 mod mirror;
+pub mod originals;
 mod outside;
 mod pads;
 pub mod relay;
 mod session;
+pub mod spec;
 
-pub use check::{Chain, CheckError, Kind, check};
+pub use check::{Chain, CheckError, Kind, check, value_of};
 pub use description::{Description, Part, SyntaxError};
 pub use entrance::Entrance;
 pub use io::{Content, Input, LeftOut, Output, PendingQuery, Posted, Report};

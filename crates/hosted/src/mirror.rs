@@ -4,15 +4,16 @@
 //! Applications set an inner element's property on an object
 //! (`gst_child_proxy_set ("codec::bitrate")`), on any thread. So there is an object for
 //! each element of a chain, of a class with the same properties, which hands values on
-//! as text. The bindings define classes at compile time, and which elements are
-//! installed is known at run time: therefore the two unsafe calls here.
+//! as text.
 
 use std::sync::OnceLock;
 
 use gst::glib;
-use gst::glib::translate::{FromGlib, IntoGlib, ToGlibPtr};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
+
+use crate::class::{NewProperty, Subclass};
+use crate::spec;
 
 /// What the names of the classes begin with; the element's type follows.
 const CLASS: &str = "GstCodecwatchMirror+";
@@ -46,23 +47,14 @@ mod imp {
             let Some(values) = self.values.get() else {
                 return;
             };
-            match value.serialize() {
-                Ok(text) => values.set(spec.name(), text.into()),
-                Err(_) => glib::g_warning!(
-                    "codecwatch",
-                    "property '{}' has no text form, and is not set: it is a {}",
-                    spec.name(),
-                    spec.value_type()
-                ),
+            if let Some(text) = spec::text_of(value, spec) {
+                values.set(spec.name(), text);
             }
         }
 
         fn property(&self, _id: usize, spec: &glib::ParamSpec) -> glib::Value {
             let known = self.values.get().and_then(|values| values.get(spec.name()));
-            let spec = spec.redirect_target().unwrap_or_else(|| spec.clone());
-            known
-                .and_then(|text| glib::Value::deserialize_with_pspec(&text, &spec).ok())
-                .unwrap_or_else(|| spec.default_value().clone())
+            spec::value_from(known, spec)
         }
     }
 
@@ -89,87 +81,25 @@ impl Mirror {
 
 /// The class that mirrors an element's; registered when it is first asked for.
 fn class_of(element: glib::Type) -> Option<glib::Type> {
-    static REGISTERING: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _one_at_a_time = REGISTERING.lock();
     let name = format!("{CLASS}{}", element.name());
     if let Some(known) = glib::Type::from_name(&name) {
         return Some(known);
     }
-    let class = glib::Class::<gst::Element>::from_type(element)?;
-    let own = |spec: &glib::ParamSpec| !gst::Object::static_type().is_a(spec.owner_type());
-    let specs: Vec<_> = class
-        .list_properties()
-        .iter()
-        .filter(|spec| own(spec))
-        .cloned()
-        .collect();
-    let parent = Mirror::static_type();
-    let mut query = glib::gobject_ffi::GTypeQuery {
-        type_: 0,
-        type_name: std::ptr::null(),
-        class_size: 0,
-        instance_size: 0,
+    let specs = spec::properties_of(element)?;
+    let property = |(id, like): (u32, glib::ParamSpec)| NewProperty {
+        id,
+        name: like.name().to_owned(),
+        like,
     };
-    // SAFETY: the type is registered, and the query is written by this call alone.
-    unsafe { glib::gobject_ffi::g_type_query(parent.into_glib(), &mut query) };
-    // A class lives as long as the process.
-    let specs: &'static Vec<glib::ParamSpec> = Box::leak(Box::new(specs));
-    let info = glib::gobject_ffi::GTypeInfo {
-        class_size: u16::try_from(query.class_size).ok()?,
-        base_init: None,
-        base_finalize: None,
-        class_init: Some(install),
-        class_finalize: None,
-        class_data: std::ptr::from_ref(specs).cast(),
-        instance_size: u16::try_from(query.instance_size).ok()?,
-        n_preallocs: 0,
-        instance_init: None,
-        value_table: std::ptr::null(),
+    let class = Subclass {
+        name,
+        parent: Mirror::static_type(),
+        properties: (1..).zip(specs).map(property).collect(),
+        metadata: Vec::new(),
+        templates: Vec::new(),
+        interfaces: Vec::new(),
     };
-    // SAFETY: class and instance are as large as the parent's; `install` fits
-    // `class_data`, which lives for ever; the name is new (checked under the lock).
-    let registered = unsafe {
-        glib::gobject_ffi::g_type_register_static(
-            parent.into_glib(),
-            name.to_glib_none().0,
-            &info,
-            0,
-        )
-    };
-    // SAFETY: any value that GLib returns is a type, or 0, which is the invalid type.
-    let registered = unsafe { glib::Type::from_glib(registered) };
-    registered.is_valid().then_some(registered)
-}
-
-/// Installs the properties. Called by GLib once, with the class and `class_data`.
-///
-/// # Safety
-/// `class` is that of a type which `class_of` has registered, `data` its `class_data`.
-unsafe extern "C" fn install(class: glib::ffi::gpointer, data: glib::ffi::gpointer) {
-    // SAFETY: the class of any type but the first has a parent's, here that of `Mirror`.
-    let parent: *const glib::gobject_ffi::GObjectClass =
-        unsafe { glib::gobject_ffi::g_type_class_peek_parent(class) }.cast();
-    // SAFETY: see there; a class is not changed after its initialisation.
-    let parent = unsafe { &*parent };
-    let own = class.cast::<glib::gobject_ffi::GObjectClass>();
-    // SAFETY: the class is being initialised, by this thread alone.
-    let own = unsafe { &mut *own };
-    // These two are not inherited.
-    own.set_property = parent.set_property;
-    own.get_property = parent.get_property;
-    // SAFETY: see above; the list lives for ever and is never changed.
-    let specs = unsafe { &*data.cast::<Vec<glib::ParamSpec>>() };
-    for (id, spec) in (1..).zip(specs) {
-        // SAFETY: both are valid; the new spec refers to the element's, and keeps it.
-        let own = unsafe {
-            glib::gobject_ffi::g_param_spec_override(
-                spec.name().to_glib_none().0,
-                spec.to_glib_none().0,
-            )
-        };
-        // SAFETY: the class is being initialised; the spec is new, and the class takes it.
-        unsafe { glib::gobject_ffi::g_object_class_install_property(class.cast(), id, own) };
-    }
+    class.register()
 }
 
 #[cfg(test)]

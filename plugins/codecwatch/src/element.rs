@@ -10,7 +10,8 @@ use gst::prelude::*;
 
 mod around;
 mod children;
-mod imp;
+mod forwarding;
+pub(crate) mod imp;
 mod messages;
 mod queries;
 mod settings;

@@ -9,7 +9,9 @@ use std::sync::LazyLock;
 
 use gst::glib;
 
+mod defaults;
 mod element;
+pub mod wrapped;
 
 pub(crate) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(

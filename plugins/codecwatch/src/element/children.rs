@@ -9,7 +9,9 @@
 use std::time::Duration;
 
 use codecwatch_element::Supervised;
-use codecwatch_hosted::{Chain, Description, HostedSession, Kind, Mirror, Values, check};
+use codecwatch_hosted::{
+    Chain, Description, HostedSession, Kind, Mirror, Values, check, originals,
+};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -92,7 +94,7 @@ fn mirrors(imp: &imp::CodecWatch, text: String, chain: &Chain) -> Children {
         ..Children::default()
     };
     for (part, described) in chain.description.parts.iter().enumerate() {
-        let Some(factory) = gst::ElementFactory::find(&described.factory) else {
+        let Some(factory) = originals::find(&described.factory) else {
             continue;
         };
         if chain.kind != Kind::Other && chain.codec == part {
@@ -141,8 +143,19 @@ impl ChildProxyImpl for imp::CodecWatch {
     }
 }
 
+/// The properties of the only element of a chain; `None` if the chain cannot be read.
+pub(super) fn of_only(imp: &imp::CodecWatch) -> Option<OfPart> {
+    with_children(imp, |children| {
+        Some(OfPart {
+            element: imp.obj().downgrade(),
+            text: children.text.clone(),
+            part: 0,
+        })
+    })
+}
+
 /// The properties of one element of the chain.
-struct OfPart {
+pub(super) struct OfPart {
     element: glib::WeakRef<CodecWatch>,
     /// The description that the chain is of: an application may keep a child for longer.
     text: String,

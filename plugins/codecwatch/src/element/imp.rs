@@ -13,7 +13,8 @@ use gst::{FlowError, FlowSuccess, StateChange, StateChangeError, StateChangeSucc
 use super::around::Around;
 use super::settings::Settings;
 use super::state::State;
-use super::{messages, sink, source};
+use super::{forwarding, messages, sink, source};
+use crate::wrapped::{self, Wrapped};
 
 /// See the module's description.
 pub struct CodecWatch {
@@ -22,6 +23,8 @@ pub struct CodecWatch {
     settings: Stored<Settings>,
     state: Mutex<State>,
     supervision: Supervision<Input, Output>,
+    /// If it always runs the same codec and looks like it.
+    pub(super) wrapped: Option<&'static Wrapped>,
 }
 
 impl CodecWatch {
@@ -78,12 +81,15 @@ impl ObjectSubclass for CodecWatch {
     fn with_class(class: &Self::Class) -> Self {
         // The class has both templates: `pad_templates` returns them.
         let template = |name| class.pad_template(name);
+        let wrapped = wrapped::of_type(class.type_());
+        let settings = wrapped.map(|wrapped| Settings::fixed(wrapped.codec()));
         Self {
             sink: sink::pad(template("sink")),
             src: source::pad(template("src")),
-            settings: Stored::default(),
+            settings: Stored::from(settings.unwrap_or_default()),
             state: Mutex::default(),
             supervision: Supervision::default(),
+            wrapped,
         }
     }
 }
@@ -95,12 +101,18 @@ impl ObjectImpl for CodecWatch {
         &SPECS
     }
 
-    fn set_property(&self, _id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
-        properties::set(self, value, spec);
+    fn set_property(&self, id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
+        match self.wrapped {
+            Some(wrapped) => forwarding::set(self, wrapped, id, value, spec),
+            None => properties::set(self, value, spec),
+        }
     }
 
-    fn property(&self, _id: usize, spec: &glib::ParamSpec) -> glib::Value {
-        properties::get(self, spec)
+    fn property(&self, id: usize, spec: &glib::ParamSpec) -> glib::Value {
+        match self.wrapped {
+            Some(wrapped) => forwarding::get(self, wrapped, id, spec),
+            None => properties::get(self, spec),
+        }
     }
 
     fn constructed(&self) {
@@ -112,6 +124,9 @@ impl ObjectImpl for CodecWatch {
             }
         }
         Supervision::watch_links(self);
+        if let Some(wrapped) = self.wrapped {
+            forwarding::begin(self, wrapped);
+        }
     }
 }
 

@@ -23,6 +23,16 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Those of an element that always runs the same codec.
+    pub(super) fn fixed(codec: &str) -> Self {
+        Self {
+            codec: Some(codec.to_owned()),
+            ..Self::default()
+        }
+    }
+}
+
 impl ElementSettings for Settings {
     fn properties() -> &'static [Property<Self>] {
         TABLE
