@@ -11,6 +11,7 @@ use gst::glib;
 
 mod defaults;
 mod element;
+mod tracer;
 pub mod wrapped;
 
 pub(crate) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -22,6 +23,10 @@ pub(crate) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 });
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    if tracer::register_if_awaited(plugin)? {
+        // The tracer does the rest.
+        return Ok(());
+    }
     element::register(plugin)
 }
 

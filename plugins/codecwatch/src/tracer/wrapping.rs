@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Puts an element under supervision in the place of its original.
+
+use codecwatch_hosted::originals;
+use gst::prelude::*;
+
+use super::complain;
+use crate::element::CodecWatch;
+use crate::{CAT, defaults, wrapped};
+
+/// Wraps each of the elements; one line about each that cannot be.
+pub(super) fn wrap(names: &[String]) {
+    // What is wrong with them is said once, at the beginning.
+    let _ = defaults::of_process();
+    for name in names {
+        match wrap_one(name) {
+            Ok(()) => gst::info!(CAT, "{name} runs under supervision"),
+            Err(why) => complain(&format!("{name} is not wrapped: {why}")),
+        }
+    }
+}
+
+fn wrap_one(name: &str) -> Result<(), String> {
+    if originals::is_kept(name) {
+        return Ok(());
+    }
+    let Some(factory) = gst::ElementFactory::find(name) else {
+        return Err("no such element is installed".to_owned());
+    };
+    // The original has to be loaded before it loses its name.
+    let original = factory
+        .load()
+        .map_err(|_| "its plugin cannot be loaded".to_owned())?;
+    if original.element_type().is_a(CodecWatch::static_type()) {
+        return Err("it runs under supervision by itself".to_owned());
+    }
+    // Without a plugin: GStreamer may write the registry down, and must not take the
+    // wrapped element for one that is installed.
+    wrapped::register(None, &original, name, original.rank()).map_err(|why| why.to_string())?;
+    originals::keep(name, original);
+    Ok(())
+}
