@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //
-// A library to preload that makes calls of SVT-AV1, dav1d and the codec in tests/memory misbehave as
-// CODECWATCH_REHEARSE says (README.md beside this file). Every entry point is interposed and passed on to the library that is loaded,
-// whichever version that is.
+// A library to preload that makes calls of codec libraries misbehave as CODECWATCH_REHEARSE says (README.md beside this
+// file). Every entry point in calls.h is interposed and passed on to the library that is loaded, whichever version that
+// is.
 
 #define _GNU_SOURCE // dl_iterate_phdr, RTLD_NOLOAD
 
@@ -23,12 +23,15 @@
 #include <time.h>
 #include <unistd.h>
 
-// No call has more than six arguments, and all are integers or pointers. Passing on more than a call has is harmless,
-// and bridges the versions: svt_av1_enc_init_handle has three arguments before 3.0 and two since.
+// No call has more than ten arguments (vaPutImage), and all are integers or pointers. Passing on more than a call has is
+// harmless where the caller removes them, as on x86-64 and AArch64: beyond the registers, what lies on the caller's stack
+// is copied and not looked at. It bridges the versions, too: svt_av1_enc_init_handle has three arguments before 3.0 and
+// two since.
 struct arguments {
-    intptr_t at[6];
+    intptr_t at[10];
 };
-typedef intptr_t (*function)(intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t);
+#define TEN_INTEGERS intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t
+typedef intptr_t (*function)(TEN_INTEGERS);
 
 static struct script script;
 static int log_file = -1;
@@ -43,8 +46,9 @@ static struct counter handed_out[CALLS];  // calls that gave something out
 static atomic_bool draining[LIBRARIES];
 static atomic_bool dav1d_was_asked;       // for a picture, with no data sent since
 
-// Set while this thread is inside a library: its calls to itself are no calls of the program's.
-static _Thread_local bool inside;
+// The libraries that this thread is inside, a bit for each: their calls to themselves are no calls of the program's.
+static _Thread_local uint32_t inside;
+_Static_assert(LIBRARIES <= 32, "a bit for each library");
 
 // ---- reporting
 
@@ -133,13 +137,10 @@ static int match_library(struct dl_phdr_info *info, size_t size, void *data)
 // by the part of its file name that no new version changes.
 static function real(enum call_id call)
 {
-    static const char *const prefixes[LIBRARIES] = {[SVT_AV1] = "libSvtAv1Enc.so", [DAV1D] = "libdav1d.so",
-                                                     [MEMORY] = "libcodecwatchmemory.so"};
-
     function found = atomic_load(&real_functions[call]);
     if (found)
         return found;
-    struct search search = {.prefix = prefixes[call_library(call)]};
+    struct search search = {.prefix = library_file(call_library(call))};
     void *library = dl_iterate_phdr(match_library, &search) ? dlopen(search.path, RTLD_LAZY | RTLD_NOLOAD) : NULL;
     found = library ? (function)dlsym(library, call_name(call)) : NULL;
     if (!found) {
@@ -150,12 +151,20 @@ static function real(enum call_id call)
     return found;
 }
 
+static uint32_t library_bit(enum call_id call)
+{
+    return UINT32_C(1) << call_library(call);
+}
+
 static intptr_t pass_on(enum call_id call, const struct arguments *with)
 {
-    bool nested = inside;
-    inside = true;
-    intptr_t result = real(call)(with->at[0], with->at[1], with->at[2], with->at[3], with->at[4], with->at[5]);
-    inside = nested;
+    if (!library_file(call_library(call)))
+        return 0;
+    const intptr_t *at = with->at;
+    uint32_t before = inside;
+    inside |= library_bit(call);
+    intptr_t result = real(call)(at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7], at[8], at[9]);
+    inside = before;
     return result;
 }
 
@@ -289,7 +298,7 @@ static bool gave_out(enum call_id call, intptr_t result, const struct arguments 
 
 static intptr_t rehearse(enum call_id call, const struct arguments *with)
 {
-    if (inside)
+    if (inside & library_bit(call))
         return pass_on(call, with);
 
     follow(call, with);
@@ -327,12 +336,12 @@ static intptr_t rehearse(enum call_id call, const struct arguments *with)
 
 // ---- the entry points: under names of their own in C, out of the way of the headers' prototypes, which differ by version
 
-#define CALL(library, name, result)                                                                                   \
-    __attribute__((visibility("default"))) intptr_t interposed_##name(intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, \
-                                                                      intptr_t) __asm__(#name);                       \
-    intptr_t interposed_##name(intptr_t a, intptr_t b, intptr_t c, intptr_t d, intptr_t e, intptr_t f)                \
-    {                                                                                                                 \
-        return rehearse(ID_##name, &(struct arguments){{a, b, c, d, e, f}});                                          \
+#define CALL(library, name, result)                                                                                    \
+    __attribute__((visibility("default"))) intptr_t interposed_##name(TEN_INTEGERS) __asm__(#name);                    \
+    intptr_t interposed_##name(intptr_t a, intptr_t b, intptr_t c, intptr_t d, intptr_t e, intptr_t f, intptr_t g,     \
+                               intptr_t h, intptr_t i, intptr_t j)                                                     \
+    {                                                                                                                  \
+        return rehearse(ID_##name, &(struct arguments){{a, b, c, d, e, f, g, h, i, j}});                               \
     }
 #include "calls.h"
 #undef CALL

@@ -19,6 +19,15 @@ static const struct {
 #undef CALL
 };
 
+static const struct {
+    const char *file;
+    int32_t error;
+} libraries[LIBRARIES] = {
+#define LIBRARY(id, file, error) {file, error},
+#include "libraries.h"
+#undef LIBRARY
+};
+
 enum argument { NONE, MAYBE_TIME, TIME, FACTOR, CODE };
 
 static const struct {
@@ -41,6 +50,11 @@ const char *call_name(enum call_id call)
 enum library call_library(enum call_id call)
 {
     return calls[call].library;
+}
+
+const char *library_file(enum library library)
+{
+    return libraries[library].file;
 }
 
 enum result call_result(enum call_id call)
@@ -119,11 +133,6 @@ static bool parse_code(const char *text, int32_t *code)
     return true;
 }
 
-static int32_t usual_code(enum call_id call)
-{
-    return calls[call].library == SVT_AV1 ? (int32_t)0x80001001 /* EB_ErrorUndefined */ : -EINVAL;
-}
-
 static bool parse_argument(const char *text, struct rule *rule)
 {
     const char *fault = faults[rule->fault].name;
@@ -139,7 +148,7 @@ static bool parse_argument(const char *text, struct rule *rule)
     case FACTOR:
         return text ? parse_factor(text, &rule->factor) : mistake("'%s' needs a factor, as in %s=x4", fault, fault);
     case CODE:
-        rule->code = usual_code(rule->call);
+        rule->code = libraries[calls[rule->call].library].error;
         return text ? parse_code(text, &rule->code) : true;
     }
     return false;

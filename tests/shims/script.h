@@ -9,7 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum library { SVT_AV1, DAV1D, MEMORY, LIBRARIES };
+enum library {
+#define LIBRARY(id, file, error) id,
+#include "libraries.h"
+#undef LIBRARY
+    LIBRARIES
+};
 
 enum result { STATUS, POINTER, NOTHING };
 
@@ -55,6 +60,9 @@ struct script {
 
 const char *call_name(enum call_id call);
 enum library call_library(enum call_id call);
+
+// What its file name begins with, or NULL.
+const char *library_file(enum library library);
 enum result call_result(enum call_id call);
 
 // "hangs", "fails", ...
