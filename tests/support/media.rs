@@ -8,6 +8,11 @@ pub fn clip() -> PathBuf {
     file("bbb-720p25.mkv")
 }
 
+/// The same pictures in H.264, in MP4.
+pub fn h264_clip() -> PathBuf {
+    file("bbb-720p25-h264.mp4")
+}
+
 fn file(name: &str) -> PathBuf {
     let folder = std::env::var_os("CODECWATCH_MEDIA").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("media"),

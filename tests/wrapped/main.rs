@@ -10,3 +10,4 @@ mod record;
 #[path = "../hosted/rig.rs"]
 #[allow(dead_code)]
 mod rig;
+mod tracer;
