@@ -28,7 +28,7 @@ const CODECS: [&str; 14] = [
 ];
 
 /// The original, and an element `wrapped-NAME`. `None` if it is not installed.
-fn wrapped(codec: &str) -> Option<(gst::Element, gst::Element)> {
+pub(crate) fn wrapped(codec: &str) -> Option<(gst::Element, gst::Element)> {
     static REGISTERING: Mutex<()> = Mutex::new(());
     let _one_at_a_time = REGISTERING.lock();
     support::init();

@@ -12,6 +12,7 @@ use crate::check::CheckError;
 use crate::description::Description;
 use crate::io::Output;
 use crate::link::Link;
+use crate::session::Tags;
 use crate::{bus, pads, spec};
 
 /// The states that an element goes through until it plays.
@@ -178,6 +179,19 @@ impl Elements {
         for element in &self.elements {
             let name = format!("{}: context", element.name());
             lane.call(name, || element.set_context(context));
+        }
+    }
+
+    /// Gives tags to the elements that take them from an application.
+    pub(crate) fn set_tags(&self, lane: &Lane<Output>, tags: &Tags) {
+        for element in &self.elements {
+            if let Some(setter) = element.dynamic_cast_ref::<gst::TagSetter>() {
+                lane.call(format!("{}: tags", element.name()), || {
+                    setter.reset_tags();
+                    setter.merge_tags(&tags.list, gst::TagMergeMode::Replace);
+                    setter.set_tag_merge_mode(tags.mode);
+                });
+            }
         }
     }
 

@@ -7,8 +7,9 @@ use std::sync::{Mutex, PoisonError};
 
 use gst::glib;
 use gst::glib::translate::{FromGlib, IntoGlib, IntoGlibPtr, ToGlibPtr};
+use gst::prelude::*;
 
-use crate::spec;
+use crate::{presets, spec};
 
 /// A class that is to be registered, as a subclass of one that is.
 #[derive(Debug)]
@@ -23,7 +24,9 @@ pub struct Subclass {
     pub metadata: Vec<(String, String)>,
     /// If it is an element, its pads. They replace those of the parent with their names.
     pub templates: Vec<gst::PadTemplate>,
-    /// Interfaces without functions that have to be implemented.
+    /// If it has presets (GstPreset), the factory whose elements' presets they are.
+    pub presets: Option<gst::ElementFactory>,
+    /// Further interfaces, which work without functions of their own.
     pub interfaces: Vec<glib::Type>,
 }
 
@@ -84,13 +87,19 @@ impl Subclass {
         if !registered.is_valid() {
             return None;
         }
-        for interface in &class.interfaces {
+        let presets = class.presets.iter().map(|factory| {
+            presets::note(registered, factory.clone());
+            (gst::Preset::static_type(), presets::INIT)
+        });
+        let others = class.interfaces.iter().map(|interface| (*interface, None));
+        for (interface, interface_init) in presets.chain(others) {
             let info = glib::gobject_ffi::GInterfaceInfo {
-                interface_init: None,
+                interface_init,
                 interface_finalize: None,
                 interface_data: std::ptr::null_mut(),
             };
-            // SAFETY: both types are registered, and the new one has no class yet.
+            // SAFETY: both types are registered, and the new one has no class yet; the
+            // function is that of this interface, or there is none.
             unsafe {
                 glib::gobject_ffi::g_type_add_interface_static(
                     registered.into_glib(),

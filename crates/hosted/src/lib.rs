@@ -7,7 +7,7 @@
 //! pipeline around it is seen through [`Outside`].
 //!
 //! Unsafe: one call in `relay`, and classes that are defined at run time (`class`,
-//! `spec`), for which the bindings have no function.
+//! `spec`, `presets`), for which the bindings have no function.
 
 mod bus;
 mod chain;
@@ -23,6 +23,7 @@ mod mirror;
 pub mod originals;
 mod outside;
 mod pads;
+mod presets;
 pub mod relay;
 mod session;
 pub mod spec;
@@ -33,4 +34,4 @@ pub use entrance::Entrance;
 pub use io::{Content, Input, LeftOut, Output, PendingQuery, Posted, Report};
 pub use mirror::{Mirror, Values};
 pub use outside::Outside;
-pub use session::{Facts, Hosted, HostedSession};
+pub use session::{Facts, Hosted, HostedSession, Tags};

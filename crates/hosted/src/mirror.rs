@@ -97,6 +97,7 @@ fn class_of(element: glib::Type) -> Option<glib::Type> {
         properties: (1..).zip(specs).map(property).collect(),
         metadata: Vec::new(),
         templates: Vec::new(),
+        presets: None,
         interfaces: Vec::new(),
     };
     class.register()

@@ -12,8 +12,8 @@ use gst::prelude::*;
 
 use crate::spec;
 
-/// The longest that somebody waits for an element to be created.
-const CREATION: Duration = Duration::from_secs(1);
+/// The longest that somebody waits for an element that is created for a look at it.
+const BOUND: Duration = Duration::from_secs(1);
 
 static KEPT: RwLock<BTreeMap<String, gst::ElementFactory>> = RwLock::new(BTreeMap::new());
 
@@ -46,30 +46,40 @@ pub fn load(name: &str) -> Result<Option<gst::ElementFactory>, glib::BoolError> 
     find(name).map(|factory| factory.load()).transpose()
 }
 
-/// The values that the properties of a factory's elements have at the beginning, as
-/// text. Not all elements begin with what they announce as the default.
-///
-/// They are read from an element that a thread of its own creates and disposes of;
-/// nobody waits for it for long. `None` if it has not answered in time.
-pub fn initial_values(factory: &gst::ElementFactory) -> Option<BTreeMap<String, String>> {
+/// Does something with a new element of a factory. The element is created, used and
+/// disposed of by a thread of its own, for which nobody waits for long. `None` if there
+/// was no answer in time.
+pub fn with_new<R: Send + 'static>(
+    factory: &gst::ElementFactory,
+    act: impl FnOnce(&gst::Element) -> R + Send + 'static,
+) -> Option<R> {
     let factory = factory.clone();
-    let (sender, values) = mpsc::channel();
-    let read = move || {
+    let (sender, answer) = mpsc::channel();
+    let create_and_act = move || {
         let Ok(element) = factory.create().build() else {
             return;
         };
+        let answer = act(&element);
+        drop(element);
+        // Nobody waits any more if it came late.
+        let _ = sender.send(answer);
+    };
+    let thread = std::thread::Builder::new().name("codecwatch-look".into());
+    thread.spawn(create_and_act).ok()?;
+    answer.recv_timeout(BOUND).ok()
+}
+
+/// The values that the properties of a factory's elements have at the beginning, as
+/// text. Not all elements begin with what they announce as the default. `None` if they
+/// could not be read in time.
+pub fn initial_values(factory: &gst::ElementFactory) -> Option<BTreeMap<String, String>> {
+    with_new(factory, |element| {
         let specs = spec::properties_of(element.type_()).unwrap_or_default();
         let readable = |spec: &&glib::ParamSpec| spec.flags().contains(glib::ParamFlags::READABLE);
         let value = |spec: &glib::ParamSpec| {
             let value = spec::text_if_any(&element.property_value(spec.name()))?;
             Some((spec.name().to_owned(), value))
         };
-        let values: BTreeMap<_, _> = specs.iter().filter(readable).filter_map(value).collect();
-        drop(element);
-        // Nobody waits any more if it came late.
-        let _ = sender.send(values);
-    };
-    let started = std::thread::Builder::new().name("codecwatch-look".into());
-    started.spawn(read).ok()?;
-    values.recv_timeout(CREATION).ok()
+        specs.iter().filter(readable).filter_map(value).collect()
+    })
 }

@@ -32,10 +32,22 @@ pub struct Hosted {
     /// The events that are in force where the stream goes on, such as its caps and its
     /// segment.
     pub in_force: Vec<gst::Event>,
+    /// The tags that an application has set (GstTagSetter).
+    pub tags: Option<Tags>,
     /// The pipeline around it.
     pub outside: Arc<dyn Outside>,
     /// Leads into the chain once it is open.
     pub entrance: Arc<Entrance>,
+}
+
+/// Tags that an application wants in the stream, and how they are merged with those of
+/// upstream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tags {
+    /// The tags.
+    pub list: gst::TagList,
+    /// How they are merged.
+    pub mode: gst::TagMergeMode,
 }
 
 impl std::fmt::Debug for Hosted {
@@ -113,6 +125,9 @@ impl Codec for Hosted {
             measures: true,
             facts: Facts::default(),
         };
+        if let Some(tags) = &self.tags {
+            session.set_tags(lane, tags);
+        }
         session.measure_latency(lane);
         Ok(session)
     }
@@ -364,6 +379,11 @@ impl HostedSession {
     /// Gives the chain a context.
     pub fn set_context(&mut self, lane: &Lane<Output>, context: &gst::Context) {
         self.elements.set_context(lane, context);
+    }
+
+    /// Gives the chain the tags of an application.
+    pub fn set_tags(&mut self, lane: &Lane<Output>, tags: &Tags) {
+        self.elements.set_tags(lane, tags);
     }
 
     /// Gives the chain a clock.

@@ -162,13 +162,16 @@ pub fn register(
         name: format!("{OURS}{}", like.name()),
         like: like.clone(),
     });
+    let has = |interface| original.element_type().is_a(interface);
+    let tags = has(gst::TagSetter::static_type());
     let class = Subclass {
         name: format!("{CLASS}{name}"),
         parent: CodecWatch::static_type(),
         properties: original_properties.chain(renamed_properties).collect(),
         metadata: metadata(&original),
         templates,
-        interfaces: interfaces(original.element_type()),
+        presets: has(gst::Preset::static_type()).then(|| original.clone()),
+        interfaces: tags.then(gst::TagSetter::static_type).into_iter().collect(),
     };
     let class = class.register().ok_or_else(refused)?;
     let object_name = match &*codec == name {
@@ -189,15 +192,6 @@ pub fn register(
         all.insert(class, wrapped);
     }
     gst::Element::register(plugin, name, rank, class).map_err(|_| refused())
-}
-
-/// Those of the original's interfaces that work without functions of their own.
-fn interfaces(original: glib::Type) -> Vec<glib::Type> {
-    let known = [gst::Preset::static_type(), gst::TagSetter::static_type()];
-    known
-        .into_iter()
-        .filter(|known| original.is_a(*known))
-        .collect()
 }
 
 fn metadata(original: &gst::ElementFactory) -> Vec<(String, String)> {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What an element that looks like its codec does with properties: those of the codec
-//! go to the chain as those of a child do, and are kept for every later one.
+//! What an element that looks like its codec does with properties and tags: those of the
+//! codec go to the chain as those of a child do, and are kept for every later one.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use codecwatch_element::properties;
-use codecwatch_hosted::{Values, spec};
+use codecwatch_element::{Supervised, properties};
+use codecwatch_hosted::{Tags, Values, spec};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -75,6 +75,33 @@ pub(super) fn begin(imp: &CodecWatch, wrapped: &Wrapped) {
     }
     for (spec, text) in defaults::of_process() {
         properties::set(imp, &spec::value_from(Some(text.clone()), spec), spec);
+    }
+}
+
+/// The tags that an application has set on such an element; `None` if it takes none.
+pub(super) fn tags(imp: &CodecWatch) -> Option<Tags> {
+    let element = imp.obj();
+    let setter = element.dynamic_cast_ref::<gst::TagSetter>()?;
+    let list = setter.tag_list()?;
+    let mode = setter.tag_merge_mode();
+    Some(Tags { list, mode })
+}
+
+/// Tells a codec that is open before the stream begins: a codec writes tags with the
+/// first buffer.
+pub(super) fn renew_tags(imp: &CodecWatch) {
+    if let Some(tags) = tags(imp) {
+        let set = move |session: &mut codecwatch_hosted::HostedSession, lane: &_| {
+            session.set_tags(lane, &tags);
+        };
+        imp.supervision().notify(imp, set);
+    }
+}
+
+/// The tags are for one stream, as elsewhere.
+pub(super) fn forget_tags(imp: &CodecWatch) {
+    if let Some(setter) = imp.obj().dynamic_cast_ref::<gst::TagSetter>() {
+        setter.reset_tags();
     }
 }
 

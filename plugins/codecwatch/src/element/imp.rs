@@ -180,6 +180,7 @@ impl ElementImpl for CodecWatch {
                     std::mem::replace(&mut *state, stopped)
                 };
                 drop(old);
+                forwarding::forget_tags(self);
             }
             _ => {}
         }
@@ -259,6 +260,7 @@ impl Supervised for CodecWatch {
             // A new encoder begins with one by itself.
             from_key_frame: after_restart && kind == Kind::Decoder,
             in_force: self.events_in_force(),
+            tags: forwarding::tags(self),
             outside: Arc::new(Around(self.obj().downgrade())),
             entrance,
         })

@@ -8,7 +8,7 @@ use gst::subclass::prelude::*;
 use gst::{EventView, FlowError, FlowSuccess};
 
 use super::imp::CodecWatch;
-use super::{messages, queries};
+use super::{forwarding, messages, queries};
 
 type Flow = Result<FlowSuccess, FlowError>;
 
@@ -100,7 +100,10 @@ fn forward(imp: &CodecWatch, event: gst::Event) -> Flow {
             return passed(imp.src.push_event(event));
         }
         EventView::Segment(segment) => imp.state().segment = segment.segment().clone(),
-        EventView::Caps(_) => imp.supervision().check_announced_duration(imp)?,
+        EventView::Caps(_) => {
+            imp.supervision().check_announced_duration(imp)?;
+            forwarding::renew_tags(imp);
+        }
         _ if !event.is_serialized() => return passed(imp.src.push_event(event)),
         _ => {}
     }
