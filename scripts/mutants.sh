@@ -48,7 +48,7 @@ mutants_tests() {
         ;;
     hosted | codecwatch)
         seconds=600 tests=(--test-package "codecwatch-hosted,gst-plugin-codecwatch,codecwatch-tests")
-        selected=(--lib --test hosted)
+        selected=(--lib --test hosted --test wrapped)
         ;;
     dav1dwatch)
         seconds=600 tests=(--test-package "gst-plugin-dav1dwatch,codecwatch-tests")

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use gst::prelude::*;
 use support::{Finished, Launch, media};
 
 /// Budgets of the wrapped elements, short, so that a rehearsal ends soon.
@@ -126,12 +127,11 @@ fn codecwatch_itself_is_an_element_as_ever_and_runs_the_originals() {
         return;
     }
     let pipeline = "videotestsrc num-buffers=5 ! codecwatch codec=x264enc codec::bitrate=300 ! \
-                    identity ! fakesink";
-    let run = wrapping(Launch::pipeline(pipeline), "x264enc;identity").run();
+                    capsfilter ! fakesink";
+    let run = wrapping(Launch::pipeline(pipeline), "x264enc;capsfilter").run();
     passes(&run);
-    // A supervised element that runs another would be one more worker.
-    let nested = run.lines.iter().find(|line| line.text.contains("WARNING"));
-    assert!(nested.is_none(), "{}", run.text());
+    let complains = run.lines.iter().find(|line| line.text.contains("WARNING"));
+    assert!(complains.is_none(), "{}", run.text());
 }
 
 #[test]
@@ -142,10 +142,14 @@ fn what_cannot_be_wrapped_is_one_warning_and_the_program_runs_on() {
             "nosuchenc is not wrapped: no such element is installed",
         ),
         (
-            "codecwatch(wrap=tee;identity)",
+            "codecwatch(wrap=tee;capsfilter)",
             "tee is not wrapped: 'tee' has no source pad",
         ),
         ("codecwatch(speed=3)", "there is no parameter 'speed'"),
+        (
+            "codecwatch(wrap=identity)",
+            "identity is wrapped without its signals: handoff",
+        ),
         ("codecwatch(wrap)", "'wrap' is not NAME=VALUE"),
         ("codecwatch(wrap=)", "'wrap' names no element"),
         (
@@ -153,11 +157,11 @@ fn what_cannot_be_wrapped_is_one_warning_and_the_program_runs_on() {
             "it runs under supervision by itself",
         ),
         (
-            "codecwatch(wrap=leaks;identity)",
+            "codecwatch(wrap=leaks;capsfilter)",
             "leaks is not wrapped: no such element",
         ),
     ] {
-        let run = Launch::pipeline("videotestsrc num-buffers=3 ! identity ! fakesink")
+        let run = Launch::pipeline("videotestsrc num-buffers=3 ! capsfilter ! fakesink")
             .env("GST_TRACERS", tracers)
             .run();
         passes(&run);
@@ -172,11 +176,53 @@ fn what_cannot_be_wrapped_is_one_warning_and_the_program_runs_on() {
 }
 
 #[test]
-fn defaults_reach_the_wrapped_elements_and_a_bad_one_is_one_warning() {
-    let program = "videotestsrc num-buffers=3 ! identity name=i ! fakesink";
+fn a_program_gets_the_wrapped_element_wherever_it_looks() {
+    const NAME: &str = "tracer::a_program_gets_the_wrapped_element_wherever_it_looks";
+    if !support::is_child() {
+        if installed(&["x264enc"]) {
+            let child = Launch::this_test(NAME)
+                .env("GST_TRACERS", "codecwatch(wrap=x264enc;jpegdec)")
+                .env("CODECWATCH_DEFAULTS", "restart-limit=3,max-inside=77");
+            let run = child.run();
+            assert_eq!(run.code(), 0, "{}", run.text());
+        }
+        return;
+    }
+    // The plugin comes from its file, as in any program.
+    gst::init().unwrap();
+    let is_wrapped = |element: &gst::Element| {
+        assert_eq!(element.property::<u32>("restart-limit"), 3);
+        assert_eq!(element.property::<u32>("max-inside"), 77);
+        assert_eq!(element.factory().unwrap().name(), "x264enc");
+    };
+    let made = gst::ElementFactory::make("x264enc").build().unwrap();
+    assert_eq!(made.name(), "x264enc0");
+    is_wrapped(&made);
+    let bin = gst::parse::bin_from_description("x264enc bitrate=7", true).unwrap();
+    let parsed = bin.iterate_elements().next().unwrap().unwrap();
+    is_wrapped(&parsed);
+    assert_eq!(parsed.property::<u32>("bitrate"), 7);
+    let kinds = gst::ElementFactoryType::VIDEO_ENCODER;
+    let listed = gst::ElementFactory::factories_with_type(kinds, gst::Rank::PRIMARY);
+    let mut listed = listed.iter().filter(|factory| factory.name() == "x264enc");
+    let factory = listed.next().expect("it has lost its class or its rank");
+    assert!(listed.next().is_none(), "the original is listed, too");
+    is_wrapped(&factory.create().build().unwrap());
+    let plain = gst::ElementFactory::make("codecwatch").build().unwrap();
+    assert_eq!(
+        plain.property::<u32>("restart-limit"),
+        0,
+        "it is not wrapped"
+    );
+    let bare = gst::ElementFactory::make("jpegenc").build().unwrap();
+    assert!(bare.find_property("restart-limit").is_none());
+}
+
+#[test]
+fn a_default_that_cannot_be_used_is_one_warning() {
+    let program = "videotestsrc num-buffers=3 ! capsfilter name=i ! fakesink";
     let run = |defaults: &str| {
-        let launch = Launch::pipeline(program).args(["-v"]);
-        let run = wrapping(launch, "identity")
+        let run = wrapping(Launch::pipeline(program), "capsfilter")
             .env("CODECWATCH_DEFAULTS", defaults)
             .run();
         passes(&run);

@@ -7,7 +7,7 @@
 //! pipeline around it is seen through [`Outside`].
 //!
 //! Unsafe: one call in `relay`, and classes that are defined at run time (`class`,
-//! `spec`, `presets`), for which the bindings have no function.
+//! `spec`, `presets`, `signals`), for which the bindings have no function.
 
 mod bus;
 mod chain;
@@ -26,6 +26,7 @@ mod pads;
 mod presets;
 pub mod relay;
 mod session;
+mod signals;
 pub mod spec;
 
 pub use check::{Chain, CheckError, Kind, check, value_of};
@@ -35,3 +36,4 @@ pub use io::{Content, Input, LeftOut, Output, PendingQuery, Posted, Report};
 pub use mirror::{Mirror, Values};
 pub use outside::Outside;
 pub use session::{Facts, Hosted, HostedSession, Tags};
+pub use signals::signals_of;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Puts an element under supervision in the place of its original.
 
-use codecwatch_hosted::originals;
+use codecwatch_hosted::{originals, signals_of};
 use gst::prelude::*;
 
 use super::complain;
@@ -37,6 +37,13 @@ fn wrap_one(name: &str) -> Result<(), String> {
     // Without a plugin: GStreamer may write the registry down, and must not take the
     // wrapped element for one that is installed.
     wrapped::register(None, &original, name, original.rank()).map_err(|why| why.to_string())?;
+    let signals = signals_of(original.element_type());
+    if !signals.is_empty() {
+        complain(&format!(
+            "{name} is wrapped without its signals: {}",
+            signals.join(", ")
+        ));
+    }
     originals::keep(name, original);
     Ok(())
 }
