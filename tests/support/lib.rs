@@ -26,6 +26,7 @@ pub fn init() {
         gstdav1dwatch::plugin_register_static().unwrap();
         gstmemorywatch::plugin_register_static().unwrap();
         gstsvtav1watch::plugin_register_static().unwrap();
+        gstwedge::plugin_register_static().unwrap();
     });
 }
 

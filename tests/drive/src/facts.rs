@@ -52,6 +52,9 @@ pub struct Life {
     pub answered: Option<f64>,
     /// The longest that a FLUSH_STOP without FLUSH_START took, in milliseconds.
     pub flush_stopped_in: Option<f64>,
+    /// The longest that a query took, in milliseconds.
+    #[serde(default)]
+    pub query_answered_in: Option<f64>,
     /// What the process holds afterwards.
     pub after: Holding,
 }

@@ -60,7 +60,8 @@ impl Material {
                 let caps = gst::Caps::from_str(caps).unwrap();
                 let stream = |other| {
                     let path = file(&folder, scenario.element, other);
-                    read(&std::fs::read(path).unwrap(), &caps, other)
+                    let size = sizes(STREAM_SIZE)[usize::from(other)];
+                    read(&std::fs::read(path).unwrap(), &caps, other.then_some(size))
                 };
                 Material::Streams([stream(false), stream(true)])
             }
@@ -162,7 +163,8 @@ fn record(file: &mut Vec<u8>, key: bool, buffer: &gst::BufferRef) {
     file.extend(bytes.iter());
 }
 
-fn read(file: &[u8], caps: &gst::Caps, with_header: bool) -> Stream {
+/// `other`: the size after a change of format, by which caps without a header differ.
+fn read(file: &[u8], caps: &gst::Caps, other: Option<(u32, u32)>) -> Stream {
     let mut units = Vec::new();
     let mut rest = file;
     while let Some((head, after)) = rest.split_at_checked(5) {
@@ -173,8 +175,13 @@ fn read(file: &[u8], caps: &gst::Caps, with_header: bool) -> Stream {
     }
     let (_, header) = units.remove(0);
     let mut caps = caps.clone();
-    if with_header && header.size() > 0 {
-        caps.make_mut().set("codec_data", header);
+    match other {
+        Some(_) if header.size() > 0 => caps.make_mut().set("codec_data", header),
+        Some((width, height)) => {
+            caps.make_mut().set("width", width.cast_signed());
+            caps.make_mut().set("height", height.cast_signed());
+        }
+        None => {}
     }
     Stream { caps, units }
 }

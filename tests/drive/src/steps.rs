@@ -39,6 +39,8 @@ pub enum Step {
     Gap,
     /// Asks the element for a key frame.
     Key,
+    /// Asks the element whether it takes its caps; does not wait for the answer.
+    Query,
     /// The times of the next frames lie so many frames further back.
     Back(u32),
     /// Takes away what is behind the element.
@@ -110,6 +112,7 @@ const PLAIN: &[(&str, Step)] = &[
     ("caps", Step::Caps),
     ("gap", Step::Gap),
     ("key", Step::Key),
+    ("query", Step::Query),
     ("unlink", Step::Unlink),
     ("link", Step::Link),
     ("eos", Step::Eos),

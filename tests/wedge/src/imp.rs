@@ -9,6 +9,8 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
+use crate::places;
+
 /// What the element is told to do.
 #[derive(Debug, Clone, Default)]
 struct Settings {
@@ -109,6 +111,9 @@ impl Wedge {
             }
             self.strike(&settings).map_err(|()| gst::FlowError::Error)?;
         }
+        if !places::passed(places::CHAIN) {
+            return Err(gst::FlowError::Error);
+        }
         self.src.push(buffer)
     }
 
@@ -118,6 +123,9 @@ impl Wedge {
         {
             return false;
         }
+        if !places::event(event.type_()).is_none_or(places::passed) {
+            return false;
+        }
         self.src.push_event(event)
     }
 
@@ -125,6 +133,9 @@ impl Wedge {
         if let Some(settings) = self.strikes("query", query.type_().name().as_str())
             && self.strike(&settings).is_err()
         {
+            return false;
+        }
+        if !places::passed(places::QUERY) {
             return false;
         }
         gst::Pad::query_default(pad, Some(&*self.obj()), query)
@@ -222,6 +233,7 @@ impl ObjectImpl for Wedge {
         if let Some(settings) = self.strikes("dispose", "") {
             let _ = self.strike(&settings);
         }
+        places::passed(places::DISPOSE);
     }
 }
 
@@ -267,6 +279,14 @@ impl ElementImpl for Wedge {
         let name = format!("{:?}", transition);
         if let Some(settings) = self.strikes(&name, "") {
             self.strike(&settings).map_err(|()| gst::StateChangeError)?;
+        }
+        let passed = match transition {
+            gst::StateChange::ReadyToPaused => places::passed(places::START),
+            gst::StateChange::PausedToReady => places::passed(places::STOP),
+            _ => true,
+        };
+        if !passed {
+            return Err(gst::StateChangeError);
         }
         self.parent_change_state(transition)
     }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Test material: the element `wedge`, which passes everything on, and hangs, spins,
-//! fails or panics where it is told to. It stands for a codec that does.
+//! fails or panics where it is told to, by its properties or by the fault shim. It
+//! stands for a codec that does.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use gst::glib;
 use gst::prelude::*;
 
 mod imp;
+mod places;
 
 glib::wrapper! {
     /// Passes everything on, until it does not.

@@ -28,12 +28,16 @@ macro_rules! axis {
 axis! {
     /// What the codec was asked for when it went wrong.
     Where {
+        /// To begin: the change from READY to PAUSED of an element in a chain.
+        Start = "start",
         /// To open a session.
         Open = "open",
         /// To take a frame.
         Send = "send",
         /// To give one.
         Get = "get",
+        /// To answer a query of the pipeline.
+        Query = "query",
         /// To forget what is inside: FLUSH_START and FLUSH_STOP.
         Flush = "flush",
         /// The same at a FLUSH_STOP without FLUSH_START.
@@ -131,6 +135,44 @@ pub struct Cell {
     pub fault: Fault,
 }
 
+/// The faults that are shown in a state, for a call: of a hosted chain with one source.
+/// Everything but the chain is as in a native element, so what is left out there is what
+/// does not depend on the codec.
+fn faults_of_chain(at: Where, state: State, restart: bool, source: Source) -> &'static [Fault] {
+    use {Fault as F, Source::Live, Source::NonLive, State as S, Where as W};
+    match (at, state, restart, source) {
+        (W::FlushStop, S::Playing, false, Live) => &[F::Delay],
+        (W::FlushStop, S::Paused | S::Full, false, NonLive) => &[F::Delay],
+        (W::FlushStop, ..) | (W::Start, S::Paused | S::Eos, ..) => &[],
+        (W::Send | W::Start | W::Query, S::Playing, false, Live) => &[
+            F::Hang,
+            F::Late,
+            F::Fail,
+            F::Spin,
+            F::Slow,
+            F::Delay,
+            F::Busy,
+            F::Abort,
+            F::Segv,
+        ],
+        (W::Close, S::Eos, false, NonLive) | (W::Send | W::Close, S::Null, false, Live) => {
+            &[F::Hang, F::Late, F::Fail, F::Spin, F::Busy]
+        }
+        (_, S::Playing, false, Live) => &[F::Hang, F::Late, F::Fail, F::Delay, F::Busy],
+        (_, S::Null, false, Live) | (_, S::Preroll | S::Paused | S::Eos, false, NonLive) => {
+            &[F::Hang, F::Late, F::Fail]
+        }
+        (W::Flush | W::Seek | W::Close, S::Full, false, NonLive)
+        | (W::Send | W::Get, S::CapsWait | S::GapWaits, _, NonLive)
+        | (W::Send, S::Unlinked, _, NonLive) => &[F::Hang],
+        (W::Send | W::Get | W::Drain | W::Caps, S::Playing, true, Live)
+        | (W::Send | W::Get | W::Drain | W::Caps, S::Eos, true, NonLive) => {
+            &[F::Hang, F::Late, F::Fail]
+        }
+        _ => &[],
+    }
+}
+
 /// The faults that are shown in a state, for a call.
 fn faults(at: Where, state: State, restart: bool) -> &'static [Fault] {
     use {State as S, Where as W};
@@ -155,7 +197,14 @@ impl Cell {
                 for &state in State::ALL {
                     for restart in [false, true] {
                         for source in [Source::NonLive, Source::Live] {
-                            all.extend(faults(at, state, restart).iter().map(|&fault| Self {
+                            let faults = match element.call_at(at) {
+                                None => &[],
+                                Some(_) if element.is_hosted => {
+                                    faults_of_chain(at, state, restart, source)
+                                }
+                                Some(_) => faults(at, state, restart),
+                            };
+                            all.extend(faults.iter().map(|&fault| Self {
                                 element,
                                 at,
                                 state,
@@ -172,8 +221,11 @@ impl Cell {
     }
 
     /// The library's function that goes wrong.
+    ///
+    /// # Panics
+    /// Of a combination that is not among [all](Self::all).
     pub fn call(&self) -> &'static Call {
-        self.element.call_at(self.at)
+        self.element.call_at(self.at).unwrap()
     }
 
     /// Whether only the fault is another one.

@@ -54,7 +54,9 @@ pub fn expected(cell: &Cell) -> Expected {
         _ if cell.closes() => Expected::Whole(close),
         Fault::Hang | Fault::Late | Fault::Spin => fatal(cell, "WatchdogAbandoned"),
         Fault::Panic => fatal(cell, "CodecPanicked"),
-        Fault::Fail if cell.call().failure == Failure::Damage => Expected::Whole(Close::Done),
+        Fault::Fail if matches!(cell.call().failure, Failure::Damage | Failure::Ignored) => {
+            Expected::Whole(Close::Done)
+        }
         Fault::Fail => fatal(cell, "CodecFailed"),
         Fault::Corrupt => corrupt(cell),
     }

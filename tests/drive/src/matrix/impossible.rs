@@ -20,6 +20,8 @@ pub enum Impossible {
     NoSuccessor,
     /// Nothing drains it in mid-stream.
     NoDrain,
+    /// New caps go to the same session.
+    NoOtherSession,
 }
 
 impl Impossible {
@@ -31,6 +33,7 @@ impl Impossible {
         Self::NothingToCorrupt,
         Self::NoSuccessor,
         Self::NoDrain,
+        Self::NoOtherSession,
     ];
 
     /// The letter that stands for it.
@@ -42,6 +45,7 @@ impl Impossible {
             Self::NothingToCorrupt => "d",
             Self::NoSuccessor => "e",
             Self::NoDrain => "f",
+            Self::NoOtherSession => "g",
         }
     }
 
@@ -58,6 +62,7 @@ impl Impossible {
             Self::NothingToCorrupt => "the function gives nothing out that could be corrupt",
             Self::NoSuccessor => "no session takes over from another that still works",
             Self::NoDrain => "nothing but new caps and the end of the stream drains an encoder",
+            Self::NoOtherSession => "a hosted chain takes new caps itself: its session does not end",
         }
     }
 }
@@ -76,6 +81,9 @@ pub(super) fn possible(cell: &Cell) -> Result<(), Impossible> {
         (Source::Live, State::Preroll, _) => Err(Impossible::NotBeforeItPlays),
         (Source::Live, State::Full, _) => Err(Impossible::NotWhilePaused),
         (Source::Live, State::Paused, _) if !flushes => Err(Impossible::NotWhilePaused),
+        (_, State::Playing, _) if cell.element.is_hosted && cell.at == Where::Close => {
+            Err(Impossible::NoOtherSession)
+        }
         (_, State::Successor, _) if !(cell.element.takes_over)() => Err(Impossible::NoSuccessor),
         _ if cell.at == Where::Drain && !cell.element.drains_at_gaps && !ends => {
             Err(Impossible::NoDrain)

@@ -14,6 +14,8 @@ use crate::facts::{Complaint, Facts, Life};
 pub(super) const DETECT_SLACK: Duration = Duration::from_millis(100);
 /// What a state change may take beyond `close-timeout`.
 pub(super) const STOP_SLACK: Duration = Duration::from_millis(200);
+/// What a query may take: as long as one waits for a chain.
+const QUERY: Duration = Duration::from_secs(1);
 /// What a process may take to end, whatever was abandoned in it.
 const LEAVE: Duration = Duration::from_secs(1);
 
@@ -121,6 +123,7 @@ impl Judge<'_> {
         let stopped = life.stopped_in().or(Some(f64::INFINITY));
         self.within(stopped, CLOSE + STOP_SLACK, "NULL");
         self.within(life.flush_stopped_in, CLOSE + STOP_SLACK, "FLUSH_STOP");
+        self.within(life.query_answered_in, QUERY + STOP_SLACK, "a query");
         self.check(!life.eos_after_error, || "EOS after the error".to_owned());
         for step in &life.vain {
             self.check(false, || format!("{step} in vain"));
@@ -171,10 +174,10 @@ impl Judge<'_> {
         });
         let abandoned = outcome == "WatchdogAbandoned";
         if abandoned {
-            let call = self.cell.call().name;
-            self.check(fault.call.as_deref() == Some(call), || {
-                format!("stuck in {:?}", fault.call)
-            });
+            let seen_as = self.cell.call().seen_as;
+            let call = fault.call.as_deref();
+            let is_named = call.is_some_and(|call| call.ends_with(seen_as));
+            self.check(is_named, || format!("stuck in {call:?}"));
             self.check(fault.evidence.as_deref() != Some("none"), || {
                 "no evidence".to_owned()
             });
@@ -330,8 +333,11 @@ fn code(cell: &Cell) -> &'static str {
         {
             "LIBRARY/Settings"
         }
-        (Where::Open, _) => "LIBRARY/INIT",
+        (Where::Start, _) => "LIBRARY/INIT",
+        // A chain takes caps while it runs.
+        (Where::Open, _) if !cell.element.is_hosted => "LIBRARY/INIT",
         (_, Role::Encoder) => "STREAM/ENCODE",
         (_, Role::Decoder) => "STREAM/DECODE",
+        (_, Role::Other) => "STREAM/Failed",
     }
 }

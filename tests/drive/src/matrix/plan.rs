@@ -102,6 +102,7 @@ fn holds_back(cell: &Cell) -> bool {
 /// Up to the moment before.
 fn before(cell: &Cell) -> &'static str {
     match (cell.state, cell.source) {
+        _ if cell.at == Where::Start => "",
         // So few that an encoder has not given any; a decoder holds back four.
         (State::Preroll, _) => match cell.at {
             Where::Open | Where::Send | Where::Get => "pause",
@@ -124,6 +125,8 @@ fn before(cell: &Cell) -> &'static str {
 /// What the fault strikes.
 fn operation(cell: &Cell) -> &'static str {
     match (cell.at, cell.state) {
+        (Where::Start, State::Preroll) => "arm pause push:9",
+        (Where::Start, _) => "arm play push:9",
         // So few that they are taken in, and what comes behind them has to wait.
         (_, State::CapsWait) => "arm burst:3 caps burst:20",
         (_, State::GapWaits) => "arm burst:3 gap burst:20",
@@ -136,6 +139,7 @@ fn operation(cell: &Cell) -> &'static str {
         (Where::Send | Where::Get, _) if cell.restart => "arm burst:40",
         (Where::Open, State::Preroll) | (Where::Send | Where::Get, _) => "arm burst:9",
         (Where::Open | Where::Caps, _) => "arm caps burst:9",
+        (Where::Query, _) => "arm query burst:9",
         (Where::Flush, _) => "arm flush burst:9",
         (Where::FlushStop, _) => "arm flush-stop burst:9",
         (Where::Seek, _) => "arm seek burst:9",

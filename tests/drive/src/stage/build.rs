@@ -49,6 +49,7 @@ impl<'a> Stage<'a> {
             other_caps: false,
             held: Vec::new(),
             ended: false,
+            asked: Vec::new(),
         }
     }
 }
@@ -91,7 +92,7 @@ fn description(scenario: &Scenario) -> String {
         } else {
             ""
         },
-        scenario.element.name,
+        scenario.element.launch,
         properties.join(" "),
         scenario.queue,
         if scenario.slow_sink {

@@ -10,6 +10,7 @@ use gst::prelude::*;
 use super::input::owes_nothing;
 use super::watch::now;
 use super::{Stage, UNDER_WAY, wait};
+use crate::steps::Step;
 
 impl Stage<'_> {
     pub(super) fn unlink(&self) -> bool {
@@ -65,6 +66,34 @@ impl Stage<'_> {
         }
         let stats = self.codec.property::<gst::Structure>("stats");
         stats.get::<&str>("verdict").is_ok_and(owes_nothing)
+    }
+
+    /// A query on a thread of its own, as one that another element puts.
+    pub(super) fn ask(&mut self) -> bool {
+        let (sender, receiver) = channel();
+        let pad = self.codec.static_pad("sink").unwrap();
+        let caps = self.material.caps(self.other_caps);
+        std::thread::spawn(move || {
+            let began = Instant::now();
+            pad.query_accept_caps(&caps);
+            let _ = sender.send(began.elapsed());
+        });
+        self.asked.push(receiver);
+        true
+    }
+
+    /// Every query has been answered.
+    pub(super) fn await_answers(&mut self) {
+        for asked in std::mem::take(&mut self.asked) {
+            match self.receive(&asked) {
+                Some(took) => {
+                    let took = took.as_secs_f64() * 1e3;
+                    let longest = &mut self.watch.seen().life.query_answered_in;
+                    *longest = Some(longest.unwrap_or(0.0).max(took));
+                }
+                None => self.watch.seen().life.vain.push(Step::Query.to_string()),
+            }
+        }
     }
 
     /// Whatever was given has been answered, EOS too.

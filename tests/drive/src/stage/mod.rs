@@ -14,6 +14,7 @@ mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use codecwatch_supervisor::Account;
@@ -80,6 +81,8 @@ struct Stage<'a> {
     held: Vec<held::Item>,
     /// The source was told that the stream ends.
     ended: bool,
+    /// Queries and how long each took.
+    asked: Vec<Receiver<Duration>>,
 }
 
 impl Stage<'_> {
@@ -90,6 +93,7 @@ impl Stage<'_> {
         }
         // However the steps end, a pipeline is not dropped while it plays.
         self.stop(gst::State::Null);
+        self.await_answers();
         println!("step: leave");
         let element = self.scenario.element;
         if Holding::now(element).outstanding() == 0 {
@@ -119,6 +123,7 @@ impl Stage<'_> {
             Step::Caps => self.change_caps(),
             Step::Gap => self.gap(),
             Step::Key => self.request_key(),
+            Step::Query => self.ask(),
             Step::Back(frames) => {
                 self.position.step_back(frames.into());
                 true
