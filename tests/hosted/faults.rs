@@ -280,6 +280,58 @@ fn a_flow_error_without_words_is_an_error_too() {
 }
 
 #[test]
+fn events_that_waited_behind_a_wedge_come_after_the_restart_and_once() {
+    let rig = struck("at=chain how=sleep number=5");
+    rig.element.set_property("restart-limit", 1_u32);
+    let items = input();
+    let first = items
+        .iter()
+        .position(|item| matches!(item, Item::Buffer(_)))
+        .unwrap();
+    // The sixth wedges; these wait behind it.
+    let mut script = items[..first + 6].to_vec();
+    let at = gst::ClockTime::from_mseconds(240);
+    script.push(Item::Event(gst::event::Gap::new(at, None)));
+    let custom = gst::Structure::new_empty("custom");
+    script.push(Item::Event(gst::event::CustomDownstream::new(custom)));
+    script.extend_from_slice(&items[first + 6..first + 9]);
+    script.push(Item::Event(gst::event::Eos::new()));
+    let records = rig.play_on(&script);
+    assert!(has_eos(&records), "{records:?}");
+    for kind in ["gap", "custom-downstream"] {
+        let is_it =
+            |record: &&Record| matches!(record, Record::Event(text) if text.starts_with(kind));
+        assert_eq!(
+            records.iter().filter(is_it).count(),
+            1,
+            "{kind}: {records:?}"
+        );
+    }
+}
+
+#[test]
+fn an_event_that_waited_behind_a_wedge_does_not_outlive_a_flush() {
+    let rig = struck("at=chain how=sleep number=5 time=1500");
+    rig.element.set_property("restart-limit", 1_u32);
+    let items = input();
+    let first = items
+        .iter()
+        .position(|item| matches!(item, Item::Buffer(_)))
+        .unwrap();
+    let mut script = items[..first + 6].to_vec();
+    let at = gst::ClockTime::from_mseconds(240);
+    script.push(Item::Event(gst::event::Gap::new(at, None)));
+    script.push(Item::Event(gst::event::FlushStart::new()));
+    script.push(Item::Event(gst::event::FlushStop::new(true)));
+    script.extend_from_slice(&items[..first + 3]);
+    script.push(Item::Event(gst::event::Eos::new()));
+    let records = rig.play_on(&script);
+    assert!(has_eos(&records), "{records:?}");
+    let is_gap = |record: &Record| matches!(record, Record::Event(text) if text.starts_with("gap"));
+    assert!(!records.iter().any(is_gap), "{records:?}");
+}
+
+#[test]
 fn a_restart_loses_what_was_inside_and_nothing_else() {
     let rig = struck("at=chain how=sleep number=5");
     rig.element.set_property("restart-limit", 1_u32);

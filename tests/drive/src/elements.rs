@@ -243,7 +243,10 @@ mod tests {
     fn every_operation_is_shown_with_a_hosted_chain() {
         for at in Where::ALL {
             let mut hosted = Element::all().filter(|element| element.is_hosted);
-            assert!(hosted.any(|element| element.call_at(*at).is_some()), "{at:?}");
+            assert!(
+                hosted.any(|element| element.call_at(*at).is_some()),
+                "{at:?}"
+            );
         }
     }
 }

@@ -37,8 +37,14 @@ pub(super) const VP8ENC: Row = Row {
             CHAIN,
             call("vpx_codec_get_cx_data", &[Where::Get], Failure::Damage),
         ),
-        within(EOS, call("vpx_codec_encode", &[Where::Drain], Failure::Fatal)),
-        within(CAPS, call("vpx_codec_encode", &[Where::Caps], Failure::Fatal)),
+        within(
+            EOS,
+            call("vpx_codec_encode", &[Where::Drain], Failure::Fatal),
+        ),
+        within(
+            CAPS,
+            call("vpx_codec_encode", &[Where::Caps], Failure::Fatal),
+        ),
         keeps(within(
             FLUSH_STOP,
             call(
@@ -47,11 +53,7 @@ pub(super) const VP8ENC: Row = Row {
                 Failure::Ignored,
             ),
         )),
-        closes(call(
-            "vpx_codec_destroy",
-            &[Where::Close],
-            Failure::Ignored,
-        )),
+        closes(call("vpx_codec_destroy", &[Where::Close], Failure::Ignored)),
     ],
     quick: &[("codec::threads", "2"), ("codec::lag-in-frames", "0")],
     holding: &[("codec::threads", "2"), ("codec::lag-in-frames", "6")],
@@ -130,7 +132,8 @@ pub(super) const WEDGE: Row = Row {
     calls: &[
         within(START, call("wedge_start", &[Where::Start], Failure::Fatal)),
         within(CHAIN, call("wedge_chain", &[Where::Send], Failure::Fatal)),
-        within(CAPS, call("wedge_caps", &[Where::Caps], Failure::Fatal)),
+        // Refused caps are sent again with the next buffer.
+        within(CAPS, call("wedge_caps", &[Where::Caps], Failure::Ignored)),
         within(EOS, call("wedge_eos", &[Where::Drain], Failure::Never)),
         within(
             FLUSH_STOP,
@@ -160,8 +163,14 @@ pub(super) const QUEUE_WEDGE: Row = Row {
     threads: &["queue"],
     input: Input::Raw,
     calls: &[
-        within(ANYWHERE, call("wedge_chain", &[Where::Send], Failure::Fatal)),
-        within(ANYWHERE, call("wedge_caps", &[Where::Caps], Failure::Fatal)),
+        within(
+            ANYWHERE,
+            call("wedge_chain", &[Where::Send], Failure::Fatal),
+        ),
+        within(
+            ANYWHERE,
+            call("wedge_caps", &[Where::Caps], Failure::Ignored),
+        ),
         within(ANYWHERE, call("wedge_eos", &[Where::Drain], Failure::Never)),
         within(
             ": flush-start event",

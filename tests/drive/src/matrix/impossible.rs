@@ -22,6 +22,8 @@ pub enum Impossible {
     NoDrain,
     /// New caps go to the same session.
     NoOtherSession,
+    /// What comes behind is inside.
+    NothingWaits,
 }
 
 impl Impossible {
@@ -34,6 +36,7 @@ impl Impossible {
         Self::NoSuccessor,
         Self::NoDrain,
         Self::NoOtherSession,
+        Self::NothingWaits,
     ];
 
     /// The letter that stands for it.
@@ -45,7 +48,11 @@ impl Impossible {
             Self::NothingToCorrupt => "d",
             Self::NoSuccessor => "e",
             Self::NoDrain => "f",
+            Self::NothingWaits => {
+                "a thread of the chain hangs: the chain takes in what comes behind, and loses it"
+            }
             Self::NoOtherSession => "g",
+            Self::NothingWaits => "h",
         }
     }
 
@@ -62,7 +69,9 @@ impl Impossible {
             Self::NothingToCorrupt => "the function gives nothing out that could be corrupt",
             Self::NoSuccessor => "no session takes over from another that still works",
             Self::NoDrain => "nothing but new caps and the end of the stream drains an encoder",
-            Self::NoOtherSession => "a hosted chain takes new caps itself: its session does not end",
+            Self::NoOtherSession => {
+                "a hosted chain takes new caps itself: its session does not end"
+            }
         }
     }
 }
@@ -84,6 +93,7 @@ pub(super) fn possible(cell: &Cell) -> Result<(), Impossible> {
         (_, State::Playing, _) if cell.element.is_hosted && cell.at == Where::Close => {
             Err(Impossible::NoOtherSession)
         }
+        (_, State::GapWaits, _) if cell.call().seen_as.is_empty() => Err(Impossible::NothingWaits),
         (_, State::Successor, _) if !(cell.element.takes_over)() => Err(Impossible::NoSuccessor),
         _ if cell.at == Where::Drain && !cell.element.drains_at_gaps && !ends => {
             Err(Impossible::NoDrain)
