@@ -37,13 +37,14 @@ pub(super) const VP8ENC: Row = Row {
             CHAIN,
             call("vpx_codec_get_cx_data", &[Where::Get], Failure::Damage),
         ),
+        // At the end vp8enc says nothing of an error, which costs what it holds.
         within(
             EOS,
-            call("vpx_codec_encode", &[Where::Drain], Failure::Fatal),
+            call("vpx_codec_encode", &[Where::Drain], Failure::Damage),
         ),
         within(
             CAPS,
-            call("vpx_codec_encode", &[Where::Caps], Failure::Fatal),
+            call("vpx_codec_encode", &[Where::Caps], Failure::Damage),
         ),
         keeps(within(
             FLUSH_STOP,

@@ -48,9 +48,6 @@ impl Impossible {
             Self::NothingToCorrupt => "d",
             Self::NoSuccessor => "e",
             Self::NoDrain => "f",
-            Self::NothingWaits => {
-                "a thread of the chain hangs: the chain takes in what comes behind, and loses it"
-            }
             Self::NoOtherSession => "g",
             Self::NothingWaits => "h",
         }
@@ -71,6 +68,9 @@ impl Impossible {
             Self::NoDrain => "nothing but new caps and the end of the stream drains an encoder",
             Self::NoOtherSession => {
                 "a hosted chain takes new caps itself: its session does not end"
+            }
+            Self::NothingWaits => {
+                "a thread of the chain hangs: the chain takes in what comes behind, and loses it"
             }
         }
     }

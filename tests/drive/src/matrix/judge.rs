@@ -80,7 +80,9 @@ fn died(report: &Report, signal: i32) -> Vec<String> {
 
 /// A close that was not made at all leaves its session open.
 pub(super) fn leaves_open(cell: &Cell) -> bool {
-    cell.closes() && matches!(cell.fault, Fault::Fail | Fault::Panic)
+    let call = cell.call();
+    let stays = call.closes || cell.element.is_hosted && call.keeps;
+    stays && matches!(cell.fault, Fault::Fail | Fault::Panic)
 }
 
 /// From the strike to the error or the restart, in milliseconds.
