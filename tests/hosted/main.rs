@@ -2,6 +2,7 @@
 //! `codecwatch`: hosted codecs behave as the bare ones, and cannot hang.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod beside;
 mod children;
 mod codecs;
 mod deadlocks;
