@@ -21,7 +21,7 @@ pub(crate) fn feed(link: &Arc<Link>) -> gst::Pad {
     gst::Pad::builder(gst::PadDirection::Src)
         .name("feed")
         .event_function(move |_, _, event| send_upstream(&events, event))
-        .query_function(move |pad, _, query| query_upstream(&queries, pad, query))
+        .query_function(move |_, _, query| query_upstream(&queries, query))
         .build()
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn collector(link: &Arc<Link>) -> gst::Pad {
         .chain_function(move |_, _, buffer| collect(&buffers, buffer))
         .chain_list_function(move |_, _, list| collect_list(&lists, list))
         .event_full_function(move |_, _, event| collect_event(&events, event))
-        .query_function(move |pad, _, query| query_downstream(&queries, pad, query))
+        .query_function(move |_, _, query| query_downstream(&queries, query))
         .build()
 }
 
@@ -95,7 +95,7 @@ fn send_upstream(link: &Arc<Link>, event: gst::Event) -> bool {
     asked.unwrap_or(false)
 }
 
-fn query_upstream(link: &Arc<Link>, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+fn query_upstream(link: &Arc<Link>, query: &mut gst::QueryRef) -> bool {
     match query.view_mut() {
         QueryViewMut::Latency(query) if link.measuring.load(Ordering::Acquire) => {
             query.set(false, gst::ClockTime::ZERO, gst::ClockTime::NONE);
@@ -107,26 +107,31 @@ fn query_upstream(link: &Arc<Link>, pad: &gst::Pad, query: &mut gst::QueryRef) -
             query.add_scheduling_modes([gst::PadMode::Push]);
             true
         }
-        _ => {
-            put(link, query, |outside, query| outside.query_upstream(query)) || default(pad, query)
-        }
+        _ => put(link, query, |outside, query| outside.query_upstream(query)) || default(query),
     }
 }
 
-fn query_downstream(link: &Arc<Link>, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+fn query_downstream(link: &Arc<Link>, query: &mut gst::QueryRef) -> bool {
     if query.is_serialized() {
         return put_in_order(link, query);
     }
     put(link, query, |outside, query| {
         outside.query_downstream(query)
-    }) || default(pad, query)
+    }) || default(query)
 }
 
-/// What a pad without a peer answers.
-fn default(pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
-    use gst::QueryType::{AcceptCaps, Caps};
-    let of_pad = matches!(query.type_(), AcceptCaps | Caps);
-    of_pad && gst::Pad::query_default(pad, None::<&gst::Element>, query)
+/// What is known of caps where nobody answers, because nothing is linked: any will do. (The
+/// default of a pad without a template would be the caps that it has, and no others.)
+fn default(query: &mut gst::QueryRef) -> bool {
+    match query.view_mut() {
+        QueryViewMut::AcceptCaps(query) => query.set_result(true),
+        QueryViewMut::Caps(query) => {
+            let filter = query.filter_owned();
+            query.set_result(&filter.unwrap_or_else(gst::Caps::new_any));
+        }
+        _ => return false,
+    }
+    true
 }
 
 /// Asks the pipeline around the chain.

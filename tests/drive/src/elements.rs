@@ -76,7 +76,7 @@ pub struct Call {
     pub name: &'static str,
     /// The operations at which the matrix makes it go wrong.
     pub at: &'static [Where],
-    /// What the name of the call in flight ends with in an error; empty where it may be
+    /// A part of the name that the call in flight has in an error; empty where there may be
     /// none, because a thread of the codec makes the call.
     pub seen_as: &'static str,
     /// What comes of an error.
@@ -193,11 +193,6 @@ impl Element {
     pub fn call_at(&self, at: Where) -> Option<&'static Call> {
         let calls = TABLE[self.0].calls;
         calls.iter().find(|call| call.at.contains(&at))
-    }
-
-    /// The call of this name.
-    pub fn call(&self, name: &str) -> Option<&'static Call> {
-        TABLE[self.0].calls.iter().find(|call| call.name == name)
     }
 
     /// Frames that a decoder may have to pass over before it can begin anew.

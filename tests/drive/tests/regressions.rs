@@ -355,4 +355,19 @@ fn a_flush_stop_behind_new_caps_of_a_paused_pipeline_is_left_out() {
     assert!(life.vain.is_empty(), "{life:#?}");
     assert!(life.flush_stopped_in.is_none(), "{life:#?}");
     assert!(life.eos(), "{life:#?}");
+
+/// A chain that asked whether its new caps are taken was answered by what the pad had
+/// before, where nothing was linked to ask: it failed with "not negotiated".
+#[test]
+fn a_hosted_codec_takes_new_caps_while_nothing_is_linked() {
+    for element in ["hosted-vp8enc", "hosted-avdec", "hosted-queue-wedge"] {
+        let life = act(&format!(
+            "{element} non-live \
+             : play push:5 settle unlink caps push:5 idle:300 link push:9 eos await-end null"
+        ));
+        assert!(life.errors.is_empty(), "{life:#?}");
+        assert!(life.eos(), "{life:#?}");
+        let sizes: Vec<_> = life.streams[0].formats.iter().map(|f| f.size).collect();
+        assert_eq!(sizes.last(), Some(&(160, 96)), "{life:#?}");
+    }
 }

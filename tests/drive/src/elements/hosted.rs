@@ -11,6 +11,8 @@ const CAPS: &str = ": caps event";
 const EOS: &str = ": eos event";
 const FLUSH_STOP: &str = ": flush-stop event";
 const ACCEPT_CAPS: &str = ": accept-caps query";
+/// The second element of a chain, with whatever reaches it.
+const AVDEC: &str = "avdec_h264-";
 const START: &str = ": READY to PAUSED";
 /// The call is made on a thread of the chain: the worker may be anywhere.
 const ANYWHERE: &str = "";
@@ -84,21 +86,21 @@ pub(super) const AVDEC_H264: Row = Row {
         key_every: 8,
     },
     calls: &[
-        within(CAPS, call("avcodec_open2", &[Where::Open], Failure::Fatal)),
+        within(AVDEC, call("avcodec_open2", &[Where::Open], Failure::Fatal)),
         within(
-            CHAIN,
+            AVDEC,
             call("avcodec_send_packet", &[Where::Send], Failure::Damage),
         ),
         within(
-            CHAIN,
+            AVDEC,
             call("avcodec_receive_frame", &[Where::Get], Failure::Damage),
         ),
         within(
-            EOS,
+            AVDEC,
             call("avcodec_send_packet", &[Where::Drain], Failure::Damage),
         ),
         within(
-            CHAIN,
+            AVDEC,
             call("avcodec_send_packet", &[Where::Caps], Failure::Damage),
         ),
         within(

@@ -178,7 +178,7 @@ impl Judge<'_> {
         if abandoned {
             let seen_as = self.cell.call().seen_as;
             let call = fault.call.as_deref();
-            let is_named = call.is_some_and(|call| call.ends_with(seen_as));
+            let is_named = call.is_some_and(|call| call.contains(seen_as));
             self.check(is_named, || format!("stuck in {call:?}"));
             self.check(fault.evidence.as_deref() != Some("none"), || {
                 "no evidence".to_owned()

@@ -86,7 +86,8 @@ fn steps(scenario: &mut Scenario, rng: &mut Rng) {
             }
             77..84 => scenario.steps.push(Step::Idle(rng.u32(1..1500))),
             84..90 => pause(scenario, rng),
-            90..94 => scenario.steps.push(Step::Settle),
+            90..92 => scenario.steps.push(Step::Settle),
+            92..94 => scenario.steps.push(Step::Query),
             _ => {
                 scenario.steps.push(pick(rng, &[Step::Null, Step::Ready]));
                 begin(scenario, rng);

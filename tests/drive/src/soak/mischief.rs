@@ -18,6 +18,8 @@ pub(super) fn add(scenario: &mut Scenario, rng: &mut Rng) {
         3 => "delay=300ms",
         4 if call.failure != Failure::Never => "fail",
         5 => "slow=x4",
+        // The worker calls the element, and the element the library: nobody panics there.
+        _ if scenario.element.is_hosted => "hang",
         _ => "panic",
     };
     let number = match rng.u8(..3) {
@@ -42,23 +44,26 @@ pub(super) fn slow_close(scenario: &mut Scenario, rng: &mut Rng) {
     }
 }
 
-/// The call of a script, and what goes wrong with it.
-fn scripted(scenario: &Scenario) -> Option<(&'static Call, &str)> {
-    let (call, fault) = scenario.script.as_deref()?.split_once(':')?;
-    Some((scenario.element.call(call)?, fault))
+/// Whether the script makes this call, or one of those that have its name, go wrong like
+/// this.
+fn strikes(scenario: &Scenario, faults: &[&str], is_it: impl Fn(&Call) -> bool) -> bool {
+    let script = scenario.script.as_deref();
+    let Some((name, fault)) = script.and_then(|script| script.split_once(':')) else {
+        return false;
+    };
+    let mut calls = scenario.element.calls.iter();
+    faults.iter().any(|start| fault.starts_with(start))
+        && calls.any(|call| call.name == name && is_it(call))
 }
 
 /// A session whose opening or closing call was not made at all stays open.
 pub(super) fn keeps_a_session_open(scenario: &Scenario) -> bool {
-    scripted(scenario).is_some_and(|(call, fault)| {
-        call.keeps && (fault.starts_with("fail") || fault.starts_with("panic"))
-    })
+    strikes(scenario, &["fail", "panic"], |call| call.keeps)
 }
 
 /// Frames that may be missing although EOS came: `None` is any number.
 fn may_be_missing(scenario: &Scenario, life: &Life) -> Option<u64> {
-    let damages = scripted(scenario)
-        .is_some_and(|(call, fault)| call.failure == Failure::Damage && fault.starts_with("fail"));
+    let damages = strikes(scenario, &["fail"], |call| call.failure == Failure::Damage);
     let restarts = life.restarts.len() as u64;
     (!damages).then(|| restarts * scenario.element.passed_over())
 }

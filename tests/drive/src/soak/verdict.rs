@@ -12,6 +12,9 @@ use crate::scenario::{Scenario, Step};
 const SLACK: Duration = Duration::from_millis(200);
 const SLACK_LOADED: Duration = Duration::from_secs(5);
 
+/// What a query may take: as long as one waits for a chain.
+const QUERY: Duration = Duration::from_secs(1);
+
 /// What some lives more may leave behind in memory, in kB.
 const GROWTH: u64 = 8 * 1024;
 
@@ -56,9 +59,11 @@ fn bounded(scenario: &Scenario, life: &Life, slack: Duration, wrong: &mut Vec<St
         .find_map(|(_, value)| value.parse().ok())
         .map_or(Duration::ZERO, Duration::from_nanos);
     let bound = (close + slack).as_secs_f64() * 1e3;
-    for (what, took) in [
-        ("a state change", life.stopped_in()),
-        ("FLUSH_STOP", life.flush_stopped_in),
+    let query = (QUERY + slack).as_secs_f64() * 1e3;
+    for (what, took, bound) in [
+        ("a state change", life.stopped_in(), bound),
+        ("FLUSH_STOP", life.flush_stopped_in, bound),
+        ("a query", life.query_answered_in, query),
     ] {
         if let Some(took) = took.filter(|took| *took > bound) {
             wrong.push(format!("{what} took {took:.0} ms"));
