@@ -332,6 +332,43 @@ fn an_event_that_waited_behind_a_wedge_does_not_outlive_a_flush() {
 }
 
 #[test]
+fn a_frame_of_which_nothing_comes_out_is_told_before_eos() {
+    // As an encoder that fails when it is drained, or a decoder that drops a frame.
+    let rig = struck("at=chain how=drop number=5");
+    let records = rig.play_on(&input());
+    assert!(has_eos(&records), "{records:?}");
+    let skipped = rig.bus.pop_filtered(&[gst::MessageType::Element]);
+    let skipped = skipped.expect("no message");
+    let structure = skipped.structure().unwrap();
+    assert_eq!(structure.name(), "codecwatch-skipped", "{structure}");
+    assert_eq!(structure.get("buffers"), Ok(1_u64), "{structure}");
+    let time = gst::ClockTime::from_mseconds(200);
+    assert_eq!(structure.get("first-pts"), Ok(time), "{structure}");
+    assert_eq!(structure.get("last-pts"), Ok(time), "{structure}");
+    assert!(rig.errors().is_empty());
+}
+
+#[test]
+fn where_everything_comes_out_nothing_is_said_to_be_left_out() {
+    let video = "videotestsrc num-buffers=30 ! video/x-raw,format=I420,width=64,height=64";
+    let audio = "audiotestsrc num-buffers=30 ! audio/x-raw,rate=48000,channels=2";
+    for (input, codec) in [
+        (video, "vp8enc deadline=1 lag-in-frames=6"),
+        (video, "x264enc"),
+        (video, "videorate ! video/x-raw,framerate=10/1"),
+        (audio, "opusenc"),
+        (audio, "lamemp3enc"),
+        (audio, "flacenc"),
+    ] {
+        let rig = hosted(codec);
+        let records = rig.play_on(&produce(input));
+        assert!(has_eos(&records), "{codec}: {records:?}");
+        let message = rig.bus.pop_filtered(&[gst::MessageType::Element]);
+        assert!(message.is_none(), "{codec}: {message:?}");
+    }
+}
+
+#[test]
 fn a_restart_loses_what_was_inside_and_nothing_else() {
     let rig = struck("at=chain how=sleep number=5");
     rig.element.set_property("restart-limit", 1_u32);

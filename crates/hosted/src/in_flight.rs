@@ -19,6 +19,8 @@ pub(crate) struct InFlight {
     inputs: VecDeque<Input>,
     /// More are settled with the next output, the oldest first.
     most: usize,
+    /// Every output so far had the time of an input.
+    keeps_times: bool,
 }
 
 impl InFlight {
@@ -27,6 +29,7 @@ impl InFlight {
         Self {
             inputs: VecDeque::new(),
             most,
+            keeps_times: true,
         }
     }
 
@@ -43,6 +46,8 @@ impl InFlight {
     /// other sizes than buffers. Without times, all: the codec gives what it has.
     pub(crate) fn settle(&mut self, pts: Option<u64>, duration: Option<u64>) -> Vec<u32> {
         let mut settled = Vec::new();
+        let is_of_input = |input: &Input| pts.is_some() && input.pts == pts;
+        self.keeps_times &= self.inputs.iter().any(is_of_input);
         match pts {
             None => settled.extend(self.inputs.drain(..).map(|input| input.id)),
             Some(pts) => {
@@ -65,6 +70,14 @@ impl InFlight {
             settled.extend(self.inputs.pop_front().map(|input| input.id));
         }
         settled
+    }
+
+    /// At the end of the stream: takes the inputs of which nothing has come out, with their
+    /// times. Of a chain that gives other times than it gets, none: nobody knows.
+    pub(crate) fn missing(&mut self) -> Vec<(u32, Option<u64>)> {
+        let inputs = std::mem::take(&mut self.inputs).into_iter();
+        let missing = inputs.filter(|_| self.keeps_times);
+        missing.map(|input| (input.id, input.pts)).collect()
     }
 
     /// Everything inside is dropped.
@@ -108,6 +121,21 @@ mod tests {
         inside.enter(1, None, None);
         inside.enter(2, Some(7), None);
         assert_eq!(inside.settle(None, None), [1, 2]);
+    }
+
+    #[test]
+    fn at_the_end_what_has_not_come_out_is_missing_if_the_chain_keeps_times() {
+        let mut inside = InFlight::new(100);
+        for id in 0..4 {
+            inside.enter(id, Some(u64::from(id) * 40), Some(40));
+        }
+        inside.settle(Some(40), Some(40));
+        inside.settle(Some(0), Some(40));
+        assert_eq!(inside.missing(), [(2, Some(80)), (3, Some(120))]);
+        assert!(inside.missing().is_empty());
+        inside.enter(4, Some(160), Some(40));
+        inside.settle(Some(165), Some(10));
+        assert!(inside.missing().is_empty());
     }
 
     #[test]

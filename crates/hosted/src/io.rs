@@ -24,7 +24,8 @@ pub enum Input {
     Event(gst::Event),
 }
 
-/// Buffers that a session has left out, because it begins at a key frame.
+/// Buffers that a session has left out, because it begins at a key frame, or of which nothing
+/// has come out at the end of the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
     /// The inputs that this settles.

@@ -186,6 +186,7 @@ impl Session for HostedSession {
         // It may come on another thread. If outputs are discarded, none may come.
         if lane.wait_for_signal().is_ok() {
             self.check()?;
+            self.report_missing(lane);
         }
         Ok(Drained::Spent)
     }
@@ -212,6 +213,27 @@ impl HostedSession {
         let pts = first.and_then(gst::BufferRef::pts);
         let time = |time: Option<gst::ClockTime>| time.map(gst::ClockTime::nseconds);
         self.link.in_flight().enter(id, time(pts), time(duration));
+    }
+
+    /// Reports the inputs that went in and of which nothing came out. Elements end a stream
+    /// in EOS even if the codec has failed at its end, or has dropped frames.
+    fn report_missing(&self, lane: &Lane<Output>) {
+        let missing = self.link.in_flight().missing();
+        if missing.is_empty() {
+            return;
+        }
+        let times = missing.iter().filter_map(|(_, pts)| *pts);
+        let times = times.map(gst::ClockTime::from_nseconds);
+        let (first_pts, last_pts) = (times.clone().min(), times.max());
+        let settles = u32::try_from(missing.len()).unwrap_or(u32::MAX);
+        let left_out = LeftOut {
+            buffers: missing.len() as u64,
+            frames: missing.into_iter().map(|(id, _)| id).collect(),
+            first_pts,
+            last_pts,
+        };
+        // Discarded: a flush, or a stop.
+        let _ = lane.emit(Output::LeftOut(left_out), settles);
     }
 
     /// The input without what comes before the key frame that the session begins at;

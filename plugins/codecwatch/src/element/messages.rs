@@ -72,18 +72,13 @@ fn post(imp: &CodecWatch, posted: Posted) {
     let _ = element.post_message(message);
 }
 
-/// Posts that buffers were left out after a restart because no key frame had come, if
-/// any were.
+/// Posts that buffers were left out, if any were: after a restart, because no key frame had
+/// come, or at the end of the stream, because nothing has come out of them.
 pub(super) fn post_skipped(imp: &CodecWatch) {
     let Some(skipped) = imp.state().skipped.take() else {
         return;
     };
-    gst::warning!(
-        CAT,
-        imp = imp,
-        "{} buffers before the first key frame after a restart were dropped",
-        skipped.buffers
-    );
+    gst::warning!(CAT, imp = imp, "{} buffers were left out", skipped.buffers);
     let structure = gst::Structure::builder("codecwatch-skipped")
         .field("buffers", skipped.buffers)
         .field("first-pts", skipped.first_pts)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a decoder's session has left out after a restart, until that is told.
+//! What a session has left out, until that is told: a decoder's after a restart, and any
+//! session's at the end of the stream.
 
 use codecwatch_hosted::LeftOut;
 
-/// Buffers that were left out because no key frame had come.
+/// Buffers that were left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Skipped {
     pub(super) buffers: u64,

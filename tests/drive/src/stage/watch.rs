@@ -158,6 +158,10 @@ impl Watch {
                 match structure.name().as_str() {
                     "codecwatch-slow" => seen.life.slow += 1,
                     "codecwatch-restarted" => seen.restarted(structure),
+                    "codecwatch-skipped" => {
+                        let buffers = structure.get::<u64>("buffers");
+                        seen.stream().lost += buffers.unwrap_or(0);
+                    }
                     _ => {}
                 }
             }
