@@ -74,10 +74,11 @@ impl InFlight {
 
     /// At the end of the stream: takes the inputs of which nothing has come out, with their
     /// times. Of a chain that gives other times than it gets, none: nobody knows.
-    pub(crate) fn missing(&mut self) -> Vec<(u32, Option<u64>)> {
+    pub(crate) fn missing(&mut self) -> Vec<(u32, Option<gst::ClockTime>)> {
         let inputs = std::mem::take(&mut self.inputs).into_iter();
         let missing = inputs.filter(|_| self.keeps_times);
-        missing.map(|input| (input.id, input.pts)).collect()
+        let time = |pts: Option<u64>| pts.map(gst::ClockTime::from_nseconds);
+        missing.map(|input| (input.id, time(input.pts))).collect()
     }
 
     /// Everything inside is dropped.
@@ -131,7 +132,8 @@ mod tests {
         }
         inside.settle(Some(40), Some(40));
         inside.settle(Some(0), Some(40));
-        assert_eq!(inside.missing(), [(2, Some(80)), (3, Some(120))]);
+        let time = |time| Some(gst::ClockTime::from_nseconds(time));
+        assert_eq!(inside.missing(), [(2, time(80)), (3, time(120))]);
         assert!(inside.missing().is_empty());
         inside.enter(4, Some(160), Some(40));
         inside.settle(Some(165), Some(10));

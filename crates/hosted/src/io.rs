@@ -3,6 +3,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
+use crate::left_out::LeftOut;
+
 /// An input of a hosted session, in the order of the stream.
 #[derive(Debug)]
 pub enum Input {
@@ -22,20 +24,6 @@ pub enum Input {
     },
     /// A serialized event.
     Event(gst::Event),
-}
-
-/// Buffers that a session has left out, because it begins at a key frame, or of which nothing
-/// has come out at the end of the stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
-    /// The inputs that this settles.
-    pub frames: Vec<u32>,
-    /// How many buffers.
-    pub buffers: u64,
-    /// The time of the first that has one.
-    pub first_pts: Option<gst::ClockTime>,
-    /// The time of the last that has one.
-    pub last_pts: Option<gst::ClockTime>,
 }
 
 /// An output of a hosted session. The first six come in the order of the stream, the

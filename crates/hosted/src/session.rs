@@ -15,7 +15,8 @@ use gst::{FlowError, FlowSuccess};
 use crate::chain::Elements;
 use crate::description::Description;
 use crate::entrance::Entrance;
-use crate::io::{Content, EventOutput, Input, LeftOut, Output, Posted, Report};
+use crate::io::{Content, EventOutput, Input, Output, Posted, Report};
+use crate::left_out::LeftOut;
 use crate::link::Link;
 use crate::{Outside, key_frame, relay};
 
@@ -222,16 +223,9 @@ impl HostedSession {
         if missing.is_empty() {
             return;
         }
-        let times = missing.iter().filter_map(|(_, pts)| *pts);
-        let times = times.map(gst::ClockTime::from_nseconds);
-        let (first_pts, last_pts) = (times.clone().min(), times.max());
         let settles = u32::try_from(missing.len()).unwrap_or(u32::MAX);
-        let left_out = LeftOut {
-            buffers: missing.len() as u64,
-            frames: missing.into_iter().map(|(id, _)| id).collect(),
-            first_pts,
-            last_pts,
-        };
+        let (frames, times): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
+        let left_out = LeftOut::new(frames, &times);
         // Discarded: a flush, or a stop.
         let _ = lane.emit(Output::LeftOut(left_out), settles);
     }
@@ -247,14 +241,9 @@ impl HostedSession {
         let (skipped, rest) = key_frame::split(input);
         self.awaits_key_frame = rest.is_none();
         if !skipped.is_empty() {
-            let mut times = skipped.iter().filter_map(|buffer| buffer.pts());
-            let first_pts = times.next();
-            let left_out = LeftOut {
-                frames: rest.is_none().then_some(frame).into_iter().collect(),
-                buffers: skipped.len() as u64,
-                first_pts,
-                last_pts: times.next_back().or(first_pts),
-            };
+            let times: Vec<_> = skipped.iter().map(|buffer| buffer.pts()).collect();
+            let frames = rest.is_none().then_some(frame).into_iter().collect();
+            let left_out = LeftOut::new(frames, &times);
             let settles = match &*left_out.frames {
                 [] => Amount::NONE,
                 _ => Amount::ONE_FRAME,

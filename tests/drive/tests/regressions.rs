@@ -355,6 +355,7 @@ fn a_flush_stop_behind_new_caps_of_a_paused_pipeline_is_left_out() {
     assert!(life.vain.is_empty(), "{life:#?}");
     assert!(life.flush_stopped_in.is_none(), "{life:#?}");
     assert!(life.eos(), "{life:#?}");
+}
 
 /// A chain that asked whether its new caps are taken was answered by what the pad had
 /// before, where nothing was linked to ask: it failed with "not negotiated".

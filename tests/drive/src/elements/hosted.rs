@@ -86,7 +86,11 @@ pub(super) const AVDEC_H264: Row = Row {
         key_every: 8,
     },
     calls: &[
-        within(AVDEC, call("avcodec_open2", &[Where::Open], Failure::Fatal)),
+        // Refused caps are sent again with the next buffer.
+        within(
+            AVDEC,
+            call("avcodec_open2", &[Where::Open], Failure::Damage),
+        ),
         within(
             AVDEC,
             call("avcodec_send_packet", &[Where::Send], Failure::Damage),
@@ -118,7 +122,8 @@ pub(super) const AVDEC_H264: Row = Row {
         )),
     ],
     quick: &[("codec::max-threads", "1")],
-    holding: &[("codec::max-threads", "4")],
+    // With more than one frame inside, none would be out when the decoder is drained early.
+    holding: &[("codec::max-threads", "2")],
     drains_at_gaps: true,
     drains_what_it_holds: false,
     checked: Checked::Never,
