@@ -14,3 +14,4 @@ mod restart;
 mod rig;
 mod settings;
 mod transparency;
+mod va;
