@@ -31,6 +31,8 @@ build_plugins() {
     for plugin in "$built"/libgst*.so; do
         [ ! -e "$plugin" ] || ln -s "$plugin" "$plugins/"
     done
+    # What codecwatch runs to find hardware codecs.
+    ln -sf "$built/codecwatch-hardware" "$plugins/"
 
     export GST_PLUGIN_PATH=$plugins
     export GST_REGISTRY=$target/gstreamer/registry-$folder.bin

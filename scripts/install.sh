@@ -24,6 +24,7 @@ run_install() {
     step "Installing into $folder"
     install -d "$folder"
     install -v -m 644 "$plugins"/libgst*.so "$folder"
+    install -v -m 755 "$plugins"/codecwatch-hardware "$folder"
     if [ $# = 2 ]; then
         echo "GStreamer finds them with GST_PLUGIN_PATH=$folder"
     fi

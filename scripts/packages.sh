@@ -3,11 +3,12 @@
 #
 # What has to be on the machine. Only what is missing is installed, and it is named first.
 
+# libva-dev is for a part of the tests that the whole workspace has.
 packages_to_build=(gcc libc6-dev pkg-config ca-certificates libclang-dev libgstreamer1.0-dev
-    libgstreamer-plugins-base1.0-dev libsvtav1enc-dev libdav1d-dev)
+    libgstreamer-plugins-base1.0-dev libsvtav1enc-dev libdav1d-dev libva-dev)
 packages_to_run=(gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad)
-# The last two have codecs to host.
-packages_to_test=(svt-av1 dav1d aom-tools git shellcheck python3-gi gir1.2-gstreamer-1.0
+# The last two have codecs to host; umockdev has a GPU.
+packages_to_test=(svt-av1 dav1d aom-tools git shellcheck python3-gi gir1.2-gstreamer-1.0 umockdev
     gstreamer1.0-plugins-ugly gstreamer1.0-libav)
 
 # at_least VERSION MINIMUM

@@ -11,15 +11,15 @@ use crate::record::Record;
 use crate::rig::{Item, Rig, produce};
 
 /// What a state change may take with budgets of one second.
-const STOP: Duration = Duration::from_millis(1200);
-const BOUND: Duration = Duration::from_secs(20);
+pub(crate) const STOP: Duration = Duration::from_millis(1200);
+pub(crate) const BOUND: Duration = Duration::from_secs(20);
 
 /// An encoder's element whose chain does what the script says; budgets of one second.
 fn struck(script: &str) -> Rig {
     hosted(&format!("wedge {script}"))
 }
 
-fn hosted(codec: &str) -> Rig {
+pub(crate) fn hosted(codec: &str) -> Rig {
     support::init();
     gstwedge::plugin_register_static().unwrap();
     let mut builder = gst::ElementFactory::make("codecwatch").property("codec", codec);
@@ -46,7 +46,7 @@ fn input() -> Vec<Item> {
 }
 
 /// The first error, and its details.
-fn error(rig: &Rig) -> (gst::glib::Error, gst::Structure) {
+pub(crate) fn error(rig: &Rig) -> (gst::glib::Error, gst::Structure) {
     let kinds = [gst::MessageType::Error];
     let wait = gst::ClockTime::try_from(BOUND).unwrap();
     let message = rig.bus.timed_pop_filtered(wait, &kinds);
@@ -59,20 +59,20 @@ fn error(rig: &Rig) -> (gst::glib::Error, gst::Structure) {
 }
 
 /// Stops the element, and says how long that took.
-fn stop(rig: &Rig) -> Duration {
+pub(crate) fn stop(rig: &Rig) -> Duration {
     let begun = Instant::now();
     rig.element.set_state(gst::State::Null).unwrap();
     begun.elapsed()
 }
 
-fn has_eos(records: &[Record]) -> bool {
+pub(crate) fn has_eos(records: &[Record]) -> bool {
     let eos = |record: &Record| matches!(record, Record::Event(text) if text.starts_with("eos"));
     records.iter().any(eos)
 }
 
 /// The account of a chain. Each of these tests runs in a process of its own, or has a
 /// chain of its own.
-fn account(codec: &str) -> Account {
+pub(crate) fn account(codec: &str) -> Account {
     let factories: Vec<_> = codec
         .split('!')
         .filter_map(|part| part.split_whitespace().next())
@@ -81,7 +81,7 @@ fn account(codec: &str) -> Account {
 }
 
 /// Waits until it holds.
-fn eventually(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < BOUND, "{what}");

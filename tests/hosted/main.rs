@@ -15,3 +15,4 @@ mod restart;
 mod rig;
 mod settings;
 mod transparency;
+mod va;

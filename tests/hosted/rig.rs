@@ -101,6 +101,8 @@ pub(crate) struct Rig {
 pub(crate) struct Downstream {
     /// What it answers to a buffer.
     pub(crate) flow: Mutex<Result<gst::FlowSuccess, gst::FlowError>>,
+    /// The caps that it takes; any if there are none.
+    pub(crate) caps: Mutex<Option<gst::Caps>>,
     /// It takes no buffer, as a paused sink. A FLUSH_START ends that.
     blocks: Mutex<bool>,
     opened: Condvar,
@@ -151,6 +153,7 @@ impl Rig {
         let upstream = Arc::new(Mutex::new(Vec::new()));
         let downstream = Arc::new(Downstream {
             flow: Mutex::new(Ok(gst::FlowSuccess::Ok)),
+            caps: Mutex::new(None),
             blocks: Mutex::new(false),
             opened: Condvar::new(),
         });
@@ -170,7 +173,8 @@ impl Rig {
             })
             .build();
         let (buffers, lists, events) = (out.clone(), out.clone(), out.clone());
-        let [for_buffers, for_lists, for_events] = [(); 3].map(|()| downstream.clone());
+        let [for_buffers, for_lists, for_events, for_queries] =
+            [(); 4].map(|()| downstream.clone());
         // Without a template, a pad takes only the caps that it has.
         let any = gst::PadTemplate::new(
             "sink",
@@ -201,9 +205,16 @@ impl Rig {
                 events.lock().unwrap().push(Record::event(&event));
                 true
             })
-            .query_function(|pad, parent, query| match query.view_mut() {
+            .query_function(move |pad, parent, query| match query.view_mut() {
                 gst::QueryViewMut::Allocation(query) => {
                     query.add_allocation_meta::<gst_video::VideoMeta>(None);
+                    true
+                }
+                gst::QueryViewMut::Caps(query) if for_queries.caps.lock().unwrap().is_some() => {
+                    let caps = for_queries.caps.lock().unwrap().clone().unwrap();
+                    let filter = query.filter_owned();
+                    let caps = filter.map_or(caps.clone(), |filter| filter.intersect(&caps));
+                    query.set_result(&caps);
                     true
                 }
                 _ => gst::Pad::query_default(pad, parent, query),

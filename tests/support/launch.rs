@@ -20,7 +20,7 @@ pub fn is_child() -> bool {
 }
 
 /// Where cargo puts what it builds for these tests.
-pub(crate) fn target_dir() -> PathBuf {
+pub fn target_dir() -> PathBuf {
     let program = std::env::current_exe().unwrap();
     // Tests are in `deps`, programs beside it.
     program
@@ -143,6 +143,12 @@ impl Launch {
     /// Sets an environment variable.
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.command.env(name, value.into());
+        self
+    }
+
+    /// Leaves out an environment variable.
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
         self
     }
 

@@ -13,7 +13,7 @@ pub mod process;
 pub mod rehearsal;
 pub mod stopping;
 
-pub use launch::{Finished, Launch, Line, Running, is_child};
+pub use launch::{Finished, Launch, Line, Running, is_child, target_dir};
 
 /// Registers the plugins in this process, once. A critical message of GLib, which
 /// says that a function was misused, ends the process from now on.

@@ -22,6 +22,11 @@ pub fn jumping_time() -> PathBuf {
     compiled("realtime-tests.so", &["realtime.c"])
 }
 
+/// The library under which the device of a mocked GPU is one.
+pub fn render_node() -> PathBuf {
+    compiled("drm-tests.so", &["drm.c"])
+}
+
 fn compiled(name: &str, sources: &[&str]) -> PathBuf {
     let target = crate::launch::target_dir().join(name);
     // Several test programs may do this at once: each moves its own into place.

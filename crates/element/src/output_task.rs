@@ -8,7 +8,7 @@
 
 use std::cell::Cell;
 
-use codecwatch_supervisor::{Next, Outcome, Run};
+use codecwatch_supervisor::{Next, Outcome, Run, set_aside};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -75,6 +75,7 @@ pub(crate) fn is_this_thread<I, O>(supervision: &Supervision<I, O>) -> bool {
 fn iterate<T: Supervised>(imp: &T) {
     let supervision = imp.supervision();
     RUNS.set(std::ptr::from_ref(supervision).addr());
+    let _no_codec = set_aside();
     work(imp);
     // The thread goes back to a pool.
     RUNS.set(0);

@@ -8,9 +8,9 @@ use codecwatch_supervisor::{AdoptedThreads, CodecError};
 use gst::prelude::*;
 use gst::{Message, MessageView};
 
-use crate::io::{Content, Output, Posted, Report};
+use crate::io::{Content, Output, Posted, Qos, Report};
 use crate::link::Link;
-use crate::outside;
+use crate::{lent, outside};
 
 /// A bus for the elements of a chain.
 pub(crate) fn bus(link: &Arc<Link>) -> gst::Bus {
@@ -49,7 +49,20 @@ fn receive(link: &Arc<Link>, message: &Message) {
             Some(structure) => Content::Element(structure.to_owned()),
             None => return,
         },
-        MessageView::HaveContext(context) => Content::HaveContext(context.context()),
+        MessageView::HaveContext(context) => {
+            let context = context.context();
+            lent::lend(&context);
+            Content::HaveContext(context)
+        }
+        MessageView::Qos(qos) => {
+            let (live, running_time, stream_time, timestamp, duration) = qos.get();
+            Content::Qos(Qos {
+                live,
+                times: [running_time, stream_time, timestamp, duration],
+                values: qos.values(),
+                stats: qos.stats(),
+            })
+        }
         MessageView::DurationChanged(_) => Content::DurationChanged,
         MessageView::NeedContext(need) => return provide(link, message, need.context_type()),
         MessageView::Latency(_) => return link.outlet.tell(Output::Latency),

@@ -2,11 +2,17 @@
 //! Checks a description against the elements that are installed. No element is created;
 //! the plugins that have them are loaded.
 
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
 use gst::glib;
 use gst::prelude::*;
 
 use crate::description::{Description, Part, SyntaxError};
 use crate::originals;
+
+/// The longest that the plugin of an element may take to load.
+const LOAD: Duration = Duration::from_secs(10);
 
 /// What is known of a chain before it exists.
 #[derive(Debug, Clone)]
@@ -54,6 +60,13 @@ pub enum CheckError {
     /// The plugin of an element cannot be loaded.
     #[error("the plugin of '{factory}' cannot be loaded")]
     NotLoaded {
+        /// The name of its factory.
+        factory: String,
+    },
+    /// The plugin of an element does not come back while it is loaded: those of hardware
+    /// codecs ask their driver.
+    #[error("the plugin of '{factory}' was not loaded within {} seconds", LOAD.as_secs())]
+    LoadHangs {
         /// The name of its factory.
         factory: String,
     },
@@ -152,10 +165,22 @@ pub fn check(text: &str) -> Result<Chain, CheckError> {
 
 fn find(part: &Part) -> Result<gst::ElementFactory, CheckError> {
     let factory = part.factory.clone();
-    match originals::load(&factory) {
-        Ok(Some(loaded)) => Ok(loaded),
-        Ok(None) => Err(CheckError::Missing { factory }),
-        Err(_) => Err(CheckError::NotLoaded { factory }),
+    let Some(found) = originals::find(&factory) else {
+        return Err(CheckError::Missing { factory });
+    };
+    if found.plugin().is_none_or(|plugin| plugin.is_loaded()) {
+        return found.load().map_err(|_| CheckError::NotLoaded { factory });
+    }
+    // On a thread of its own: the first element of a plugin runs the plugin's code.
+    let (sender, loaded) = mpsc::channel();
+    let thread = std::thread::Builder::new().name("cw-load".into());
+    let started = thread.spawn(move || {
+        let _ = sender.send(found.load());
+    });
+    match started.map(|_| loaded.recv_timeout(LOAD)) {
+        Ok(Ok(Ok(loaded))) => Ok(loaded),
+        Ok(Err(RecvTimeoutError::Timeout)) => Err(CheckError::LoadHangs { factory }),
+        _ => Err(CheckError::NotLoaded { factory }),
     }
 }
 

@@ -133,6 +133,21 @@ pub enum Content {
     HaveContext(gst::Context),
     /// The duration may have changed.
     DurationChanged,
+    /// The element has dropped something, because it is late or damaged.
+    Qos(Qos),
+}
+
+/// What an element says of its quality of service.
+#[derive(Debug)]
+pub struct Qos {
+    /// Whether it goes by the time of a live source.
+    pub live: bool,
+    /// Running time, stream time, timestamp and duration of what it has dropped.
+    pub times: [Option<gst::ClockTime>; 4],
+    /// Jitter, proportion and quality.
+    pub values: (i64, f64, i32),
+    /// How much it has processed and dropped so far.
+    pub stats: (gst::GenericFormattedValue, gst::GenericFormattedValue),
 }
 
 /// A warning or an information.

@@ -6,19 +6,22 @@
 //! opens the chain on its worker, which alone touches the elements from then on. The
 //! pipeline around it is seen through [`Outside`].
 //!
-//! Unsafe: one call in `relay`, and classes that are defined at run time (`class`,
-//! `spec`, `presets`, `signals`), for which the bindings have no function.
+//! Unsafe: one call in `relay`, classes that are defined at run time (`class`, `spec`,
+//! `presets`, `signals`) and the last references in `lent`, for which the bindings have no
+//! function.
 
 mod bus;
 mod chain;
 mod check;
 pub mod class;
 mod description;
+mod device_memory;
 mod entrance;
 mod in_flight;
 mod io;
 mod key_frame;
 mod left_out;
+mod lent;
 mod link;
 mod mirror;
 pub mod originals;
@@ -33,7 +36,7 @@ pub mod spec;
 pub use check::{Chain, CheckError, Kind, check, value_of};
 pub use description::{Description, Part, SyntaxError};
 pub use entrance::Entrance;
-pub use io::{Content, Input, Output, PendingQuery, Posted, Report};
+pub use io::{Content, Input, Output, PendingQuery, Posted, Qos, Report};
 pub use left_out::LeftOut;
 pub use mirror::{Mirror, Values};
 pub use outside::Outside;

@@ -9,6 +9,7 @@ use std::thread::ThreadId;
 use codecwatch_supervisor::{AdoptedThreads, CodecError, Outlet};
 
 use crate::Outside;
+use crate::device_memory::DevicePictures;
 use crate::in_flight::InFlight;
 use crate::io::{LostEvents, Output};
 
@@ -21,6 +22,8 @@ pub(crate) struct Link {
     worker: ThreadId,
     in_flight: Mutex<InFlight>,
     pub(crate) lost_events: Arc<LostEvents>,
+    /// Pictures of the chain that are in a device's memory.
+    pub(crate) device_pictures: DevicePictures,
     /// The first error that an element has posted.
     failure: Mutex<Option<CodecError>>,
     /// The worker measures the chain's own latency: upstream adds none.
@@ -39,6 +42,7 @@ impl Link {
             worker: std::thread::current().id(),
             in_flight: Mutex::new(InFlight::new(most)),
             lost_events: Arc::default(),
+            device_pictures: DevicePictures::default(),
             failure: Mutex::new(None),
             measuring: AtomicBool::new(false),
             closing: AtomicBool::new(false),

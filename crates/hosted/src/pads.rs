@@ -5,8 +5,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use codecwatch_supervisor::{CodecError, Name};
+use gst::prelude::*;
 use gst::{EventView, FlowError, FlowSuccess, QueryViewMut};
 
+use crate::device_memory::is_on_device;
 use crate::io::{EventOutput, Output, PendingQuery};
 use crate::link::Link;
 use crate::{outside, relay};
@@ -31,26 +34,57 @@ pub(crate) fn collector(link: &Arc<Link>) -> gst::Pad {
     let (events, queries) = (link.clone(), link.clone());
     gst::Pad::builder(gst::PadDirection::Sink)
         .name("collector")
-        .chain_function(move |_, _, buffer| collect(&buffers, buffer))
-        .chain_list_function(move |_, _, list| collect_list(&lists, list))
+        .chain_function(move |pad, _, buffer| collect(&buffers, pad, buffer))
+        .chain_list_function(move |pad, _, list| collect_list(&lists, pad, list))
         .event_full_function(move |_, _, event| collect_event(&events, event))
         .query_function(move |_, _, query| query_downstream(&queries, query))
         .build()
 }
 
-fn collect(link: &Link, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError> {
+fn collect(link: &Link, pad: &gst::Pad, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError> {
+    let buffer = readable(link, pad, buffer)?;
     let frames = settle(link, &buffer);
     let amount = count(frames.len());
     emit(link, Output::Buffer { frames, buffer }, amount)
 }
 
-fn collect_list(link: &Link, list: gst::BufferList) -> Result<FlowSuccess, FlowError> {
+fn collect_list(
+    link: &Link,
+    pad: &gst::Pad,
+    mut list: gst::BufferList,
+) -> Result<FlowSuccess, FlowError> {
+    if list.iter().any(is_on_device) {
+        let buffers = list.iter_owned().map(|buffer| readable(link, pad, buffer));
+        list = buffers.collect::<Result<_, _>>()?;
+    }
     let frames: Vec<u32> = list
         .iter()
         .flat_map(|buffer| settle(link, buffer))
         .collect();
     let amount = count(frames.len());
     emit(link, Output::List { frames, list }, amount)
+}
+
+/// The buffer so that downstream can read it without the chain's device.
+fn readable(link: &Link, pad: &gst::Pad, buffer: gst::Buffer) -> Result<gst::Buffer, FlowError> {
+    if !is_on_device(&buffer) {
+        return Ok(buffer);
+    }
+    let part = pad.peer().and_then(|peer| peer.parent_element());
+    let part = part.map(|part| part.name().to_string()).unwrap_or_default();
+    if link.on_worker() {
+        let call = format!("{part}: picture from device");
+        link.outlet.call_reached(Name::from(call));
+    }
+    let caps = pad.current_caps();
+    let readable = link.device_pictures.readable(caps.as_deref(), buffer);
+    readable.map_err(|_| {
+        link.fail(CodecError::Reported {
+            part: part.into(),
+            text: "its picture cannot be read from the device".to_owned(),
+        });
+        FlowError::Error
+    })
 }
 
 fn settle(link: &Link, buffer: &gst::BufferRef) -> Vec<u32> {

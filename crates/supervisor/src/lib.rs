@@ -60,4 +60,4 @@ pub use run::{
     WaitResult,
 };
 pub use session::{Codec, CodecError, Drained, Flush, Library, Session};
-pub use witness::{AdoptedThreads, ChildProcess, Witness};
+pub use witness::{AdoptedThreads, ChildProcess, SetAside, Witness, set_aside};

@@ -4,12 +4,14 @@
 mod adopted_threads;
 mod child_process;
 mod named_threads;
+mod set_aside;
 
 use std::sync::Arc;
 
 pub use self::adopted_threads::AdoptedThreads;
 pub use self::child_process::ChildProcess;
 pub(crate) use self::named_threads::NamedThreads;
+pub use self::set_aside::{SetAside, set_aside};
 use crate::{Sample, Source};
 
 /// Reports what a session has done so far. Sampled twice when a budget runs out; the

@@ -11,6 +11,7 @@ use gst::glib;
 
 mod defaults;
 mod element;
+mod hardware;
 mod tracer;
 pub mod wrapped;
 
@@ -23,11 +24,12 @@ pub(crate) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 });
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    if tracer::register_if_awaited(plugin)? {
-        // The tracer does the rest.
-        return Ok(());
+    // If it is awaited, the tracer registers the element later.
+    if !tracer::register_if_awaited(plugin)? {
+        element::register(plugin)?;
     }
-    element::register(plugin)
+    hardware::register(plugin);
+    Ok(())
 }
 
 gst::plugin_define!(

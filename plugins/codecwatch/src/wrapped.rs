@@ -60,7 +60,8 @@ pub struct Wrapped {
     object_name: String,
     /// The renamed properties of `codecwatch`, by their place in the numbers.
     renamed: Vec<glib::ParamSpec>,
-    original: gst::ElementFactory,
+    /// `None` if the class does not have its properties.
+    original: Option<gst::ElementFactory>,
     /// Read when they are first asked for.
     initial_values: OnceLock<BTreeMap<String, String>>,
 }
@@ -87,7 +88,12 @@ impl Wrapped {
     /// The value that a property of the original has at the beginning, as text. `None`
     /// if it is not known: usually it is the default.
     pub(crate) fn initial_value(&self, property: &str) -> Option<String> {
-        let read = || originals::initial_values(&self.original).unwrap_or_default();
+        let original = self.original.as_ref();
+        let read = || {
+            original
+                .and_then(originals::initial_values)
+                .unwrap_or_default()
+        };
         let values = self.initial_values.get_or_init(read);
         values.get(property).cloned()
     }
@@ -173,7 +179,6 @@ pub fn register(
         presets: has(gst::Preset::static_type()).then(|| original.clone()),
         interfaces: tags.then(gst::TagSetter::static_type).into_iter().collect(),
     };
-    let class = class.register().ok_or_else(refused)?;
     let object_name = match &*codec == name {
         true => original.element_type().name().to_owned(),
         false => name.to_owned(),
@@ -182,9 +187,61 @@ pub fn register(
         codec,
         object_name: default_name(&object_name),
         renamed,
-        original,
+        original: Some(original),
         initial_values: OnceLock::new(),
     };
+    enter(plugin, name, rank, class, wrapped)
+}
+
+/// An element that runs one codec, as far as it can be described without the codec.
+#[derive(Debug)]
+pub(crate) struct Described {
+    /// Its name.
+    pub(crate) name: String,
+    /// The factory that it runs.
+    pub(crate) codec: String,
+    /// Keys and texts.
+    pub(crate) metadata: Vec<(String, String)>,
+    /// The pads `sink` and `src`.
+    pub(crate) templates: Vec<gst::PadTemplate>,
+}
+
+/// Registers an element that runs a codec that is not loaded. It has the properties of
+/// `codecwatch`, and those of the codec through `GstChildProxy`.
+pub(crate) fn register_described(
+    plugin: &gst::Plugin,
+    described: &Described,
+) -> Result<(), WrapError> {
+    let class = Subclass {
+        name: format!("{CLASS}{}", described.name),
+        parent: CodecWatch::static_type(),
+        properties: Vec::new(),
+        metadata: described.metadata.clone(),
+        templates: described.templates.clone(),
+        presets: None,
+        interfaces: Vec::new(),
+    };
+    let wrapped = Wrapped {
+        codec: described.codec.clone(),
+        object_name: default_name(&described.name),
+        renamed: Vec::new(),
+        original: None,
+        initial_values: OnceLock::new(),
+    };
+    let rank = gst::Rank::NONE;
+    enter(Some(plugin), &described.name, rank, class, wrapped)
+}
+
+/// Registers the class and its element.
+fn enter(
+    plugin: Option<&gst::Plugin>,
+    name: &str,
+    rank: gst::Rank,
+    class: Subclass,
+    wrapped: Wrapped,
+) -> Result<(), WrapError> {
+    let refused = || WrapError::Register(name.to_owned());
+    let class = class.register().ok_or_else(refused)?;
     {
         // A class lives as long as the process.
         let wrapped: &'static Wrapped = Box::leak(Box::new(wrapped));

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Witness;
+use super::{Witness, set_aside};
 use crate::procfs::Tasks;
 use crate::{Name, Sample};
 
@@ -98,7 +98,9 @@ impl Witness for NamedThreads {
                 before: opens.before.clone(),
             }
         };
-        Tasks::of_this_process().sample(|thread, name| self.owns(&opens, thread, name))
+        let aside = set_aside::threads();
+        Tasks::of_this_process()
+            .sample(|thread, name| !aside.contains(&thread) && self.owns(&opens, thread, name))
     }
 }
 
@@ -117,6 +119,7 @@ fn comm_of(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::AdoptedThreads;
     use super::*;
     use std::time::Duration;
 
@@ -163,6 +166,44 @@ mod tests {
         ] {
             assert!(!owns(14, other), "{other}");
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn who_looks_and_who_is_set_aside_is_no_evidence() {
+        use std::sync::mpsc::channel;
+        let set = NamedThreads::new("any#1", vec!["".into()].into());
+        set.open_begins();
+        let owned = |set: &NamedThreads, thread: u32| {
+            let threads = set.sample().threads;
+            threads.iter().any(|times| times.tid == thread)
+        };
+        let (tell, ids) = channel();
+        let (go_on, waits) = channel::<()>();
+        let spawned = std::thread::Builder::new().name("a-long-name-of-an".into());
+        let thread = spawned.spawn(move || {
+            let this = AdoptedThreads::this_thread().unwrap();
+            tell.send(this).unwrap();
+            waits.recv().unwrap();
+            let aside = crate::set_aside();
+            tell.send(this).unwrap();
+            waits.recv().unwrap();
+            drop(aside);
+            tell.send(this).unwrap();
+            let _ = waits.recv();
+        });
+        let id = ids.recv().unwrap();
+        assert!(owned(&set, id), "it came up while the session opened");
+        go_on.send(()).unwrap();
+        ids.recv().unwrap();
+        assert!(!owned(&set, id));
+        go_on.send(()).unwrap();
+        ids.recv().unwrap();
+        assert!(owned(&set, id));
+        drop((go_on, thread));
+        // As if this thread had come up then, too.
+        set.opens().before = Some(Vec::new());
+        assert!(!owned(&set, AdoptedThreads::this_thread().unwrap()));
     }
 
     #[cfg(target_os = "linux")]

@@ -49,11 +49,15 @@ impl CodecWatch {
             }
             Err(error) => error,
         };
-        if let CheckError::Missing { factory } = &error {
-            messages::post_missing(&self.obj(), factory);
-            gst::element_imp_error!(self, gst::CoreError::MissingPlugin, ("{error}"));
-        } else {
-            gst::element_imp_error!(self, gst::LibraryError::Settings, ("{error}"));
+        match &error {
+            CheckError::Missing { factory } => {
+                messages::post_missing(&self.obj(), factory);
+                gst::element_imp_error!(self, gst::CoreError::MissingPlugin, ("{error}"));
+            }
+            CheckError::LoadHangs { .. } => {
+                gst::element_imp_error!(self, gst::LibraryError::Init, ("{error}"));
+            }
+            _ => gst::element_imp_error!(self, gst::LibraryError::Settings, ("{error}")),
         }
         Err(StateChangeError)
     }

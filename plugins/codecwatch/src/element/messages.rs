@@ -64,6 +64,20 @@ fn post(imp: &CodecWatch, posted: Posted) {
                 .src(&*element)
                 .build()
         }
+        Content::Qos(qos) => {
+            let [running_time, stream_time, timestamp, duration] = qos.times;
+            let (jitter, proportion, quality) = qos.values;
+            let (processed, dropped) = qos.stats;
+            gst::message::Qos::builder(qos.live)
+                .src(&*element)
+                .running_time(running_time)
+                .stream_time(stream_time)
+                .timestamp(timestamp)
+                .duration(duration)
+                .values(jitter, proportion, quality)
+                .stats(processed, dropped)
+                .build()
+        }
         Content::DurationChanged => gst::message::DurationChanged::builder()
             .src(&*element)
             .build(),
