@@ -144,6 +144,8 @@ impl Rig {
     pub(crate) fn hosted(codec: &str) -> Self {
         let element = gst::ElementFactory::make("codecwatch")
             .property("codec", codec)
+            // Other tests of this process may have abandoned chains of the same name.
+            .property("max-abandoned", 0_u32)
             .build();
         Self::around(element.unwrap(), format!("hosted {codec}"))
     }

@@ -485,3 +485,22 @@ fn after_ready_and_back_a_new_session_gives_the_same() {
     }
     assert!(rig.errors().is_empty());
 }
+
+#[test]
+fn a_chain_that_changes_the_answer_of_upstream_gives_its_own() {
+    let rig = hosted("videorate rate=2.0");
+    rig.settle_open();
+    rig.feed
+        .add_probe(gst::PadProbeType::QUERY_UPSTREAM, |_, info| {
+            let Some(query) = info.query_mut() else {
+                return gst::PadProbeReturn::Ok;
+            };
+            let gst::QueryViewMut::Duration(query) = query.view_mut() else {
+                return gst::PadProbeReturn::Ok;
+            };
+            query.set(gst::ClockTime::SECOND);
+            gst::PadProbeReturn::Handled
+        });
+    let duration = rig.end.peer_query_duration::<gst::ClockTime>();
+    assert_eq!(duration, Some(gst::ClockTime::from_mseconds(500)));
+}

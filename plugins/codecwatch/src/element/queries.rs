@@ -10,7 +10,7 @@
 //! | LATENCY | upstream's, and what the chain added when it was measured last: the chain is never asked |
 //! | ALLOCATION | none: upstream uses memory of its own |
 //! | DRAIN | not handled |
-//! | others from downstream | upstream's; it is asked first |
+//! | others from downstream | upstream's |
 //! | others from upstream | downstream's |
 
 use std::sync::mpsc;
@@ -42,7 +42,7 @@ pub(super) fn from_upstream(imp: &CodecWatch, pad: &gst::Pad, query: &mut QueryR
     if query.is_serialized() {
         return in_order(imp, query);
     }
-    if asked(imp, false, query) {
+    if asked(imp, false, query) == Some(true) {
         return true;
     }
     let template = |chain: &codecwatch_hosted::Chain| chain.sink_caps.clone();
@@ -55,9 +55,10 @@ pub(super) fn from_downstream(imp: &CodecWatch, pad: &gst::Pad, query: &mut Quer
     match query.view_mut() {
         QueryViewMut::Latency(query) => return latency(imp, query),
         QueryViewMut::Caps(_) | QueryViewMut::AcceptCaps(_) => {}
-        _ => return imp.sink.peer_query(query) || asked(imp, true, query),
+        // Most codecs pass it on to upstream, and some change the answer.
+        _ => return asked(imp, true, query).unwrap_or_else(|| imp.sink.peer_query(query)),
     }
-    if asked(imp, true, query) {
+    if asked(imp, true, query) == Some(true) {
         return true;
     }
     let template = |chain: &codecwatch_hosted::Chain| chain.src_caps.clone();
@@ -66,31 +67,30 @@ pub(super) fn from_downstream(imp: &CodecWatch, pad: &gst::Pad, query: &mut Quer
     by_caps(known.as_ref(), query) || gst::Pad::query_default(pad, Some(&*imp.obj()), query)
 }
 
-/// Puts a query to the chain as soon as its call in progress has returned.
-fn asked(imp: &CodecWatch, from_src: bool, query: &mut QueryRef) -> bool {
+/// Puts a query to the chain as soon as its call in progress has returned, or beside it,
+/// and returns whether it was answered. `None` if the chain cannot be reached.
+fn asked(imp: &CodecWatch, from_src: bool, query: &mut QueryRef) -> Option<bool> {
     for _ in 0..ATTEMPTS {
+        if from_src && imp.supervision().is_blocked() {
+            return asked_beside(imp, query);
+        }
         let question = relay::question(query);
         let answered = imp.supervision().ask(imp, ATTEMPT, move |session, lane| {
             session.query(lane, from_src, question)
         });
-        match answered {
-            Some(Some(answered)) => {
-                relay::answer(&answered, query, 0);
-                return true;
-            }
-            Some(None) => return false,
-            None if imp.supervision().is_blocked() => {
-                return from_src && asked_beside(imp, query);
-            }
-            None => {}
+        if let Some(answered) = answered {
+            return Some(take_answer(answered, query));
+        }
+        if !from_src && imp.supervision().is_blocked() {
+            return None;
         }
     }
-    false
+    None
 }
 
 /// Puts a query from downstream to the chain beside its worker, which waits for
 /// downstream.
-fn asked_beside(imp: &CodecWatch, query: &mut QueryRef) -> bool {
+fn asked_beside(imp: &CodecWatch, query: &mut QueryRef) -> Option<bool> {
     let entrance = imp.state().entrance.clone();
     let question = relay::question(query);
     let (sender, answer) = mpsc::channel();
@@ -98,11 +98,15 @@ fn asked_beside(imp: &CodecWatch, query: &mut QueryRef) -> bool {
         // Nobody waits any more if it came late.
         let _ = sender.send(entrance.query(lane, question));
     });
-    let Ok(Some(answered)) = answer.recv_timeout(BESIDE) else {
-        return false;
-    };
-    relay::answer(&answered, query, 0);
-    true
+    let answered = answer.recv_timeout(BESIDE).ok()?;
+    Some(take_answer(answered, query))
+}
+
+fn take_answer(answered: Option<gst::Query>, query: &mut QueryRef) -> bool {
+    if let Some(answered) = &answered {
+        relay::answer(answered, query, 0);
+    }
+    answered.is_some()
 }
 
 /// Puts a query to the chain after the buffers and events before it.
