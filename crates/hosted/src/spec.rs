@@ -85,6 +85,10 @@ pub fn text_if_any(value: &glib::Value) -> Option<String> {
         // GStreamer does not look whether there is anything.
         return None;
     }
+    if value.type_().name() == "GValueArray" {
+        // GStreamer writes it, and cannot read what it has written.
+        return None;
+    }
     let named = value.serialize().map(Into::into);
     // Some flags have no name for none of them.
     let number = || {
@@ -119,4 +123,17 @@ pub fn text_of(value: &glib::Value, spec: &glib::ParamSpec) -> Option<String> {
 pub fn value_from(text: Option<String>, spec: &glib::ParamSpec) -> glib::Value {
     text.and_then(|text| glib::Value::deserialize_with_pspec(&text, spec).ok())
         .unwrap_or_else(|| spec.default_value().clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_cannot_be_read_again_has_no_text() {
+        gst::init().unwrap();
+        let array = glib::ValueArray::new([1.to_value(), 2.to_value()]);
+        assert_eq!(text_if_any(&array.to_value()), None);
+        assert_eq!(text_if_any(&7.to_value()).as_deref(), Some("7"));
+    }
 }
