@@ -213,7 +213,9 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
 
     /// Appends a session to the line.
     pub(crate) fn enter(&mut self, run: Run<I, O>) {
-        run.submit_first(std::mem::take(&mut self.carried));
+        if let Err(refused) = run.submit_first(std::mem::take(&mut self.carried)) {
+            self.carried = refused;
+        }
         self.sessions.push_back(InLine {
             run,
             frames: BTreeMap::new(),
@@ -253,10 +255,11 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
     /// Passes on inputs that only waited for the session that was lost at this place:
     /// to the session that has moved up there, or else to the next one.
     pub(crate) fn carry(&mut self, place: usize, inputs: Vec<I>) {
-        match self.sessions.get(place) {
+        let refused = match self.sessions.get(place) {
             Some(session) => session.run.submit_first(inputs),
-            None => self.carried.extend(inputs),
-        }
+            None => Err(inputs),
+        };
+        self.carried.extend(refused.err().into_iter().flatten());
     }
 
     /// The inputs for which no session came.

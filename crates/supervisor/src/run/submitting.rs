@@ -52,25 +52,22 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         Ok(())
     }
 
-    /// Submits inputs that go before all that wait, even without room. A session that
-    /// takes no input drops them.
-    pub fn submit_first(&self, inputs: Vec<I>) {
-        let inputs = inputs.into_iter().map(|input| {
-            let amount = (self.shared.weigh)(&input);
-            (input, amount)
-        });
-        let inputs: Vec<_> = inputs.collect();
+    /// Submits inputs that go before all that wait, even without room.
+    ///
+    /// # Errors
+    /// Returns them if the session takes no more input.
+    pub fn submit_first(&self, inputs: Vec<I>) -> Result<(), Vec<I>> {
         let mut state = self.shared.lock();
         if !state.takes_input() {
-            drop(state);
-            drop(inputs);
-            return;
+            return Err(inputs);
         }
-        for (input, amount) in inputs.into_iter().rev() {
+        for input in inputs.into_iter().rev() {
+            let amount = (self.shared.weigh)(&input);
             state.inbox.push_front(Command::Input(input, amount));
             self.shared.note(&mut state, Event::Submitted { amount });
         }
         self.shared.command.notify_all();
+        Ok(())
     }
 
     /// The inputs that a run which ended with a fault had not passed to its codec, in

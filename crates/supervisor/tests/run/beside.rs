@@ -45,7 +45,7 @@ fn the_codec_is_entered_while_its_worker_waits_for_downstream() {
 }
 
 #[test]
-fn a_few_may_be_in_the_codec_at_once_and_their_lanes_are_used_again() {
+fn a_few_may_be_in_the_codec_at_once_and_others_after_them() {
     let run = start(&Fake::new("b-few"), AMPLE);
     let _sink = Sink::of(&run);
     open(&run);

@@ -264,9 +264,10 @@ fn inputs_that_go_first_go_before_those_that_wait() {
     let sink = Sink::of(&run);
     feed(&run, 0..3);
     assert!(run.is_full());
-    run.submit_first(vec![10, 11]);
+    assert_eq!(run.submit_first(vec![10, 11]), Ok(()));
     fake.gate.open();
     assert_eq!(drain(&run, true), DrainResult::Complete);
     sink.returns();
     assert_eq!(sink.frames(), [10, 11, 0, 1, 2]);
+    assert_eq!(run.submit_first(vec![12]), Err(vec![12]), "it has ended");
 }

@@ -4,7 +4,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,8 @@ use crate::CAT;
 
 /// The longest that all of them may take.
 const BOUND: Duration = Duration::from_secs(10);
+/// How often a program that is ending is looked at.
+const LOOK: Duration = Duration::from_millis(2);
 
 pub(super) fn ask(program: &Path, files: impl Iterator<Item = PathBuf>) -> String {
     let (sender, answers) = mpsc::channel();
@@ -25,9 +27,10 @@ pub(super) fn ask(program: &Path, files: impl Iterator<Item = PathBuf>) -> Strin
     while let Ok((id, text)) = answers.recv_timeout(end.saturating_duration_since(Instant::now())) {
         if let Some(place) = running.iter().position(|(child, _)| child.id() == id) {
             let (mut child, file) = running.swap_remove(place);
-            match child.wait() {
-                Ok(status) if status.success() => said.push_str(&text),
-                ended => gst::warning!(CAT, "{}: {ended:?}", file.display()),
+            match status_of(&mut child, end) {
+                Some(status) if status.success() => said.push_str(&text),
+                Some(status) => gst::warning!(CAT, "{}: {status}", file.display()),
+                None => running.push((child, file)),
             }
         }
     }
@@ -39,6 +42,18 @@ pub(super) fn ask(program: &Path, files: impl Iterator<Item = PathBuf>) -> Strin
         let _ = wait.spawn(move || child.wait());
     }
     said
+}
+
+/// The status of a program that has closed its output, when it has ended; `None` if it has
+/// not by `end`.
+fn status_of(child: &mut Child, end: Instant) -> Option<ExitStatus> {
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if Instant::now() < end => std::thread::park_timeout(LOOK),
+            Ok(None) | Err(_) => return None,
+        }
+    }
 }
 
 /// Starts the program; what it prints comes with its number when it has closed its
