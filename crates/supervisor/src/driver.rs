@@ -185,7 +185,7 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
         drop(state);
         // Not under the lock: the open permits have their own lock, which is taken
         // before this one, and dropping may run foreign code.
-        open_permit::revoke(&self.library.name, self.id);
+        open_permit::revoke(&self.permit, self.id);
         run_kill_hook(hook);
         drop(left);
     }

@@ -144,7 +144,7 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
         (index, format!("{}:{name}", self.name))
     }
 
-    fn lane_ended(&self, ended: Result<(), LaneFault>) {
+    fn lane_ended(&self, _lane: usize, ended: Result<(), LaneFault>) {
         let mut state = self.lock();
         let mut unused = None;
         let mut made_room = false;

@@ -8,9 +8,10 @@ use std::sync::{Arc, PoisonError, mpsc};
 use crate::kill_hook::KillHook;
 use crate::machine::CallKind;
 use crate::opening::Opening;
+use crate::remote_supervisor::{Proxy, RemoteSupervisor};
 use crate::sync::{Condvar, Mutex, thread};
 use crate::telling::Facts;
-use crate::{Amount, CodecError, Name, Outlet, Witness};
+use crate::{Amount, CodecError, Name, Outlet, RemoteCalls, Witness};
 
 /// Outputs are discarded: the session closes, flushes, or has failed or been abandoned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +86,7 @@ pub(crate) trait Host<O>: Send + Sync {
     fn extend_witness(&self, witness: Arc<dyn Witness>);
     /// Announces one more lane: its index and the name for its thread.
     fn lane_begins(&self, name: &str) -> (usize, String);
-    fn lane_ended(&self, ended: Result<(), LaneFault>);
+    fn lane_ended(&self, lane: usize, ended: Result<(), LaneFault>);
 }
 
 /// One thread of a session. The main lane is the worker; a session may
@@ -214,6 +215,22 @@ impl<O: Send + 'static> Lane<O> {
         self.host.set_kill_hook(None);
     }
 
+    /// The calls of a thread in another process that works for this lane.
+    pub fn remote_calls(&self) -> RemoteCalls<O> {
+        RemoteCalls::of_lane(self.host.clone(), self.index)
+    }
+
+    /// The calls of a further thread of the session, in another process. The session is
+    /// closed when this is dropped, too.
+    pub fn remote_lane(&self, name: &str) -> RemoteCalls<O> {
+        RemoteCalls::of_remote_lane(self.host.clone(), name)
+    }
+
+    /// A lane of a session that another process supervises.
+    pub fn supervised_by(supervisor: Arc<dyn RemoteSupervisor<O>>) -> Self {
+        Self::new(Arc::new(Proxy::new(supervisor)), 0)
+    }
+
     /// Whether outputs are discarded.
     pub fn discarding(&self) -> bool {
         self.host.discarding()
@@ -278,13 +295,13 @@ impl<O: Send + 'static> Lane<O> {
             let ended = guarded(|| body(&lane));
             // First the fault, then the end: a thread that waits for this lane must not
             // take a stream that failed here for a complete one.
-            lane.host.lane_ended(ended);
+            lane.host.lane_ended(index, ended);
             drop(finished);
         });
         match spawned {
             Ok(_detached) => Ok(sibling),
             Err(error) => {
-                self.host.lane_ended(Ok(()));
+                self.host.lane_ended(index, Ok(()));
                 Err(CodecError::Resource(format!(
                     "no thread for {name}: {error}"
                 )))
@@ -396,5 +413,5 @@ impl<O: Send> Host<O> for Detached<O> {
         (1, name.to_owned())
     }
 
-    fn lane_ended(&self, _ended: Result<(), LaneFault>) {}
+    fn lane_ended(&self, _lane: usize, _ended: Result<(), LaneFault>) {}
 }

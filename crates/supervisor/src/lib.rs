@@ -36,6 +36,8 @@ mod procfs;
 mod question;
 #[cfg(feature = "rehearse")]
 mod rehearse;
+mod remote_calls;
+mod remote_supervisor;
 mod retirement;
 mod run;
 mod session;
@@ -55,6 +57,8 @@ pub use machine::{Action, CallKind, Event, Machine, Reason, Snapshot, Verdict};
 pub use name::Name;
 pub use outcome::{Fault, FaultCause, Outcome};
 pub use outlet::Outlet;
+pub use remote_calls::RemoteCalls;
+pub use remote_supervisor::RemoteSupervisor;
 pub use run::{
     AskResult, CloseResult, DrainResult, Next, Options, Run, Slow, StartError, Stats, Trace,
     WaitResult,

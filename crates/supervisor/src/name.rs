@@ -8,6 +8,8 @@ use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// A name, known at compile time or created at run time. Cheap to clone; creating one
 /// from a static string allocates nothing.
 #[derive(Clone)]
@@ -23,6 +25,18 @@ impl Name {
     /// A name known at compile time.
     pub const fn from_static(name: &'static str) -> Self {
         Self(Text::Static(name))
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
     }
 }
 

@@ -32,10 +32,10 @@ impl Opening {
     /// Another open of a running session.
     pub(crate) fn again<I: Send, O: Send>(shared: &Shared<I, O>) -> Result<Self, CodecError> {
         let name = &shared.library.name;
-        let permit = if open_permit::is_held(name, shared.id) {
+        let permit = if open_permit::is_held(&shared.permit, shared.id) {
             // Within its first open.
             None
-        } else if let Some(permit) = OpenPermit::take_now(name, shared.id) {
+        } else if let Some(permit) = OpenPermit::take_now(&shared.permit, shared.id) {
             Some(permit)
         } else {
             // The session cannot influence this wait, so it owes nothing meanwhile.
@@ -86,7 +86,7 @@ fn wait_for_permit<I, O>(
     let bound = budgets.open.max(budgets.slow_limit);
     let name = &shared.library.name;
     let told_to_close = || shared.told_to_close.load(Ordering::Acquire);
-    let permit = OpenPermit::take(name, shared.id, bound, || {
+    let permit = OpenPermit::take(&shared.permit, shared.id, bound, || {
         if told_to_close() {
             return Turn::Never;
         }

@@ -80,6 +80,7 @@ impl From<LaneFault> for FaultCause {
     fn from(fault: LaneFault) -> Self {
         match fault {
             LaneFault::Failed(CodecError::Crashed { what }) => FaultCause::Crashed(what),
+            LaneFault::Failed(CodecError::Panicked(message)) => FaultCause::Panicked(message),
             LaneFault::Failed(error) => FaultCause::Failed(error),
             LaneFault::Panicked(message) => FaultCause::Panicked(message),
         }

@@ -68,6 +68,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         }
         let shared = Arc::new(Shared::new(
             library,
+            codec.opens_freely(),
             ledger().next_session(),
             C::Session::QUEUE,
             C::Session::weigh,

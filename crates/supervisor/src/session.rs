@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Amount, Lane, Name};
 
 /// The library that implements a codec: the key of the ledger and of the permit to open.
@@ -42,6 +44,12 @@ pub trait Codec: Send + 'static {
 
     /// The library that the session will call.
     fn library(&self) -> Library;
+
+    /// Whether the session may open while others of its library do. True if it opens in
+    /// a process of its own.
+    fn opens_freely(&self) -> bool {
+        false
+    }
 
     /// Waits until the codec can be opened in addition to the existing sessions. Runs
     /// on the worker before it requests the permit to open, so that others of the
@@ -144,7 +152,7 @@ pub enum Flush {
 }
 
 /// An error other than a wedge: the codec returned it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum CodecError {
     /// A native call returned an error.
     #[error("{call} failed: {reason} (code {code:#x})")]
@@ -176,4 +184,7 @@ pub enum CodecError {
         /// The signal or the exit code.
         what: String,
     },
+    /// Rust code of the session panicked in the process that it runs in.
+    #[error("{0}")]
+    Panicked(String),
 }

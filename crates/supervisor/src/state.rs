@@ -16,7 +16,7 @@ use crate::question::{Question, Questions};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::telling::Telling;
 use crate::witness::NamedThreads;
-use crate::{Account, Amount, Budgets, Change, Library, Run, Trace, Witness, ledger};
+use crate::{Account, Amount, Budgets, Change, Library, Name, Run, Trace, Witness, ledger};
 
 pub(crate) enum Command<I, O> {
     Input(I, Amount),
@@ -190,6 +190,9 @@ impl<I, O> State<I, O> {
 
 pub(crate) struct Shared<I, O> {
     pub(crate) library: Library,
+    /// Sessions with the same key open one at a time: that of the library, or of the
+    /// session alone.
+    pub(crate) permit: Name,
     /// Unique in the process.
     pub(crate) id: u64,
     /// Name of the worker's thread.
@@ -218,6 +221,7 @@ pub(crate) struct Shared<I, O> {
 impl<I, O> Shared<I, O> {
     pub(crate) fn new(
         library: Library,
+        opens_freely: bool,
         id: u64,
         queue: usize,
         weigh: fn(&I) -> Amount,
@@ -231,8 +235,14 @@ impl<I, O> Shared<I, O> {
             .take(9)
             .collect();
         let name = format!("{name}#{id}");
+        let permit = if opens_freely {
+            name.clone().into()
+        } else {
+            library.name.clone()
+        };
         Self {
             id,
+            permit,
             threads: Arc::new(NamedThreads::new(&name, library.thread_names.clone())),
             library,
             name,

@@ -30,7 +30,7 @@ pub(crate) fn work<C: Codec>(
     // Guarded as a whole: foreign code also runs in `delay` and in drops, and this lane
     // must end in any case.
     let ended = guarded(|| live(codec, shared, &lane, options));
-    shared.lane_ended(ended);
+    shared.lane_ended(0, ended);
     // Drops unprocessed commands, such as a flush that came during the last drain. No
     // more follow.
     let left = shared.lock().release_inbox(now());

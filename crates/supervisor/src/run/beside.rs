@@ -70,5 +70,5 @@ where
         state.side_lanes_busy -= 1;
         state.side_lanes_free.push(index);
     }
-    shared.lane_ended(ended);
+    shared.lane_ended(index, ended);
 }

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The parent's side of outputs: blocks that a child has been given to write to, and
+//! those that it has filled.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::BlockId;
+use super::block::Block;
+use crate::wire::Broken;
+
+/// The most blocks that a child may have: more than any codec holds pictures.
+const MOST: usize = 512;
+
+/// The blocks of one child.
+#[derive(Debug)]
+pub struct Given {
+    blocks: HashMap<BlockId, Arc<Block>>,
+    released: Arc<Mutex<Vec<BlockId>>>,
+    /// Bytes that they may have together; 0 = no limit but the machine's memory.
+    most_bytes: u64,
+}
+
+impl Given {
+    pub(crate) fn new(most_bytes: u64) -> Self {
+        Self {
+            blocks: HashMap::new(),
+            released: Arc::default(),
+            most_bytes,
+        }
+    }
+
+    /// A new block of `len` bytes.
+    ///
+    /// # Errors
+    /// Why there is none, for the child and the user.
+    pub(crate) fn give(&mut self, len: u64) -> Result<Arc<Block>, String> {
+        let present: u64 = self.blocks.values().map(|block| block.size() as u64).sum();
+        if len == 0 || self.blocks.len() >= MOST {
+            return Err(format!(
+                "{len} bytes of shared memory for output are refused: it has {} blocks already",
+                self.blocks.len()
+            ));
+        }
+        let all = present.saturating_add(len);
+        if self.most_bytes > 0 && all > self.most_bytes {
+            return Err(format!(
+                "isolate-max-memory allows {} bytes, and {all} are needed for output",
+                self.most_bytes
+            ));
+        }
+        let size = usize::try_from(len).map_err(|error| error.to_string())?;
+        let block = Block::for_output(size).map_err(|error| error.to_string())?;
+        self.blocks.insert(block.id(), block.clone());
+        Ok(block)
+    }
+
+    /// The child needs a block no longer.
+    pub(crate) fn take_back(&mut self, id: BlockId) -> Result<(), Broken> {
+        let known = self.blocks.remove(&id);
+        known.map(drop).ok_or_else(|| unknown(id))
+    }
+
+    /// A block that an output lies in.
+    ///
+    /// # Errors
+    /// The child has no such block.
+    pub fn filled(&self, id: BlockId) -> Result<GivenBlock, Broken> {
+        let block = self.blocks.get(&id).ok_or_else(|| unknown(id))?;
+        Ok(GivenBlock {
+            block: block.clone(),
+            released: self.released.clone(),
+        })
+    }
+
+    /// The blocks of outputs that nobody in the parent needs any more.
+    pub(crate) fn released(&self) -> Arc<Mutex<Vec<BlockId>>> {
+        self.released.clone()
+    }
+}
+
+fn unknown(id: BlockId) -> Broken {
+    Broken::new(format!("it has no block {}", id.0))
+}
+
+/// The block of an output, as long as the parent needs it. The child may still read it,
+/// and must not write to it; if it does, its picture changes.
+#[derive(Debug)]
+pub struct GivenBlock {
+    block: Arc<Block>,
+    released: Arc<Mutex<Vec<BlockId>>>,
+}
+
+impl GivenBlock {
+    /// The block.
+    pub fn block(&self) -> &Arc<Block> {
+        &self.block
+    }
+
+    /// All bytes.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: no code of the parent writes to a block for output.
+        unsafe { self.block.mapping().bytes() }
+    }
+
+    /// All bytes, for an interface that asks for them in this form. Nothing in the
+    /// parent writes to them.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: mapped writable; the child has been told of no other owner, and two
+        // outputs of one block are read only.
+        unsafe { self.block.mapping().bytes_mut() }
+    }
+}
+
+impl Drop for GivenBlock {
+    fn drop(&mut self) {
+        let mut released = self.released.lock().unwrap_or_else(PoisonError::into_inner);
+        released.push(self.block.id());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_can_only_lie_in_a_block_that_the_child_has() {
+        let mut given = Given::new(0);
+        let block = given.give(4096).unwrap();
+        assert!(given.filled(BlockId(block.id().0.wrapping_add(1))).is_err());
+        let filled = given.filled(block.id()).unwrap();
+        assert_eq!(filled.bytes().len(), 4096);
+        drop(filled);
+        assert_eq!(*given.released().lock().unwrap(), [block.id()]);
+        given.take_back(block.id()).unwrap();
+        assert!(given.filled(block.id()).is_err());
+        assert!(given.take_back(block.id()).is_err());
+    }
+
+    #[test]
+    fn a_child_cannot_ask_for_memory_without_end() {
+        let mut given = Given::new(10_000);
+        assert!(given.give(0).is_err());
+        given.give(8192).unwrap();
+        let refusal = given.give(8192).unwrap_err();
+        assert!(
+            refusal.contains("isolate-max-memory allows 10000"),
+            "{refusal}"
+        );
+        let mut given = Given::new(0);
+        assert!(given.give(u64::MAX).is_err());
+        for _ in 0..MOST {
+            given.give(1).unwrap();
+        }
+        assert!(given.give(1).is_err());
+    }
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The protocol between an element's process, the parent, and the process of a session,
+//! its child. Version: the package's; both come from one build.
+//!
+//! The child first says that it is [ready](FromChild::Ready). Then requests of the parent
+//! are answered one by one, in their order, each by one [`FromChild::Done`]; what happens
+//! meanwhile is reported as it happens.
+
+use codecwatch_supervisor::{Amount, CodecError, Name};
+use serde::{Deserialize, Serialize};
+
+use crate::memory::BlockId;
+use crate::sandbox::Report;
+
+/// From the parent.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum ToChild<C, I> {
+    /// Request: open a session.
+    Open(C),
+    /// Request: send an input to the codec.
+    Input(I),
+    /// Request.
+    Drain,
+    /// Request.
+    Flush,
+    /// Request: close the session, and end.
+    Close,
+    /// A block of shared memory; its descriptor comes with the message. `for_output`: the
+    /// child may write to it.
+    Block {
+        id: BlockId,
+        len: u64,
+        for_output: bool,
+    },
+    /// The parent has dropped a block that was for input.
+    Forget(Vec<BlockId>),
+    /// The parent has taken an output, and needs these outputs' blocks no longer (each
+    /// once for each output).
+    Taken {
+        outputs: u32,
+        released: Vec<BlockId>,
+    },
+    /// There is no memory for the block that was asked for.
+    NoMemory(String),
+}
+
+/// From the child.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum FromChild<O, F> {
+    /// It has started.
+    Ready(Hello),
+    /// Its sandbox is closed: what is in force. Comes before a session is open.
+    Sandboxed(Report),
+    /// The answer to the oldest request.
+    Done(Result<Reply, CodecError>),
+    /// A call of a lane has begun.
+    CallBegan { lane: u8, name: Name, waits: bool },
+    /// It has reached another part of the codec.
+    CallMoved { lane: u8, name: Name },
+    /// It has returned.
+    CallEnded { lane: u8 },
+    /// A further lane has begun.
+    LaneBegan { lane: u8, name: String },
+    /// It has ended.
+    LaneEnded { lane: u8, error: Option<CodecError> },
+    /// An output, and how much of the input it settles.
+    Output(O, Amount),
+    /// Something besides the output.
+    Told(O),
+    /// The session's facts.
+    Facts(F),
+    /// How many frames it may keep.
+    Delay(Option<u32>),
+    /// The codec has failed outside the calls of a lane.
+    Failed(CodecError),
+    /// A lane begins or ends a wait for something that the codec cannot influence.
+    OthersAwaited(bool),
+    /// It needs a block of so many bytes for outputs, and waits for it.
+    NeedsBlock { len: u64 },
+    /// It needs this block for outputs no longer.
+    GivesUp(BlockId),
+    /// It needs this input's memory no longer.
+    Returned { lent: u32 },
+    /// A line of the codec's log, and how serious it is (0 = most).
+    Log { level: u8, line: String },
+}
+
+/// What a child says of itself when it has started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The version of its package.
+    pub version: String,
+    /// Kind of session.
+    pub kind: String,
+}
+
+/// Answers to requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Reply {
+    /// To [`ToChild::Open`]: how many frames the session may keep.
+    Opened { delay: Option<u32> },
+    /// To [`ToChild::Input`].
+    Sent,
+    /// To [`ToChild::Drain`].
+    Drained { reusable: bool },
+    /// To [`ToChild::Flush`].
+    Flushed { done: bool },
+    /// To [`ToChild::Close`].
+    Closed,
+}
+
+/// The version that both must have.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How many inputs may be on their way to the child's codec: one in its call, one that
+/// is at hand when that returns.
+pub(crate) const INPUTS: usize = 2;
+
+/// How many outputs may be on their way to the parent's outbox.
+pub(crate) const OUTPUTS: u32 = 4;
+
+/// The most lanes of a session.
+pub(crate) const LANES: u8 = 16;

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Calls that a thread in another process makes for a session: whoever learns of them
+//! reports them here, and they are watched like those of a lane.
+
+use std::sync::Arc;
+
+use crate::lane::Host;
+use crate::machine::CallKind;
+use crate::{CodecError, Name};
+
+/// The calls of one thread; one at a time is in flight.
+pub struct RemoteCalls<O> {
+    host: Arc<dyn Host<O>>,
+    index: usize,
+    /// It is a lane of its own, which ends with this.
+    is_lane: bool,
+}
+
+impl<O> std::fmt::Debug for RemoteCalls<O> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RemoteCalls")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<O> RemoteCalls<O> {
+    pub(crate) fn of_lane(host: Arc<dyn Host<O>>, index: usize) -> Self {
+        Self {
+            host,
+            index,
+            is_lane: false,
+        }
+    }
+
+    pub(crate) fn of_remote_lane(host: Arc<dyn Host<O>>, name: &str) -> Self {
+        let (index, _thread_name) = host.lane_begins(name);
+        Self {
+            host,
+            index,
+            is_lane: true,
+        }
+    }
+
+    /// A call has begun; one that was in flight is forgotten. `waits`: it may wait for
+    /// more input, as in [`Lane::wait`](crate::Lane::wait).
+    pub fn began(&self, name: Name, waits: bool) {
+        let kind = if waits {
+            CallKind::Waits
+        } else {
+            CallKind::Owed
+        };
+        self.host.call_began(self.index, name, kind);
+    }
+
+    /// The call in flight has reached another part of the codec.
+    pub fn moved(&self, name: Name) {
+        self.host.call_moved(self.index, name);
+    }
+
+    /// The call in flight has returned.
+    pub fn ended(&self) {
+        self.host.call_ended(self.index);
+    }
+
+    /// The thread has failed; ends the run.
+    pub fn failed(&self, error: CodecError) {
+        self.host.fail(error);
+    }
+}
+
+impl<O> Drop for RemoteCalls<O> {
+    fn drop(&mut self) {
+        if self.is_lane {
+            self.host.call_ended(self.index);
+            self.host.lane_ended(self.index, Ok(()));
+        }
+    }
+}
