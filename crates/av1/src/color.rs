@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The colour description of a stream.
 
+use serde::{Deserialize, Serialize};
+
 /// Colour description: code points of ITU-T H.273, which AV1 uses unchanged.
 /// 2 = unspecified in each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Color {
     /// Colour primaries.
     pub primaries: u8,
@@ -37,7 +39,7 @@ impl Default for Color {
 }
 
 /// `chroma_sample_position` of the AV1 specification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ChromaPosition {
     /// Not specified, or not 4:2:0.
     Unknown,
@@ -49,7 +51,7 @@ pub enum ChromaPosition {
 
 /// Colour volume of the display that the picture was mastered on, in the units
 /// of the AV1 specification, section 6.7.4.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MasteringDisplay {
     /// CIE 1931 x and y of red, green and blue; 0.16 fixed point.
     pub primaries: [[u16; 2]; 3],
@@ -62,7 +64,7 @@ pub struct MasteringDisplay {
 }
 
 /// Brightness of the content, in candela per square metre.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContentLight {
     /// Brightest pixel (MaxCLL).
     pub max: u16,

@@ -2,6 +2,8 @@
 //! The sequence header (AV1 specification, section 5.5) and the record that
 //! containers keep of it (AV1 in ISO base media files, section 2.3).
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     av1c::MARKER_AND_VERSION,
     bits::Bits,
@@ -15,7 +17,7 @@ const OBU_SEQUENCE_HEADER: u8 = 1;
 const LEVEL_MAXIMUM: u8 = 31;
 
 /// The fields of a sequence header that caps and `av1C` need.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SequenceHeader {
     /// 0 main, 1 high, 2 professional.
     pub profile: u8,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The complete config of a session, as plain data, and its conversion for dav1d.
 
+use serde::{Deserialize, Serialize};
+
 use codecwatch_supervisor::CodecError;
 
 use crate::sys;
@@ -11,7 +13,7 @@ pub const LARGEST_LEVEL_PICTURE: u32 = 35_651_584;
 
 /// How to decode. The default is conformant: every filter, film grain, the highest
 /// layer. Plain data: a copy opens the same session, also in another process.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// Threads; 0 = one for each processor. Clamped to dav1d's maximum (256).
     pub n_threads: u32,
@@ -59,7 +61,7 @@ impl Default for Config {
 }
 
 /// The filters inside the coding loop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InloopFilters {
     /// Deblocking.
     pub deblock: bool,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The output of a session.
 
+use serde::{Deserialize, Serialize};
+
 use crate::Picture;
 
 /// One output. Each input is settled by exactly one output, in the order of the
@@ -23,7 +25,7 @@ pub enum Decoded {
 
 /// An input that was not decoded. The session continues; see
 /// [`Dav1dSession`](crate::Dav1dSession) for how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
     /// The input.
     pub id: u64,
@@ -32,7 +34,7 @@ pub struct Damage {
 }
 
 /// Why an input was not decoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum DamageCause {
     /// The bitstream is not valid here: an error of the stream.
     #[error("the bitstream is damaged")]

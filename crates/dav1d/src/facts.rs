@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The facts that a session publishes.
 
+use serde::{Deserialize, Serialize};
+
 /// Published when a session is open ([`Lane::publish`](codecwatch_supervisor::Lane::publish)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// Frames that dav1d works on at the same time, as reported by dav1d.
     pub frame_delay: usize,

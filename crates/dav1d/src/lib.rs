@@ -28,6 +28,7 @@ mod page_allocator;
 mod pages;
 mod picture;
 mod picture_memory;
+mod remote;
 mod shape;
 mod sys;
 
@@ -42,4 +43,5 @@ pub use metadata::{Frame, FrameKind, Sequence, T35};
 pub use page_allocator::PageAllocator;
 pub use picture::{Picture, Plane};
 pub use picture_memory::{Allocation, PictureAllocator, PictureMemory};
+pub use remote::RemoteDav1d;
 pub use shape::{ALIGNMENT, Chroma, PictureLayout, PictureShape};

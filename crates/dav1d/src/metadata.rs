@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the bitstream says about a picture besides its samples.
 
+use serde::{Deserialize, Serialize};
+
 use codecwatch_av1::{ChromaPosition, Color, ContentLight, MasteringDisplay};
 
 use crate::sys;
@@ -41,7 +43,7 @@ pub(crate) fn content_light(native: &sys::Dav1dContentLightLevel) -> ContentLigh
 }
 
 /// What kind of frame was coded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FrameKind {
     /// Refers to nothing; decoding can start here.
     Key,
@@ -54,7 +56,7 @@ pub enum FrameKind {
 }
 
 /// Facts of the frame header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
     /// The kind of frame. For a frame that is shown again: the kind it was
     /// coded as.
@@ -86,7 +88,7 @@ impl Frame {
 }
 
 /// Facts of the sequence header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sequence {
     /// 0 = main, 1 = high, 2 = professional.
     pub profile: u8,
@@ -108,7 +110,7 @@ impl Sequence {
 }
 
 /// A message of ITU-T T.35, such as closed captions or HDR10+.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct T35 {
     /// Country code.
     pub country_code: u8,

@@ -8,7 +8,7 @@ use codecwatch_av1::{ContentLight, MasteringDisplay};
 #[cfg(dav1d_t35_array)]
 use crate::loaded_version::loaded_version;
 use crate::{
-    Frame, PictureLayout, PictureMemory, PictureShape, Sequence, T35, metadata,
+    Allocation, Frame, PictureLayout, PictureMemory, PictureShape, Sequence, T35, metadata,
     picture_memory::Lent, sys,
 };
 
@@ -100,6 +100,29 @@ impl Picture {
             // SAFETY: a delivered picture, as the caller vouches.
             t35: unsafe { t35(native) },
             memory,
+        })
+    }
+
+    /// A picture that another process has decoded into this memory.
+    ///
+    /// # Errors
+    /// Describes why the memory is not that of such a picture.
+    pub(crate) fn shown(
+        shape: &PictureShape,
+        allocation: Allocation,
+        id: u64,
+        frame: Frame,
+        sequence: Sequence,
+    ) -> Result<Self, &'static str> {
+        shape.check_plausible()?;
+        Ok(Self {
+            id,
+            frame,
+            sequence,
+            mastering_display: None,
+            content_light: None,
+            t35: Vec::new(),
+            memory: Arc::new(Lent::new(shape, allocation)?),
         })
     }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The size and format of a picture, and the memory layout that dav1d requires.
 
+use serde::{Deserialize, Serialize};
+
 use codecwatch_av1::Color;
 
 use crate::{metadata, sys};
@@ -14,7 +16,7 @@ pub const ALIGNMENT: usize = sys::DAV1D_PICTURE_ALIGNMENT as usize;
 const BLOCK: usize = 128;
 
 /// Which chroma planes there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Chroma {
     /// 4:0:0, luma only.
     Monochrome,
@@ -48,7 +50,7 @@ impl Chroma {
 }
 
 /// The size and format of a picture, for which its memory has to suffice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PictureShape {
     /// Width in luma samples.
     pub width: u32,
@@ -135,6 +137,23 @@ impl PictureShape {
         Some(layout)
     }
 
+    /// Checks what dav1d promises of each picture, for one that another process has
+    /// described.
+    ///
+    /// # Errors
+    /// Describes what is wrong with it.
+    pub(crate) fn check_plausible(&self) -> Result<(), &'static str> {
+        /// The largest size that a sequence header can express.
+        const MOST: u32 = 1 << 16;
+        if !(1..=MOST).contains(&self.width) || !(1..=MOST).contains(&self.height) {
+            return Err("its size is none that AV1 has");
+        }
+        if !matches!(self.bit_depth, 8 | 10 | 12) {
+            return Err("its bit depth is none that AV1 has");
+        }
+        Ok(())
+    }
+
     /// Checks whether dav1d can decode into bytes with this layout.
     ///
     /// # Errors
@@ -165,7 +184,7 @@ impl PictureShape {
 }
 
 /// Where the planes are in one piece of memory. Unused planes are all 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PictureLayout {
     /// First byte of each plane.
     pub offsets: [usize; 3],

@@ -1,14 +1,34 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Codec sessions in a child process.
+//! Codec sessions in a child process, the program `codecwatch-worker`.
+//!
+//! A codec crate implements [`Remote`]: what of its config, inputs and outputs goes to the
+//! child and comes back. [`Placed`] is then a factory whose sessions run in this process
+//! or in a child, and the supervisor tells no difference: the calls that the child's codec
+//! makes are in flight here, its process is the witness of its work, and abandoning the
+//! session kills it.
+//!
+//! `parent` and `child` are the two sides of the protocol in `message`; `memory` is what
+//! they share; [`launch`] starts and ends a child; [`sandbox`] keeps it from everything
+//! else.
 
+mod child;
+pub mod launch;
+mod link;
 mod memory;
 mod message;
+mod parent;
+mod placement;
+mod remote;
 pub mod sandbox;
 mod wire;
 
+pub use child::{ChildLog, serve};
 pub use memory::{
     Block, BlockId, Given, GivenBlock, Input, InputMemory, Lender, Lent, MemoryError, OutputMemory,
     Received,
 };
 pub use message::{Hello, VERSION};
+pub use parent::{Isolation, Log, ProcessCodec, ProcessSession};
+pub use placement::{Placed, PlacedSession};
+pub use remote::{InputOf, OutputOf, Remote};
 pub use wire::{Broken, Decoder, LARGEST_MESSAGE};

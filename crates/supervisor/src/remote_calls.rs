@@ -63,6 +63,16 @@ impl<O> RemoteCalls<O> {
         self.host.call_ended(self.index);
     }
 
+    /// The thread begins or ends a wait for something that the codec cannot influence,
+    /// as in [`Lane::wait_for_others`](crate::Lane::wait_for_others).
+    pub fn others_awaited(&self, begins: bool) {
+        if begins {
+            self.host.others_awaited();
+        } else {
+            self.host.others_done();
+        }
+    }
+
     /// The thread has failed; ends the run.
     pub fn failed(&self, error: CodecError) {
         self.host.fail(error);

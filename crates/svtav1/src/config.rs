@@ -2,8 +2,10 @@
 //! The settings of an encoder, in the terms of `svtav1enc`'s properties and of
 //! the video format, without the C interface.
 
+use serde::{Deserialize, Serialize};
+
 /// How bits are spent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RateControl {
     /// The library's default: constant rate factor at its default quality.
     Library,
@@ -49,7 +51,7 @@ impl RateControl {
 }
 
 /// What starts a new group of pictures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IntraRefresh {
     /// A forward key frame: open group of pictures (`CRA`).
     Cra,
@@ -58,7 +60,7 @@ pub enum IntraRefresh {
 }
 
 /// Bits of a sample. Samples of ten bits take two bytes, little-endian.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BitDepth {
     /// One byte a sample.
     Eight,
@@ -77,7 +79,7 @@ impl BitDepth {
 }
 
 /// Frames per second, as a fraction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameRate {
     /// Frames.
     pub numerator: u32,
@@ -86,7 +88,7 @@ pub struct FrameRate {
 }
 
 /// Colour description: code points of ITU-T H.273. 2 is "unspecified".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Color {
     /// Colour primaries.
     pub primaries: u8,
@@ -110,7 +112,7 @@ impl Default for Color {
 }
 
 /// Where a chroma sample of 4:2:0 lies among its four luma samples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum ChromaPosition {
     /// Not known, or one that AV1 cannot express.
     #[default]
@@ -123,7 +125,7 @@ pub enum ChromaPosition {
 
 /// The display that a video was graded on (SMPTE ST 2086), in the units of
 /// HEVC, which are GStreamer's too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MasteringDisplay {
     /// x and y of red, green and blue, in steps of 1/50000.
     pub primaries: [(u16, u16); 3],
@@ -136,7 +138,7 @@ pub struct MasteringDisplay {
 }
 
 /// Content light level (CTA-861.3), in candela per square metre.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContentLight {
     /// Of the brightest pixel.
     pub max: u16,
@@ -155,7 +157,7 @@ pub(crate) const MAX_INTRA_PERIOD: i32 = i32::MAX - 1;
 ///
 /// `parameters` are applied after every other coding setting and before those of
 /// the picture (size, frame rate, depth, colour), as in `svtav1enc`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// 0 (slow, good) to 13 (fast).
     pub preset: u8,

@@ -29,6 +29,7 @@ mod preset_slot;
 #[cfg(all(target_os = "linux", not(svt_4_0)))]
 mod quiet_environment;
 mod remarks;
+mod remote;
 mod rules;
 #[cfg(test)]
 mod rules_against_library;
@@ -45,4 +46,5 @@ pub use log::{LogLevel, LogSink, set_log};
 pub use packet::{FrameKind, Output, Packet};
 pub use parameters::parse_parameters;
 pub use picture::{Picture, Plane, Planes};
+pub use remote::RemoteSvtAv1;
 pub use version::{Version, runtime};

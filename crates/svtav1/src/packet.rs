@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The output of a session.
 
+use serde::{Deserialize, Serialize};
+
 use codecwatch_av1::SequenceHeader;
 
 /// One output of a session: first one header, when the first packet is ready, and then
@@ -27,7 +29,7 @@ pub struct Packet {
 }
 
 /// How a picture is coded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FrameKind {
     /// A key frame: decoding can begin here.
     Key,

@@ -18,6 +18,7 @@ pub use self::block::{Block, InputMemory, MemoryError};
 pub use self::given::{Given, GivenBlock};
 pub(crate) use self::lender::Returns;
 pub use self::lender::{Lender, Lent};
+pub(crate) use self::received::Telling;
 pub use self::received::{Input, OutputMemory, Received};
 
 /// A block's number, unique in the parent.

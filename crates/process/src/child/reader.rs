@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The thread that reads what the parent says. It never waits for the session, so that
+//! memory goes back, and an end is noticed, whatever the codec does.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, mpsc};
+
+use serde::de::DeserializeOwned;
+
+use super::supervisor::ToParent;
+use crate::link;
+use crate::memory::Received;
+use crate::message::ToChild;
+use crate::wire::{Broken, Decoder};
+
+/// Bytes that are read at a time.
+const PIECE: usize = 1 << 16;
+
+/// Messages of the parent, with the descriptors that come with them.
+pub(super) struct Incoming {
+    socket: OwnedFd,
+    decoder: Decoder,
+    fds: VecDeque<OwnedFd>,
+    bytes: Vec<u8>,
+}
+
+impl Incoming {
+    pub(super) fn new(socket: OwnedFd) -> Self {
+        Self {
+            socket,
+            decoder: Decoder::default(),
+            fds: VecDeque::new(),
+            bytes: vec![0; PIECE],
+        }
+    }
+
+    /// The next message; `None` if the parent is gone.
+    pub(super) fn next<C, I>(&mut self) -> Result<Option<ToChild<C, I>>, Broken>
+    where
+        C: DeserializeOwned,
+        I: DeserializeOwned,
+    {
+        loop {
+            if let Some(message) = self.decoder.next()? {
+                return Ok(Some(message));
+            }
+            let socket = self.socket.as_fd();
+            let received = link::receive_with_fds(socket, &mut self.bytes, &mut self.fds);
+            let len = received.map_err(|error| Broken::new(format!("recvmsg: {error}")))?;
+            if len == 0 {
+                return Ok(None);
+            }
+            self.decoder.push(&self.bytes[..len]);
+        }
+    }
+}
+
+/// Reads until the parent is gone. Requests go to the session's thread.
+pub(super) fn read<C, I>(
+    mut incoming: Incoming,
+    memory: &Received,
+    parent: &Arc<ToParent>,
+    requests: &mpsc::Sender<ToChild<C, I>>,
+) -> Result<(), Broken>
+where
+    C: DeserializeOwned,
+    I: DeserializeOwned,
+{
+    while let Some(message) = incoming.next()? {
+        match message {
+            ToChild::Block {
+                id,
+                len,
+                for_output,
+            } => {
+                let fd = incoming.fds.pop_front();
+                let fd = fd.ok_or_else(|| Broken::new("a block without its descriptor"))?;
+                memory.add(id, &fd, len, for_output)?;
+            }
+            ToChild::Forget(ids) => memory.forget(&ids),
+            ToChild::Taken { outputs, released } => {
+                memory.released(&released);
+                parent.taken(outputs);
+            }
+            ToChild::NoMemory(why) => memory.refuse(why),
+            request => {
+                if requests.send(request).is_err() {
+                    // The session has ended.
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The life of a child.
+
+use std::any::Any;
+use std::io::Write;
+use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
+
+use codecwatch_supervisor::{Codec, CodecError, Drained, Flush, Lane, Session};
+
+use super::reader::{Incoming, read};
+use super::supervisor::{ChildLog, Supervisor, ToParent};
+use crate::launch::Entered;
+use crate::link::Outgoing;
+use crate::memory::Received;
+use crate::message::{FromChild, Hello, Reply, ToChild, VERSION};
+use crate::remote::{OutputOf, Remote};
+use crate::sandbox::{self, Policy};
+use crate::wire::Broken;
+
+type SessionOf<R> = <<R as Remote>::Codec as Codec>::Session;
+type Message<R> = ToChild<<R as Remote>::Config, <R as Remote>::PackedInput>;
+
+/// Serves one session to the parent at the other end of `socket`. Returns when the
+/// session is closed; ends the process when the parent is gone.
+///
+/// # Errors
+/// The parent has broken the protocol.
+pub fn serve<R: Remote>(entered: Entered, policy: Policy) -> Result<(), Broken> {
+    let Entered {
+        socket, mut guard, ..
+    } = entered;
+    let socket = OwnedFd::from(socket);
+    let outgoing = socket.try_clone().map(Outgoing::new);
+    let outgoing = outgoing.map_err(|error| Broken::new(format!("socket: {error}")))?;
+    let parent = Arc::new(ToParent::new(outgoing));
+    parent.say(&FromChild::Ready(Hello {
+        version: VERSION.to_owned(),
+        kind: R::KIND.to_owned(),
+    }));
+    let mut incoming = Incoming::new(socket);
+    let config = match incoming.next::<R::Config, R::PackedInput>()? {
+        None => return Ok(()),
+        Some(ToChild::Open(config)) => config,
+        Some(ToChild::Close) => return Ok(()),
+        Some(_) => return Err(Broken::new("it does not begin with an open")),
+    };
+    R::prepare(&config);
+    // Before any thread begins: those that exist would stay outside.
+    parent.say(&FromChild::Sandboxed(sandbox::close_door(
+        policy, &mut guard,
+    )));
+    let memory = Arc::new(Received::new(parent.clone()));
+    let requests = begin_reading::<R>(incoming, &memory, &parent)?;
+    let lane = Lane::supervised_by(Arc::new(Supervisor::<R> {
+        parent: parent.clone(),
+        memory: memory.clone(),
+        kind: PhantomData,
+    }));
+    let child = Child::<R> {
+        lane,
+        memory,
+        parent,
+        requests,
+    };
+    child.live(config)
+}
+
+/// Starts the thread that reads.
+fn begin_reading<R: Remote>(
+    incoming: Incoming,
+    memory: &Arc<Received>,
+    parent: &Arc<ToParent>,
+) -> Result<mpsc::Receiver<Message<R>>, Broken> {
+    let (sender, requests) = mpsc::channel();
+    let (memory, parent) = (memory.clone(), parent.clone());
+    let thread = std::thread::Builder::new().name("parent".to_owned());
+    let begun = thread.spawn(move || {
+        let ended = read(incoming, &memory, &parent, &sender);
+        if let Err(broken) = ended {
+            // A parent that does not read loses this line; `eprintln` would panic.
+            let _ = writeln!(std::io::stderr(), "codecwatch-worker: {broken}");
+        }
+        // Whatever the codec does: nobody is left to do it for.
+        std::process::exit(0);
+    });
+    begun
+        .map(|_detached| requests)
+        .map_err(|error| Broken::new(format!("no thread: {error}")))
+}
+
+struct Child<R: Remote> {
+    lane: Lane<OutputOf<R>>,
+    memory: Arc<Received>,
+    parent: Arc<ToParent>,
+    requests: mpsc::Receiver<Message<R>>,
+}
+
+impl<R: Remote> Child<R> {
+    fn live(self, config: R::Config) -> Result<(), Broken> {
+        let log = ChildLog(self.parent.clone());
+        let mut session = None;
+        let opened = guarded(|| {
+            let mut codec = R::codec(config, &self.memory, log);
+            codec.wait_for_turn(&self.lane)?;
+            let opened = codec.open(&self.lane)?;
+            let delay = opened.delay();
+            session = Some(opened);
+            Ok(Reply::Opened {
+                delay: delay.map(|delay| u32::try_from(delay).unwrap_or(u32::MAX)),
+            })
+        });
+        self.answer(opened);
+        while let Ok(request) = self.requests.recv() {
+            let Some(open) = &mut session else {
+                // The parent has seen that the open has failed.
+                self.answer(Ok(Reply::Closed));
+                return Ok(());
+            };
+            match request {
+                ToChild::Close => break,
+                request => {
+                    let answer = guarded(|| self.serve(open, request));
+                    self.answer(answer);
+                }
+            }
+        }
+        let closed = guarded(|| {
+            session.map_or(Ok(()), |session| session.close(&self.lane))?;
+            Ok(Reply::Closed)
+        });
+        self.answer(closed);
+        Ok(())
+    }
+
+    fn serve(&self, session: &mut SessionOf<R>, request: Message<R>) -> Result<Reply, CodecError> {
+        match request {
+            ToChild::Input(input) => {
+                let input = R::unpack_input(input, &self.memory).map_err(|broken| {
+                    CodecError::Resource(format!("codecwatch-worker: {broken}"))
+                })?;
+                session.send(&self.lane, input)?;
+                Ok(Reply::Sent)
+            }
+            ToChild::Drain => {
+                let drained = session.drain(&self.lane)?;
+                Ok(Reply::Drained {
+                    reusable: drained == Drained::Reusable,
+                })
+            }
+            ToChild::Flush => {
+                let flushed = session.flush(&self.lane)?;
+                Ok(Reply::Flushed {
+                    done: flushed == Flush::Done,
+                })
+            }
+            _ => Err(CodecError::Resource(
+                "codecwatch-worker: a request that cannot be here".to_owned(),
+            )),
+        }
+    }
+
+    fn answer(&self, answer: Result<Reply, CodecError>) {
+        self.parent.say(&FromChild::Done(answer));
+    }
+}
+
+/// A panic as an error. A session supports its close after one.
+fn guarded<T>(part: impl FnOnce() -> Result<T, CodecError>) -> Result<T, CodecError> {
+    catch_unwind(AssertUnwindSafe(part))
+        .unwrap_or_else(|payload| Err(CodecError::Panicked(message_of(payload.as_ref()))))
+}
+
+fn message_of(payload: &(dyn Any + Send)) -> String {
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}

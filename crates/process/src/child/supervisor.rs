@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What the lanes of the session do goes to the parent.
+
+use std::any::Any;
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+
+use codecwatch_supervisor::{Amount, CodecError, Discarded, Name, RemoteSupervisor};
+use serde::Serialize;
+
+use crate::link::Outgoing;
+use crate::memory::{BlockId, Received, Telling};
+use crate::message::{FromChild, OUTPUTS};
+use crate::remote::{OutputOf, Remote};
+
+/// The way to the parent.
+pub(super) struct ToParent {
+    outgoing: Mutex<Outgoing>,
+    /// How many outputs may be sent.
+    room: (Mutex<u32>, Condvar),
+}
+
+impl ToParent {
+    pub(super) fn new(outgoing: Outgoing) -> Self {
+        Self {
+            outgoing: Mutex::new(outgoing),
+            room: (Mutex::new(OUTPUTS), Condvar::new()),
+        }
+    }
+
+    /// Without a parent nothing is worth doing: the thread that reads ends the process.
+    pub(super) fn send<O: Serialize, F: Serialize>(&self, message: &FromChild<O, F>) {
+        let outgoing = self.outgoing.lock();
+        let mut outgoing = outgoing.unwrap_or_else(PoisonError::into_inner);
+        let _ = outgoing.send(message, None);
+    }
+
+    /// A message without an output and facts.
+    pub(super) fn say(&self, message: &FromChild<(), ()>) {
+        self.send(message);
+    }
+
+    /// The parent has taken outputs.
+    pub(super) fn taken(&self, outputs: u32) {
+        let (room, changed) = &self.room;
+        *room.lock().unwrap_or_else(PoisonError::into_inner) += outputs;
+        changed.notify_all();
+    }
+
+    /// Waits until the parent takes an output.
+    fn wait_for_room(&self) {
+        let (room, changed) = &self.room;
+        let room = room.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = changed.wait_while(room, |room| *room == 0);
+        *room.unwrap_or_else(PoisonError::into_inner) -= 1;
+    }
+}
+
+impl Telling for ToParent {
+    fn needs_block(&self, len: u64) {
+        self.say(&FromChild::NeedsBlock { len });
+    }
+
+    fn gives_up(&self, block: BlockId) {
+        self.say(&FromChild::GivesUp(block));
+    }
+
+    fn returned(&self, lent: u32) {
+        self.say(&FromChild::Returned { lent });
+    }
+}
+
+/// The session's supervisor, as its lanes see it.
+pub(super) struct Supervisor<R: Remote> {
+    pub(super) parent: Arc<ToParent>,
+    pub(super) memory: Arc<Received>,
+    pub(super) kind: std::marker::PhantomData<fn() -> R>,
+}
+
+impl<R: Remote> Supervisor<R> {
+    fn say(&self, message: &FromChild<(), ()>) {
+        self.parent.say(message);
+    }
+}
+
+/// A lane's number on its way to the parent, which refuses those that are too large.
+fn number(lane: usize) -> u8 {
+    u8::try_from(lane).unwrap_or(u8::MAX)
+}
+
+impl<R: Remote> RemoteSupervisor<OutputOf<R>> for Supervisor<R> {
+    fn call_began(&self, lane: usize, name: Name, waits: bool) {
+        let lane = number(lane);
+        self.say(&FromChild::CallBegan { lane, name, waits });
+    }
+
+    fn call_moved(&self, lane: usize, name: Name) {
+        let lane = number(lane);
+        self.say(&FromChild::CallMoved { lane, name });
+    }
+
+    fn call_ended(&self, lane: usize) {
+        let lane = number(lane);
+        self.say(&FromChild::CallEnded { lane });
+    }
+
+    /// The parent discards what nobody needs.
+    fn emit(&self, output: OutputOf<R>, settles: Amount) -> Result<(), Discarded> {
+        self.parent.wait_for_room();
+        let output = R::pack_output(output, &self.memory);
+        self.parent
+            .send(&FromChild::<_, ()>::Output(output, settles));
+        Ok(())
+    }
+
+    fn tell(&self, told: OutputOf<R>) {
+        let told = R::pack_output(told, &self.memory);
+        self.parent.send(&FromChild::<_, ()>::Told(told));
+    }
+
+    fn publish(&self, facts: Arc<dyn Any + Send + Sync>) {
+        if let Some(facts) = facts.downcast_ref::<R::Facts>() {
+            self.parent.send(&FromChild::<(), _>::Facts(facts.clone()));
+        }
+    }
+
+    fn set_delay(&self, delay: Option<usize>) {
+        let delay = delay.map(|delay| u32::try_from(delay).unwrap_or(u32::MAX));
+        self.say(&FromChild::Delay(delay));
+    }
+
+    fn discarding(&self) -> bool {
+        false
+    }
+
+    fn fail(&self, error: CodecError) {
+        self.say(&FromChild::Failed(error));
+    }
+
+    fn lane_began(&self, lane: usize, name: &str) {
+        let (lane, name) = (number(lane), name.to_owned());
+        self.say(&FromChild::LaneBegan { lane, name });
+    }
+
+    fn lane_ended(&self, lane: usize, error: Option<CodecError>) {
+        let lane = number(lane);
+        self.say(&FromChild::LaneEnded { lane, error });
+    }
+
+    fn others_awaited(&self, begins: bool) {
+        self.say(&FromChild::OthersAwaited(begins));
+    }
+}
+
+/// Sends the lines of the codec's log to the parent.
+#[derive(Clone)]
+pub struct ChildLog(pub(super) Arc<ToParent>);
+
+impl std::fmt::Debug for ChildLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChildLog").finish_non_exhaustive()
+    }
+}
+
+/// Longest line of a log that is sent, in bytes.
+const LONGEST_LINE: usize = 1000;
+
+/// The log of this process's session, for libraries with one log for the whole process.
+static OF_PROCESS: OnceLock<ChildLog> = OnceLock::new();
+
+impl ChildLog {
+    /// Sends a line. `level`: 0 is the most serious.
+    pub fn line(&self, level: u8, line: &str) {
+        let line = line.chars().take(LONGEST_LINE).collect();
+        self.0.say(&FromChild::Log { level, line });
+    }
+
+    /// Makes this the log of [`line_of_process`](Self::line_of_process).
+    pub fn of_process(&self) {
+        // A child has one session.
+        let _ = OF_PROCESS.set(self.clone());
+    }
+
+    /// Sends a line to the log of the process's session.
+    pub fn line_of_process(level: u8, line: &str) {
+        if let Some(log) = OF_PROCESS.get() {
+            log.line(level, line);
+        }
+    }
+}

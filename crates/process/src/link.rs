@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The socket between parent and child: whole messages go out, bytes come in.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
+use serde::Serialize;
+
+use crate::wire::{self, Broken};
+
+/// Why a message was not sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SendError {
+    #[error("{0}")]
+    Message(#[from] Broken),
+    /// The other process has ended, or closed its end.
+    #[error("the other process is gone: {0}")]
+    Gone(Errno),
+}
+
+/// The way out. Several threads may share it behind a lock.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    socket: OwnedFd,
+    bytes: Vec<u8>,
+}
+
+/// Bytes of a message's buffer that are kept for the next.
+const KEPT: usize = 1 << 20;
+
+impl Outgoing {
+    pub(crate) fn new(socket: OwnedFd) -> Self {
+        Self {
+            socket,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Sends a message, with a descriptor if one is given. Blocks while the other process
+    /// does not read.
+    pub(crate) fn send(
+        &mut self,
+        message: &impl Serialize,
+        fd: Option<BorrowedFd<'_>>,
+    ) -> Result<(), SendError> {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT);
+        wire::encode(&mut self.bytes, message)?;
+        let mut rest = &self.bytes[..];
+        let mut fd = fd;
+        while !rest.is_empty() {
+            match send_some(&self.socket, rest, fd) {
+                Ok(sent) => {
+                    rest = &rest[sent..];
+                    fd = None;
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(SendError::Gone(error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn send_some(
+    socket: &OwnedFd,
+    bytes: &[u8],
+    fd: Option<BorrowedFd<'_>>,
+) -> rustix::io::Result<usize> {
+    // Without it, a child that is gone would end this process by SIGPIPE.
+    let flags = SendFlags::NOSIGNAL;
+    let Some(fd) = fd else {
+        return rustix::net::send(socket, bytes, flags);
+    };
+    let fds = [fd];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    ancillary.push(SendAncillaryMessage::ScmRights(&fds));
+    rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, flags)
+}
+
+/// Reads bytes; 0 when the other end is closed. Descriptors that come with them are
+/// dropped by the kernel: a child has none to give.
+pub(crate) fn receive(socket: impl AsFd, bytes: &mut [u8]) -> rustix::io::Result<usize> {
+    let flags = RecvFlags::empty();
+    loop {
+        match rustix::net::recv(&socket, &mut *bytes, flags) {
+            Ok((_, received)) => return Ok(received),
+            Err(Errno::INTR) => {}
+            // It has ended with bytes unread.
+            Err(Errno::CONNRESET) => return Ok(0),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The same, with the descriptors that have come.
+pub(crate) fn receive_with_fds(
+    socket: impl AsFd,
+    bytes: &mut [u8],
+    fds: &mut impl Extend<OwnedFd>,
+) -> rustix::io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+    loop {
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let received = rustix::net::recvmsg(
+            &socket,
+            &mut [IoSliceMut::new(bytes)],
+            &mut ancillary,
+            RecvFlags::CMSG_CLOEXEC,
+        );
+        match received {
+            Ok(received) => {
+                for message in ancillary.drain() {
+                    if let RecvAncillaryMessage::ScmRights(come) = message {
+                        fds.extend(come);
+                    }
+                }
+                return Ok(received.bytes);
+            }
+            Err(Errno::INTR) => {}
+            Err(Errno::CONNRESET) => return Ok(0),
+            Err(error) => return Err(error),
+        }
+    }
+}

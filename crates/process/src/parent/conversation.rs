@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Requests to a child and its answers: the worker asks, the reader answers for the child.
+//!
+//! While a request is unanswered, a call is in flight: that of the codec which the child
+//! reports, otherwise one that has the program's name. So a child that does nothing owes
+//! progress, too.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use codecwatch_supervisor::{CodecError, Name, RemoteCalls};
+
+use crate::message::{INPUTS, Reply};
+use crate::wire::Broken;
+
+/// The call in flight while the child is in none of the codec's.
+pub(crate) const CALL: Name = Name::from_static("codecwatch-worker");
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Request {
+    Open,
+    Input,
+    Drain,
+    Flush,
+    Close,
+}
+
+pub(crate) struct Conversation<O> {
+    calls: RemoteCalls<O>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Unanswered requests, oldest first.
+    pending: VecDeque<Request>,
+    /// The answer to the latest request that is no input.
+    answer: Option<Result<Reply, CodecError>>,
+    /// An input has failed.
+    failure: Option<CodecError>,
+    /// The child is gone.
+    end: Option<CodecError>,
+    /// The child has closed its session.
+    closed: bool,
+}
+
+impl<O> Conversation<O> {
+    /// `calls`: those of the child's main lane.
+    pub(crate) fn new(calls: RemoteCalls<O>) -> Self {
+        Self {
+            calls,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be called before a request is sent. Waits until an input has room.
+    ///
+    /// # Errors
+    /// The child is gone, or has failed at an earlier input.
+    pub(crate) fn begin(&self, request: Request) -> Result<(), CodecError> {
+        let mut state = self.lock();
+        while request == Request::Input && state.pending.len() >= INPUTS && state.end.is_none() {
+            state = self.wait(state);
+        }
+        // The session is closed after a failure, too.
+        if request != Request::Close {
+            state.failure.take().map_or(Ok(()), Err)?;
+        }
+        state.end.clone().map_or(Ok(()), Err)?;
+        if state.pending.is_empty() {
+            self.calls.began(CALL, false);
+        }
+        state.pending.push_back(request);
+        Ok(())
+    }
+
+    /// Waits for the answer to the latest request, which is no input.
+    ///
+    /// # Errors
+    /// The request has failed, or the child is gone.
+    pub(crate) fn answer(&self) -> Result<Reply, CodecError> {
+        let mut state = self.lock();
+        loop {
+            if let Some(answer) = state.answer.take() {
+                state.failure.take().map_or(Ok(()), Err)?;
+                return answer;
+            }
+            state.end.clone().map_or(Ok(()), Err)?;
+            state = self.wait(state);
+        }
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The child has answered the oldest request. Returns the error of an input, which
+    /// nobody may be waiting for.
+    ///
+    /// # Errors
+    /// There is no request, or it is the answer to another one.
+    pub(crate) fn answered(
+        &self,
+        answer: Result<Reply, CodecError>,
+    ) -> Result<Option<CodecError>, Broken> {
+        let mut state = self.lock();
+        let request = state.pending.pop_front();
+        let request = request.ok_or_else(|| Broken::new("an answer to no request"))?;
+        if let Ok(reply) = &answer
+            && !request.is_answered_by(reply)
+        {
+            return Err(Broken::new(format!(
+                "{reply:?} is no answer to {request:?}"
+            )));
+        }
+        if state.pending.is_empty() {
+            self.calls.ended();
+        }
+        state.closed |= request == Request::Close;
+        let mut failed = None;
+        match (request, answer) {
+            (Request::Input, Ok(_)) => {}
+            (Request::Input, Err(error)) => {
+                state.failure.get_or_insert_with(|| error.clone());
+                failed = Some(error);
+            }
+            (_, answer) => state.answer = Some(answer),
+        }
+        self.changed.notify_all();
+        Ok(failed)
+    }
+
+    /// A call of the codec has begun on the child's main lane.
+    pub(crate) fn call_began(&self, name: Name, waits: bool) {
+        self.calls.began(name, waits);
+    }
+
+    pub(crate) fn call_moved(&self, name: Name) {
+        self.calls.moved(name);
+    }
+
+    pub(crate) fn call_ended(&self) {
+        self.calls.ended();
+        let state = self.lock();
+        if !state.pending.is_empty() {
+            self.calls.began(CALL, false);
+        }
+    }
+
+    /// The child begins or ends a wait for others.
+    pub(crate) fn others_awaited(&self, begins: bool) {
+        self.calls.others_awaited(begins);
+    }
+
+    /// The child is gone. Returns whether it had closed its session.
+    pub(crate) fn ended(&self, error: CodecError) -> bool {
+        let mut state = self.lock();
+        state.end = Some(error);
+        self.calls.ended();
+        self.changed.notify_all();
+        state.closed
+    }
+}
+
+impl Request {
+    fn is_answered_by(self, reply: &Reply) -> bool {
+        matches!(
+            (self, reply),
+            (Self::Open, Reply::Opened { .. })
+                | (Self::Input, Reply::Sent)
+                | (Self::Drain, Reply::Drained { .. })
+                | (Self::Flush, Reply::Flushed { .. })
+                | (Self::Close, Reply::Closed)
+        )
+    }
+}

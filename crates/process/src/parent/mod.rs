@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The parent's side: a session that is a child's.
+
+mod codec;
+mod conversation;
+mod reader;
+mod session;
+
+pub use self::codec::{Isolation, Log, ProcessCodec};
+pub use self::session::ProcessSession;

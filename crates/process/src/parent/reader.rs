@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The lane that reads what a child says, until the child is gone. It trusts none of it.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use codecwatch_supervisor::{CodecError, Lane, Name, RemoteCalls};
+use rustix::event::{PollFd, PollFlags, poll};
+
+use super::codec::Log;
+use super::conversation::Conversation;
+use crate::launch::{Child, Tail};
+use crate::link::{self, Outgoing};
+use crate::memory::{BlockId, Given, Returns};
+use crate::message::{FromChild, LANES, ToChild};
+use crate::remote::{OutputOf, Remote};
+use crate::sandbox::Report;
+use crate::wire::{Broken, Decoder};
+
+/// Bytes that are read at a time.
+const PIECE: usize = 1 << 16;
+/// Lines of its stderr that an error quotes, and their longest.
+const LINES: usize = 10;
+const LONGEST_LINE: usize = 200;
+/// The most messages without an output or an answer. A codec reports a call or two for
+/// each input, a chain a few for each of its elements.
+const MOST_MESSAGES: u32 = 100_000;
+/// The most names of calls that are kept.
+const NAMES: usize = 256;
+/// Longest name of a call or a lane, in bytes.
+const LONGEST_NAME: usize = 200;
+
+/// What the reader and the session share.
+pub(super) struct Shared<R: Remote> {
+    pub(super) conversation: Conversation<OutputOf<R>>,
+    pub(super) outgoing: Mutex<Outgoing>,
+    pub(super) returns: Arc<Mutex<Returns>>,
+    pub(super) released: Arc<Mutex<Vec<BlockId>>>,
+    pub(super) sandbox: Mutex<Option<Report>>,
+}
+
+impl<R: Remote> Shared<R> {
+    /// Sends a message; a child that is gone is the reader's to notice.
+    pub(super) fn send(&self, message: &ToChild<R::Config, R::PackedInput>) {
+        let outgoing = self.outgoing.lock();
+        let mut outgoing = outgoing.unwrap_or_else(PoisonError::into_inner);
+        let _ = outgoing.send(message, None);
+    }
+}
+
+pub(super) struct Reader<'a, R: Remote> {
+    lane: &'a Lane<OutputOf<R>>,
+    shared: Arc<Shared<R>>,
+    given: Given,
+    log: Option<Log>,
+    /// The child's lanes but the main one.
+    lanes: Vec<Option<RemoteCalls<OutputOf<R>>>>,
+    names: HashSet<Name>,
+    /// Messages since the last progress.
+    messages: u32,
+    greeted: bool,
+}
+
+impl<'a, R: Remote> Reader<'a, R> {
+    pub(super) fn new(
+        lane: &'a Lane<OutputOf<R>>,
+        shared: Arc<Shared<R>>,
+        given: Given,
+        log: Option<Log>,
+    ) -> Self {
+        Self {
+            lane,
+            shared,
+            given,
+            log,
+            lanes: Vec::new(),
+            names: HashSet::new(),
+            messages: 0,
+            greeted: false,
+        }
+    }
+
+    /// Reads until the child is gone.
+    ///
+    /// # Errors
+    /// [`CodecError::Crashed`] unless it had closed its session.
+    pub(super) fn run(mut self, child: Child) -> Result<(), CodecError> {
+        let killer = child.process.killer();
+        let id = child.process.id();
+        let mut tail = Tail::new(LINES, LONGEST_LINE);
+        let broken = self.read(&child, &mut tail).err();
+        if broken.is_some() {
+            killer.kill();
+        }
+        // The kernel ends a wait for a process that cannot end with it, and nobody else
+        // waits for this lane then: the session has been abandoned.
+        let how = child.process.wait();
+        let mut what = match broken {
+            Some(Broken(why)) => format!("process {id} broke the protocol: {why}"),
+            None => format!("process {id} {how}"),
+        };
+        let lines = tail.lines();
+        if !lines.is_empty() {
+            what = format!("{what}; its last lines: {}", lines.join(" | "));
+        }
+        let error = CodecError::Crashed { what };
+        if self.shared.conversation.ended(error.clone()) {
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    fn read(&mut self, child: &Child, tail: &mut Tail) -> Result<(), Broken> {
+        let mut decoder = Decoder::default();
+        let mut bytes = vec![0; PIECE];
+        let (socket, stderr) = (&child.socket, &child.stderr);
+        let mut stderr_open = true;
+        loop {
+            let mut fds = vec![PollFd::new(socket, PollFlags::IN)];
+            if stderr_open {
+                fds.push(PollFd::new(stderr, PollFlags::IN));
+            }
+            match poll(&mut fds, None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(Broken::new(format!("poll: {error}"))),
+            }
+            let ready: Vec<_> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+            if stderr_open && ready.get(1) == Some(&true) {
+                match rustix::io::read(stderr, &mut bytes) {
+                    Ok(0) => stderr_open = false,
+                    Ok(len) => tail.push(&bytes[..len]),
+                    Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+                    Err(_) => stderr_open = false,
+                }
+            }
+            if ready.first() != Some(&true) {
+                continue;
+            }
+            let received = link::receive(socket, &mut bytes);
+            let len = received.map_err(|error| Broken::new(format!("recv: {error}")))?;
+            if len == 0 {
+                // What it wrote last.
+                while let Ok(len @ 1..) = rustix::io::read(stderr, &mut bytes) {
+                    tail.push(&bytes[..len]);
+                }
+                return Ok(());
+            }
+            decoder.push(&bytes[..len]);
+            while let Some(message) = decoder.next()? {
+                self.handle(message)?;
+            }
+        }
+    }
+
+    fn handle(&mut self, message: FromChild<R::PackedOutput, R::Facts>) -> Result<(), Broken> {
+        self.messages += 1;
+        if self.messages > MOST_MESSAGES {
+            return Err(Broken::new(format!(
+                "{MOST_MESSAGES} messages without an output or an answer"
+            )));
+        }
+        if !self.greeted {
+            return self.greet(message);
+        }
+        match message {
+            FromChild::Ready(_) => return Err(Broken::new("it is ready twice")),
+            FromChild::Sandboxed(report) => {
+                let sandbox = self.shared.sandbox.lock();
+                *sandbox.unwrap_or_else(PoisonError::into_inner) = Some(report);
+            }
+            FromChild::Done(answer) => {
+                self.messages = 0;
+                if let Some(error) = self.shared.conversation.answered(answer)? {
+                    self.lane.outlet().fail(error);
+                }
+            }
+            FromChild::CallBegan {
+                lane: 0,
+                name,
+                waits,
+            } => {
+                let name = self.name(name)?;
+                self.shared.conversation.call_began(name, waits);
+            }
+            FromChild::CallMoved { lane: 0, name } => {
+                let name = self.name(name)?;
+                self.shared.conversation.call_moved(name);
+            }
+            FromChild::CallEnded { lane: 0 } => self.shared.conversation.call_ended(),
+            FromChild::CallBegan { lane, name, waits } => {
+                let name = self.name(name)?;
+                self.lane(lane)?.began(name, waits);
+            }
+            FromChild::CallMoved { lane, name } => {
+                let name = self.name(name)?;
+                self.lane(lane)?.moved(name);
+            }
+            FromChild::CallEnded { lane } => self.lane(lane)?.ended(),
+            FromChild::LaneBegan { lane, name } => self.begin_lane(lane, &name)?,
+            FromChild::LaneEnded { lane, error } => self.end_lane(lane, error)?,
+            FromChild::Output(output, settles) => {
+                self.messages = 0;
+                let output = R::unpack_output(output, &self.given)?;
+                // If outputs are discarded, the child learns of it by its next request.
+                let _ = self.lane.emit(output, settles);
+                self.shared.send(&ToChild::Taken {
+                    outputs: 1,
+                    released: self.take_released(),
+                });
+            }
+            FromChild::Told(told) => {
+                let told = R::unpack_output(told, &self.given)?;
+                self.lane.tell(told);
+            }
+            FromChild::Facts(facts) => self.lane.publish(facts),
+            FromChild::Delay(delay) => {
+                self.lane.set_delay(super::session::delay_of(delay));
+            }
+            FromChild::Failed(error) => self.lane.outlet().fail(error),
+            FromChild::OthersAwaited(begins) => self.shared.conversation.others_awaited(begins),
+            FromChild::NeedsBlock { len } => self.give(len),
+            FromChild::GivesUp(block) => self.given.take_back(block)?,
+            FromChild::Returned { lent } => drop(Returns::returned(&self.shared.returns, lent)?),
+            FromChild::Log { level, line } => {
+                if let Some(log) = &self.log {
+                    log(level, &line);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The first message.
+    fn greet(&mut self, message: FromChild<R::PackedOutput, R::Facts>) -> Result<(), Broken> {
+        let FromChild::Ready(hello) = message else {
+            return Err(Broken::new("it does not begin by saying that it is ready"));
+        };
+        let (version, kind) = (crate::VERSION, R::KIND);
+        if hello.version != version || hello.kind != kind {
+            return Err(Broken::new(format!(
+                "it is version {:?} for {:?}, and version {version:?} for {kind:?} is needed: install \
+                 codecwatch-worker and the plugins together",
+                hello.version, hello.kind
+            )));
+        }
+        self.greeted = true;
+        Ok(())
+    }
+
+    /// Names repeat, so few are kept, each once.
+    fn name(&mut self, name: Name) -> Result<Name, Broken> {
+        if let Some(known) = self.names.get(&name) {
+            return Ok(known.clone());
+        }
+        if name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+            return Err(Broken::new("a name that is none"));
+        }
+        if self.names.len() < NAMES {
+            self.names.insert(name.clone());
+        }
+        Ok(name)
+    }
+
+    fn lane(&mut self, lane: u8) -> Result<&RemoteCalls<OutputOf<R>>, Broken> {
+        let found = self.lanes.get(usize::from(lane)).and_then(Option::as_ref);
+        found.ok_or_else(|| Broken::new(format!("lane {lane} has not begun")))
+    }
+
+    fn begin_lane(&mut self, lane: u8, name: &str) -> Result<(), Broken> {
+        let index = usize::from(lane);
+        if lane == 0 || lane >= LANES || name.len() > LONGEST_NAME {
+            return Err(Broken::new(format!("lane {lane} cannot be")));
+        }
+        if self.lanes.len() <= index {
+            self.lanes.resize_with(index + 1, || None);
+        }
+        if self.lanes[index].is_some() {
+            return Err(Broken::new(format!("lane {lane} begins twice")));
+        }
+        self.lanes[index] = Some(self.lane.remote_lane(name));
+        Ok(())
+    }
+
+    fn end_lane(&mut self, lane: u8, error: Option<CodecError>) -> Result<(), Broken> {
+        let found = self.lanes.get_mut(usize::from(lane));
+        let calls = found
+            .and_then(Option::take)
+            .ok_or_else(|| Broken::new(format!("lane {lane} ends and has not begun")))?;
+        if let Some(error) = error {
+            calls.failed(error);
+        }
+        Ok(())
+    }
+
+    fn give(&mut self, len: u64) {
+        let block = match self.given.give(len) {
+            Ok(block) => block,
+            Err(why) => return self.shared.send(&ToChild::NoMemory(why)),
+        };
+        self.shared.send_block(&block, true);
+    }
+
+    fn take_released(&self) -> Vec<BlockId> {
+        let released = self.shared.released.lock();
+        std::mem::take(&mut *released.unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A session whose codec is in a child.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use codecwatch_supervisor::{
+    Amount, ChildProcess, Codec, CodecError, Drained, Flush, Lane, Session, Sibling,
+};
+
+use super::codec::{Isolation, Log};
+use super::conversation::{Conversation, Request};
+use super::reader::{Reader, Shared};
+use crate::launch::Child;
+use crate::link::{Outgoing, SendError};
+use crate::memory::{Block, Given, Lender};
+use crate::message::{INPUTS, Reply, ToChild};
+use crate::remote::{InputOf, OutputOf, Remote};
+
+type NativeSession<R> = <<R as Remote>::Codec as Codec>::Session;
+
+/// An open session in a child. If it is dropped without a close, the child ends when it
+/// notices.
+pub struct ProcessSession<R: Remote> {
+    shared: Arc<Shared<R>>,
+    lender: Lender,
+    delay: Option<usize>,
+    reader: Sibling,
+}
+
+impl<R: Remote> std::fmt::Debug for ProcessSession<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProcessSession").finish_non_exhaustive()
+    }
+}
+
+impl<R: Remote> Shared<R> {
+    pub(super) fn send_block(&self, block: &Block, for_output: bool) {
+        let message = ToChild::<R::Config, R::PackedInput>::Block {
+            id: block.id(),
+            len: block.size() as u64,
+            for_output,
+        };
+        let outgoing = self.outgoing.lock();
+        let mut outgoing = outgoing.unwrap_or_else(PoisonError::into_inner);
+        let _ = outgoing.send(&message, Some(block.fd()));
+    }
+}
+
+impl<R: Remote> ProcessSession<R> {
+    /// Opens a session in a child that has just been started.
+    pub(super) fn open(
+        lane: &Lane<OutputOf<R>>,
+        child: Child,
+        config: R::Config,
+        isolation: &Isolation,
+        log: Option<Log>,
+    ) -> Result<Self, CodecError> {
+        lane.set_witness(Arc::new(ChildProcess::new(child.process.id())));
+        let killer = child.process.killer();
+        lane.set_kill_hook(move || killer.kill());
+        let socket = child.socket.try_clone().map_err(|error| {
+            CodecError::Resource(format!("the socket of codecwatch-worker: {error}"))
+        })?;
+        let given = Given::new(isolation.max_memory);
+        let shared = Arc::new(Shared {
+            conversation: Conversation::new(lane.remote_calls()),
+            outgoing: Mutex::new(Outgoing::new(socket.into())),
+            returns: Arc::default(),
+            released: given.released(),
+            sandbox: Mutex::default(),
+        });
+        let lender = Lender::new(shared.returns.clone(), R::MOST_LENT);
+        shared.conversation.begin(Request::Open)?;
+        let reader = lane.spawn("child", {
+            let shared = shared.clone();
+            move |lane| Reader::new(lane, shared, given, log).run(child)
+        })?;
+        let mut session = Self {
+            shared,
+            lender,
+            delay: None,
+            reader,
+        };
+        session.shared.send(&ToChild::Open(config));
+        let opened = session.shared.conversation.answer();
+        match opened {
+            Ok(Reply::Opened { delay }) => {
+                session.delay = delay_of(delay);
+                Ok(session)
+            }
+            Ok(_) => Err(no_answer()),
+            Err(error) => {
+                // Nothing is open in the child: it ends.
+                let _ = session.close(lane);
+                Err(error)
+            }
+        }
+    }
+
+    fn ask(
+        &self,
+        request: Request,
+        message: &ToChild<R::Config, R::PackedInput>,
+    ) -> Result<Reply, CodecError> {
+        self.shared.conversation.begin(request)?;
+        self.shared.send(message);
+        self.shared.conversation.answer()
+    }
+}
+
+/// A codec's delay, as the parent sees it: further inputs may be on their way.
+pub(super) fn delay_of(delay: Option<u32>) -> Option<usize> {
+    delay.map(|delay| delay as usize + INPUTS - 1)
+}
+
+fn no_answer() -> CodecError {
+    CodecError::Crashed {
+        what: "it gave an answer to another question".to_owned(),
+    }
+}
+
+impl<R: Remote> Session for ProcessSession<R> {
+    type Input = InputOf<R>;
+    type Output = OutputOf<R>;
+
+    const QUEUE: usize = NativeSession::<R>::QUEUE;
+
+    fn weigh(input: &InputOf<R>) -> Amount {
+        NativeSession::<R>::weigh(input)
+    }
+
+    fn delay(&self) -> Option<usize> {
+        self.delay
+    }
+
+    fn send(&mut self, _lane: &Lane<OutputOf<R>>, input: InputOf<R>) -> Result<(), CodecError> {
+        let input = R::pack_input(input, &mut self.lender)?;
+        self.shared.conversation.begin(Request::Input)?;
+        for block in self.lender.take_new() {
+            self.shared.send_block(&block, false);
+        }
+        let gone = self.lender.take_gone();
+        if !gone.is_empty() {
+            self.shared.send(&ToChild::Forget(gone));
+        }
+        let message = ToChild::<R::Config, _>::Input(input);
+        let outgoing = self.shared.outgoing.lock();
+        let mut outgoing = outgoing.unwrap_or_else(PoisonError::into_inner);
+        match outgoing.send(&message, None) {
+            // A child that is gone is the reader's to tell of.
+            Ok(()) | Err(SendError::Gone(_)) => Ok(()),
+            Err(SendError::Message(broken)) => Err(CodecError::Resource(broken.to_string())),
+        }
+    }
+
+    fn drain(&mut self, _lane: &Lane<OutputOf<R>>) -> Result<Drained, CodecError> {
+        match self.ask(Request::Drain, &ToChild::Drain)? {
+            Reply::Drained { reusable: true } => Ok(Drained::Reusable),
+            Reply::Drained { reusable: false } => Ok(Drained::Spent),
+            _ => Err(no_answer()),
+        }
+    }
+
+    fn flush(&mut self, _lane: &Lane<OutputOf<R>>) -> Result<Flush, CodecError> {
+        match self.ask(Request::Flush, &ToChild::Flush)? {
+            Reply::Flushed { done: true } => Ok(Flush::Done),
+            Reply::Flushed { done: false } => Ok(Flush::NeedsNewSession),
+            _ => Err(no_answer()),
+        }
+    }
+
+    fn close(self, _lane: &Lane<OutputOf<R>>) -> Result<(), CodecError> {
+        let closed = self.ask(Request::Close, &ToChild::Close);
+        // The child has ended, and its memory is back.
+        self.reader.finished();
+        closed.map(drop)
+    }
+}
