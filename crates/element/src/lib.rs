@@ -26,6 +26,7 @@ mod ending;
 mod event_table;
 mod events;
 mod fault_resolution;
+mod isolation;
 mod line;
 mod output_task;
 mod process_ledger;
@@ -50,6 +51,7 @@ pub use gst;
 pub use gst_video;
 
 pub use events::EventDisposition;
+pub use isolation::{ChildLog, SessionParts, place};
 pub use line::Frame;
 pub use properties::{ElementSettings, Property, Stored, store};
 pub use settings::Settings;

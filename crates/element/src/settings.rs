@@ -12,7 +12,7 @@ use crate::properties::{ElementSettings, Property, store};
 use crate::stored;
 
 /// Values of the shared properties.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// `watchdog-timeout`, `drain-timeout`, `open-timeout`, `close-timeout`, `slow-limit`.
     pub budgets: Budgets,
@@ -27,6 +27,12 @@ pub struct Settings {
     pub eos_after_failure: bool,
     /// `max-duration`, `max-frames`.
     pub limits: Limits,
+    /// `isolate`: sessions run in child processes.
+    pub isolate: bool,
+    /// `isolate-policy`: the name of a child's sandbox.
+    pub isolate_policy: String,
+    /// `isolate-max-memory`: bytes, 0 = no limit.
+    pub isolate_max_memory: u64,
 }
 
 impl Default for Settings {
@@ -38,6 +44,9 @@ impl Default for Settings {
             max_abandoned: 4,
             eos_after_failure: false,
             limits: Limits::default(),
+            isolate: false,
+            isolate_policy: "auto".to_owned(),
+            isolate_max_memory: 0,
         }
     }
 }
@@ -199,6 +208,59 @@ const TABLE: &[Property<Settings>] = &[
                 .build()
         },
         stored!(limits.frames),
+    ),
+    Property::new(
+        "isolate",
+        |name, d| {
+            glib::ParamSpecBoolean::builder(name)
+                .nick("Isolate")
+                .blurb(
+                    "Run the codec in a child process: a wedged one is killed, a crash stays \
+                     outside (next session)",
+                )
+                .default_value(d.isolate)
+                .mutable_ready()
+                .build()
+        },
+        stored!(isolate),
+    ),
+    Property::new(
+        "isolate-policy",
+        |name, d| {
+            glib::ParamSpecString::builder(name)
+                .nick("Isolation policy")
+                .blurb(
+                    "What the child process is kept from: auto (as the codec allows, as far as \
+                     the kernel can), strict (everything, or the session is refused), devices \
+                     (hardware codecs: device nodes stay open), open (nothing)",
+                )
+                .default_value(Some(d.isolate_policy.as_str()))
+                .mutable_ready()
+                .build()
+        },
+        (
+            |settings, value| {
+                let mut name = None::<String>;
+                store(&mut name, value);
+                settings.isolate_policy = name.unwrap_or_default();
+            },
+            |settings| settings.isolate_policy.to_value(),
+        ),
+    ),
+    Property::new(
+        "isolate-max-memory",
+        |name, d| {
+            glib::ParamSpecUInt64::builder(name)
+                .nick("Maximum memory of the child")
+                .blurb(
+                    "Maximum memory of the child process, and of the pictures that it shares, in \
+                     bytes (0 = no limit)",
+                )
+                .default_value(d.isolate_max_memory)
+                .mutable_ready()
+                .build()
+        },
+        stored!(isolate_max_memory),
     ),
 ];
 

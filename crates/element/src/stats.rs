@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gst::prelude::*;
 
+use codecwatch_process::Seen;
 use codecwatch_supervisor::{Fault, Outcome, Slow, Snapshot, Source, Stats};
 
 use crate::process_ledger::account_structure;
@@ -37,6 +38,14 @@ pub(crate) fn structure(stats: Option<&Stats>, restarts: u32) -> gst::Structure 
         .field("ledger", account_structure(&stats.account))
         .field("worst-calls", worst)
         .build()
+}
+
+/// Adds the latest child process.
+pub(crate) fn add_child(stats: &mut gst::Structure, child: &Seen) {
+    let sandbox = child.sandbox.as_ref().map(ToString::to_string);
+    stats.set("process", child.process);
+    stats.set("sandbox", sandbox.unwrap_or_default());
+    stats.set("copies", child.copies);
 }
 
 /// The details of an error or a warning.

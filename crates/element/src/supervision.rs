@@ -10,6 +10,7 @@ use std::any::Any;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use codecwatch_process::ChildStatus;
 use codecwatch_supervisor::Run;
 use codecwatch_supervisor::guard::Length;
 use gst::prelude::*;
@@ -34,6 +35,8 @@ pub struct Supervision<I, O> {
     pub(crate) pending_report: PendingReport,
     /// The stream so far, for the guard.
     length: Mutex<Length>,
+    /// The latest child process.
+    child_status: Arc<ChildStatus>,
     /// Frames that were lost with a session and that the base class has not released yet.
     lost: Mutex<Vec<u32>>,
 }
@@ -51,6 +54,7 @@ where
             changed: Condvar::new(),
             pending_report: PendingReport::default(),
             length: Mutex::default(),
+            child_status: Arc::default(),
             lost: Mutex::default(),
         }
     }
@@ -93,7 +97,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
 
     /// The shared settings.
     pub fn settings(&self) -> Settings {
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+        let settings = self.settings.lock();
+        settings.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Changes the shared settings. Running and closing sessions get their budgets at
@@ -123,7 +128,16 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             let line = self.lock();
             (line.shown(), line.restarts.total())
         };
-        stats::structure(run.map(|run| run.stats()).as_ref(), restarts)
+        let mut stats = stats::structure(run.map(|run| run.stats()).as_ref(), restarts);
+        if let Some(child) = self.child_status.seen() {
+            stats::add_child(&mut stats, &child);
+        }
+        stats
+    }
+
+    /// Where the sessions of this element show their child processes.
+    pub(crate) fn child_status(&self) -> Arc<ChildStatus> {
+        self.child_status.clone()
     }
 
     pub(crate) fn length(&self) -> MutexGuard<'_, Length> {

@@ -5,6 +5,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use codecwatch_shared_memory::SharedAllocator;
 use codecwatch_supervisor::{Codec, Session};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -201,6 +202,11 @@ pub fn propose_allocation<T: SupervisedVideoEncoder>(
     query: &mut gst::query::Allocation,
 ) -> Result<(), gst::LoggableError> {
     query.add_allocation_meta::<gst_video::VideoMeta>(None);
+    if imp.supervision().settings().isolate {
+        // The base class makes its pool of it.
+        let allocator = SharedAllocator::default();
+        query.add_allocation_param(Some(&allocator), gst::AllocationParams::default());
+    }
     imp.parent_propose_allocation(query)?;
     let held = <<T::Codec as Codec>::Session as Session>::QUEUE as u32 + 2;
     let pools: Vec<_> = query.allocation_pools().collect();

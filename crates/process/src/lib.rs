@@ -22,13 +22,13 @@ mod remote;
 pub mod sandbox;
 mod wire;
 
-pub use child::{ChildLog, serve};
+pub use child::{ChildLog, Sandbox, UnknownPolicy, serve};
 pub use memory::{
     Block, BlockId, Given, GivenBlock, Input, InputMemory, Lender, Lent, MemoryError, OutputMemory,
     Received,
 };
 pub use message::{Hello, VERSION};
-pub use parent::{Isolation, Log, ProcessCodec, ProcessSession};
+pub use parent::{ChildStatus, Isolation, Log, ProcessCodec, ProcessSession, Seen};
 pub use placement::{Placed, PlacedSession};
 pub use remote::{InputOf, OutputOf, Remote};
 pub use wire::{Broken, Decoder, LARGEST_MESSAGE};

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::child::ChildLog;
 use crate::memory::{Given, Lender, Received};
+use crate::sandbox::{Code, Policy};
 use crate::wire::Broken;
 
 /// The input of a codec's sessions.
@@ -40,6 +41,14 @@ pub trait Remote: 'static {
     type PackedOutput: Serialize + DeserializeOwned + Send + 'static;
     /// What a session publishes; `()` if nothing.
     type Facts: Any + Clone + Serialize + DeserializeOwned + Send + Sync;
+
+    /// What the child is kept from, unless the user says otherwise.
+    fn policy(_config: &Self::Config) -> Policy {
+        Policy::Strict
+    }
+
+    /// Whether the child makes code while it runs.
+    const CODE: Code = Code::Loaded;
 
     /// Child: loads what the session needs of the file system. Afterwards the sandbox is
     /// closed.

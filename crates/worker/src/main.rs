@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `codecwatch-worker KIND POLICY`: runs one codec session for an element of another
+//! `codecwatch-worker KIND POLICY [strictly]`: runs one codec session for an element of another
 //! process, which starts it.
 
 use std::io::Write;
@@ -7,8 +7,7 @@ use std::process::ExitCode;
 
 use codecwatch_dav1d::RemoteDav1d;
 use codecwatch_process::launch::{Entered, enter};
-use codecwatch_process::sandbox::Policy;
-use codecwatch_process::{Broken, Remote, serve};
+use codecwatch_process::{Broken, Remote, Sandbox, serve};
 use codecwatch_svtav1::RemoteSvtAv1;
 
 fn main() -> ExitCode {
@@ -26,16 +25,15 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     // Before anything else.
     let entered = enter()?;
     let mut arguments = std::env::args().skip(1);
-    let (kind, policy) = (arguments.next(), arguments.next());
-    let policy: Policy = policy.unwrap_or_default().parse()?;
-    let kind = kind.unwrap_or_default();
+    let kind = arguments.next().unwrap_or_default();
+    let sandbox = Sandbox::from_arguments(arguments)?;
     let kinds: [(&str, Serve); 2] = [
         (RemoteSvtAv1::KIND, serve::<RemoteSvtAv1>),
         (RemoteDav1d::KIND, serve::<RemoteDav1d>),
     ];
     let found = kinds.iter().find(|(name, _)| *name == kind);
     let (_, serve) = found.ok_or_else(|| format!("no kind of session is called {kind:?}"))?;
-    Ok(serve(entered, policy)?)
+    Ok(serve(entered, sandbox)?)
 }
 
-type Serve = fn(Entered, Policy) -> Result<(), Broken>;
+type Serve = fn(Entered, Sandbox) -> Result<(), Broken>;

@@ -6,5 +6,5 @@ mod reader;
 mod serve;
 mod supervisor;
 
-pub use self::serve::serve;
+pub use self::serve::{Sandbox, UnknownPolicy, serve};
 pub use self::supervisor::ChildLog;

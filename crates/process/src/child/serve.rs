@@ -2,6 +2,7 @@
 //! The life of a child.
 
 use std::any::Any;
+use std::ffi::OsString;
 use std::io::Write;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
@@ -23,12 +24,56 @@ use crate::wire::Broken;
 type SessionOf<R> = <<R as Remote>::Codec as Codec>::Session;
 type Message<R> = ToChild<<R as Remote>::Config, <R as Remote>::PackedInput>;
 
+/// The sandbox of a child, as its command line says.
+#[derive(Debug, Clone, Copy)]
+pub struct Sandbox {
+    /// What it is kept from.
+    pub policy: Policy,
+    /// It refuses to work where that is not whole.
+    pub strictly: bool,
+}
+
+impl Sandbox {
+    /// From the arguments that [`arguments`](Self::arguments) gives.
+    ///
+    /// # Errors
+    /// Names what is none of them.
+    pub fn from_arguments(
+        mut arguments: impl Iterator<Item = String>,
+    ) -> Result<Self, UnknownPolicy> {
+        let name = arguments.next().unwrap_or_default();
+        let policies = [Policy::Strict, Policy::Devices, Policy::Open];
+        let policy = policies
+            .into_iter()
+            .find(|policy| policy.to_string() == name);
+        Ok(Self {
+            policy: policy.ok_or(UnknownPolicy(name))?,
+            strictly: arguments.next().as_deref() == Some(STRICTLY),
+        })
+    }
+
+    pub(crate) fn arguments(self) -> Vec<OsString> {
+        let mut arguments = vec![self.policy.to_string().into()];
+        if self.strictly {
+            arguments.push(STRICTLY.into());
+        }
+        arguments
+    }
+}
+
+const STRICTLY: &str = "strictly";
+
+/// No policy has this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no sandbox is called {0:?}")]
+pub struct UnknownPolicy(pub String);
+
 /// Serves one session to the parent at the other end of `socket`. Returns when the
 /// session is closed; ends the process when the parent is gone.
 ///
 /// # Errors
 /// The parent has broken the protocol.
-pub fn serve<R: Remote>(entered: Entered, policy: Policy) -> Result<(), Broken> {
+pub fn serve<R: Remote>(entered: Entered, sandbox: Sandbox) -> Result<(), Broken> {
     let Entered {
         socket, mut guard, ..
     } = entered;
@@ -49,9 +94,15 @@ pub fn serve<R: Remote>(entered: Entered, policy: Policy) -> Result<(), Broken> 
     };
     R::prepare(&config);
     // Before any thread begins: those that exist would stay outside.
-    parent.say(&FromChild::Sandboxed(sandbox::close_door(
-        policy, &mut guard,
-    )));
+    let report = sandbox::close_door(sandbox.policy, R::CODE, &mut guard);
+    let lacks = report.missing().join("; ");
+    parent.say(&FromChild::Sandboxed(report));
+    let refusal = (sandbox.strictly && !lacks.is_empty()).then(|| {
+        CodecError::Settings(format!(
+            "isolate-policy={} cannot be had here: {lacks}",
+            sandbox.policy
+        ))
+    });
     let memory = Arc::new(Received::new(parent.clone()));
     let requests = begin_reading::<R>(incoming, &memory, &parent)?;
     let lane = Lane::supervised_by(Arc::new(Supervisor::<R> {
@@ -65,7 +116,7 @@ pub fn serve<R: Remote>(entered: Entered, policy: Policy) -> Result<(), Broken> 
         parent,
         requests,
     };
-    child.live(config)
+    child.live(config, refusal)
 }
 
 /// Starts the thread that reads.
@@ -99,17 +150,19 @@ struct Child<R: Remote> {
 }
 
 impl<R: Remote> Child<R> {
-    fn live(self, config: R::Config) -> Result<(), Broken> {
+    fn live(self, config: R::Config, refusal: Option<CodecError>) -> Result<(), Broken> {
         let log = ChildLog(self.parent.clone());
         let mut session = None;
-        let opened = guarded(|| {
-            let mut codec = R::codec(config, &self.memory, log);
-            codec.wait_for_turn(&self.lane)?;
-            let opened = codec.open(&self.lane)?;
-            let delay = opened.delay();
-            session = Some(opened);
-            Ok(Reply::Opened {
-                delay: delay.map(|delay| u32::try_from(delay).unwrap_or(u32::MAX)),
+        let opened = refusal.map_or(Ok(()), Err).and_then(|()| {
+            guarded(|| {
+                let mut codec = R::codec(config, &self.memory, log);
+                codec.wait_for_turn(&self.lane)?;
+                let opened = codec.open(&self.lane)?;
+                let delay = opened.delay();
+                session = Some(opened);
+                Ok(Reply::Opened {
+                    delay: delay.map(|delay| u32::try_from(delay).unwrap_or(u32::MAX)),
+                })
             })
         });
         self.answer(opened);

@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use codecwatch_supervisor::{Codec, CodecError, Lane, Library};
 
+use super::conversation::CALL;
 use super::session::ProcessSession;
+use super::status::ChildStatus;
+use crate::child::Sandbox;
 use crate::launch::{Child, Launch, LaunchError, Limits};
 use crate::remote::{OutputOf, Remote};
 use crate::sandbox::Policy;
@@ -23,16 +26,26 @@ pub struct Isolation {
     pub program: PathBuf,
     /// Bytes of memory that a child may use; 0 = no limit.
     pub max_memory: u64,
-    /// What a child is kept from.
-    pub policy: Policy,
+    /// What a child is kept from; `None`: as its kind of session says.
+    pub policy: Option<Policy>,
+    /// A child whose sandbox is not whole is refused.
+    pub strictly: bool,
+    /// Where the latest child is shown.
+    pub status: Arc<ChildStatus>,
 }
 
 impl Isolation {
     /// Starts a child for sessions of this kind. Does not wait for it.
-    fn start(&self, kind: &str) -> Result<Child, CodecError> {
+    fn start(&self, kind: &str, policy: Policy) -> Result<Child, CodecError> {
+        let sandbox = Sandbox {
+            policy: self.policy.unwrap_or(policy),
+            strictly: self.strictly,
+        };
+        let mut arguments = vec![kind.into()];
+        arguments.extend(sandbox.arguments());
         let launch = Launch {
             program: self.program.clone(),
-            arguments: vec![kind.into(), self.policy.name().into()],
+            arguments,
             name: format!("codecwatch:{kind}"),
             variables: Vec::new(),
             limits: Limits {
@@ -59,8 +72,8 @@ pub struct ProcessCodec<R: Remote> {
     pub config: R::Config,
     /// The library that the child calls.
     pub library: Library,
-    /// How the child is started.
-    pub isolation: Isolation,
+    /// How the child is started, or why it cannot be.
+    pub isolation: Result<Isolation, String>,
     /// Where its codec's log goes.
     pub log: Option<Log>,
 }
@@ -87,7 +100,9 @@ impl<R: Remote> Codec for ProcessCodec<R> {
     }
 
     fn open(self, lane: &Lane<OutputOf<R>>) -> Result<ProcessSession<R>, CodecError> {
-        let child = lane.call("codecwatch-worker", || self.isolation.start(R::KIND))?;
-        ProcessSession::open(lane, child, self.config, &self.isolation, self.log)
+        let isolation = self.isolation.map_err(CodecError::Settings)?;
+        let policy = R::policy(&self.config);
+        let child = lane.call(CALL, || isolation.start(R::KIND, policy))?;
+        ProcessSession::open(lane, child, self.config, isolation, self.log)
     }
 }

@@ -5,6 +5,8 @@ mod codec;
 mod conversation;
 mod reader;
 mod session;
+mod status;
 
 pub use self::codec::{Isolation, Log, ProcessCodec};
 pub use self::session::ProcessSession;
+pub use self::status::{ChildStatus, Seen};

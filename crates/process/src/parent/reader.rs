@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::codec::Log;
 use super::conversation::Conversation;
+use super::status::ChildStatus;
 use crate::launch::{Child, Tail};
 use crate::link::{self, Outgoing};
 use crate::memory::{BlockId, Given, Returns};
@@ -19,6 +20,8 @@ use crate::wire::{Broken, Decoder};
 
 /// Bytes that are read at a time.
 const PIECE: usize = 1 << 16;
+/// The level of a warning in a child's log.
+const WARNING: u8 = 2;
 /// Lines of its stderr that an error quotes, and their longest.
 const LINES: usize = 10;
 const LONGEST_LINE: usize = 200;
@@ -36,7 +39,8 @@ pub(super) struct Shared<R: Remote> {
     pub(super) outgoing: Mutex<Outgoing>,
     pub(super) returns: Arc<Mutex<Returns>>,
     pub(super) released: Arc<Mutex<Vec<BlockId>>>,
-    pub(super) sandbox: Mutex<Option<Report>>,
+    pub(super) process: u32,
+    pub(super) status: Arc<ChildStatus>,
 }
 
 impl<R: Remote> Shared<R> {
@@ -164,10 +168,7 @@ impl<'a, R: Remote> Reader<'a, R> {
         }
         match message {
             FromChild::Ready(_) => return Err(Broken::new("it is ready twice")),
-            FromChild::Sandboxed(report) => {
-                let sandbox = self.shared.sandbox.lock();
-                *sandbox.unwrap_or_else(PoisonError::into_inner) = Some(report);
-            }
+            FromChild::Sandboxed(report) => self.note_sandbox(report),
             FromChild::Done(answer) => {
                 self.messages = 0;
                 if let Some(error) = self.shared.conversation.answered(answer)? {
@@ -245,6 +246,16 @@ impl<'a, R: Remote> Reader<'a, R> {
         }
         self.greeted = true;
         Ok(())
+    }
+
+    fn note_sandbox(&self, report: Report) {
+        let process = self.shared.process;
+        let missing = report.missing().join("; ");
+        if let (false, Some(log)) = (missing.is_empty(), &self.log) {
+            let text = format!("the sandbox of process {process} is not whole: {missing}");
+            log(WARNING, &text);
+        }
+        self.shared.status.note_sandbox(process, report);
     }
 
     /// Names repeat, so few are kept, each once.

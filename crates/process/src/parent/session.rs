@@ -52,10 +52,12 @@ impl<R: Remote> ProcessSession<R> {
         lane: &Lane<OutputOf<R>>,
         child: Child,
         config: R::Config,
-        isolation: &Isolation,
+        isolation: Isolation,
         log: Option<Log>,
     ) -> Result<Self, CodecError> {
-        lane.set_witness(Arc::new(ChildProcess::new(child.process.id())));
+        let process = child.process.id();
+        isolation.status.begin(process);
+        lane.set_witness(Arc::new(ChildProcess::new(process)));
         let killer = child.process.killer();
         lane.set_kill_hook(move || killer.kill());
         let socket = child.socket.try_clone().map_err(|error| {
@@ -67,7 +69,8 @@ impl<R: Remote> ProcessSession<R> {
             outgoing: Mutex::new(Outgoing::new(socket.into())),
             returns: Arc::default(),
             released: given.released(),
-            sandbox: Mutex::default(),
+            process,
+            status: isolation.status,
         });
         let lender = Lender::new(shared.returns.clone(), R::MOST_LENT);
         shared.conversation.begin(Request::Open)?;
@@ -135,6 +138,8 @@ impl<R: Remote> Session for ProcessSession<R> {
 
     fn send(&mut self, _lane: &Lane<OutputOf<R>>, input: InputOf<R>) -> Result<(), CodecError> {
         let input = R::pack_input(input, &mut self.lender)?;
+        let (status, process) = (&self.shared.status, self.shared.process);
+        status.note_copies(process, self.lender.copies());
         self.shared.conversation.begin(Request::Input)?;
         for block in self.lender.take_new() {
             self.shared.send_block(&block, false);

@@ -11,7 +11,10 @@ use codecwatch_dav1d as dav1d;
 use codecwatch_element::video_decoder::{
     self, DecoderStream, Encoded, SupervisedVideoDecoder, request_key_frame,
 };
-use codecwatch_element::{BaseClass, PadCaps, Stored, Supervised, Supervision};
+use codecwatch_element::{
+    BaseClass, PadCaps, SessionParts, Stored, Supervised, Supervision, place,
+};
+use codecwatch_process::Placed;
 use codecwatch_supervisor::guard;
 use gst::glib;
 use gst::prelude::*;
@@ -168,7 +171,7 @@ impl SupervisedVideoDecoder for Dav1dWatchDec {
 impl Supervised for Dav1dWatchDec {
     type Input = dav1d::Chunk;
     type Output = dav1d::Decoded;
-    type Codec = dav1d::Dav1d;
+    type Codec = Placed<dav1d::RemoteDav1d>;
     type Settings = Settings;
 
     const BASE: BaseClass = BaseClass::VideoDecoder;
@@ -210,11 +213,18 @@ impl Supervised for Dav1dWatchDec {
             headers: format.bitstream.headers,
             ..self.settings.get().codec(self.stream.is_live())
         };
-        let environment = dav1d::Environment {
-            allocator: self.state().pictures.clone(),
-            log: Some(Arc::new(|line| gst::debug!(CAT, "dav1d: {line}"))),
+        let parts = SessionParts {
+            config,
+            library: dav1d::LIBRARY,
+            log: Some(|_level, line| gst::debug!(CAT, "dav1d: {line}")),
         };
-        Some(dav1d::Dav1d::new(config, environment))
+        Some(place(self, parts, |config| {
+            let environment = dav1d::Environment {
+                allocator: self.state().pictures.clone(),
+                log: Some(Arc::new(|line| gst::debug!(CAT, "dav1d: {line}"))),
+            };
+            dav1d::Dav1d::new(config, environment)
+        }))
     }
 
     fn frame_in(chunk: &dav1d::Chunk) -> Option<u32> {

@@ -9,7 +9,10 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use codecwatch_element::video_encoder::{
     self, EncoderStream, FrameRequest, InputState, MappedFrame, SupervisedVideoEncoder,
 };
-use codecwatch_element::{BaseClass, PadCaps, Stored, Supervised, Supervision};
+use codecwatch_element::{
+    BaseClass, PadCaps, SessionParts, Stored, Supervised, Supervision, place,
+};
+use codecwatch_process::Placed;
 use codecwatch_supervisor::CodecError;
 use codecwatch_svtav1 as svtav1;
 use gst::glib;
@@ -18,6 +21,7 @@ use gst_video::{VideoInfo, VideoInterlaceMode};
 
 use super::format;
 use super::frame::Frame;
+use super::log;
 use super::settings::{BITRATES, Settings};
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -199,7 +203,7 @@ impl SupervisedVideoEncoder for SvtAv1WatchEnc {
 impl Supervised for SvtAv1WatchEnc {
     type Input = svtav1::Picture;
     type Output = svtav1::Output;
-    type Codec = svtav1::SvtAv1;
+    type Codec = Placed<svtav1::RemoteSvtAv1>;
     type Settings = Settings;
 
     const BASE: BaseClass = BaseClass::VideoEncoder;
@@ -252,7 +256,12 @@ impl Supervised for SvtAv1WatchEnc {
         if changed {
             video_encoder::announce_latency(self);
         }
-        Some(svtav1::SvtAv1::new(config))
+        let parts = SessionParts {
+            config,
+            library: svtav1::LIBRARY,
+            log: Some(|level, line| log::hear(svtav1::LogLevel::from_child(level), line)),
+        };
+        Some(place(self, parts, svtav1::SvtAv1::new))
     }
 
     fn frame_in(picture: &svtav1::Picture) -> Option<u32> {

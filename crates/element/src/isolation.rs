@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Where the sessions of an element run: in this process, or each in a child.
+
+use std::path::{Path, PathBuf};
+
+use codecwatch_process::sandbox::Policy;
+use codecwatch_process::{Isolation, Log, Placed, ProcessCodec, Remote};
+use codecwatch_supervisor::Library;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use crate::{Settings, Supervised};
+
+/// The program of children. A variable of this name can name another file.
+const PROGRAM: &str = "codecwatch-worker";
+const VARIABLE: &str = "CODECWATCH_WORKER";
+
+/// Folders above the plugin's in which `libexec` is looked for: those between a prefix
+/// and `lib/x86_64-linux-gnu/gstreamer-1.0`.
+const LEVELS: usize = 4;
+
+/// What a session is made of, wherever it runs.
+#[derive(Debug)]
+pub struct SessionParts<R: Remote> {
+    /// Everything that opens it.
+    pub config: R::Config,
+    /// The library that it calls.
+    pub library: Library,
+    /// Where a child's log goes.
+    pub log: Option<ChildLog>,
+}
+
+/// Receives the lines of a child's log, with their levels (0 = most serious).
+pub type ChildLog = fn(u8, &str);
+
+/// The factory of a session: in this process, made by `here`, or in a child, as the
+/// element's properties say.
+pub fn place<T: Supervised, R: Remote>(
+    imp: &T,
+    parts: SessionParts<R>,
+    here: impl FnOnce(R::Config) -> R::Codec,
+) -> Placed<R> {
+    let settings = imp.supervision().settings();
+    let SessionParts {
+        config,
+        library,
+        log,
+    } = parts;
+    if !settings.isolate {
+        return Placed::Here(here(config));
+    }
+    let isolation = isolation(imp, &settings);
+    Placed::Child(ProcessCodec {
+        config,
+        library,
+        isolation,
+        log: log.map(|log| -> Log { std::sync::Arc::new(log) }),
+    })
+}
+
+fn isolation<T: Supervised>(imp: &T, settings: &Settings) -> Result<Isolation, String> {
+    let (policy, strictly) = policy(&settings.isolate_policy)?;
+    Ok(Isolation {
+        program: program(imp.obj().upcast_ref())?,
+        max_memory: settings.isolate_max_memory,
+        policy,
+        strictly,
+        status: imp.supervision().child_status(),
+    })
+}
+
+/// The policy with this name (`None`: that of the kind of session), and whether a
+/// sandbox that is not whole is refused.
+fn policy(name: &str) -> Result<(Option<Policy>, bool), String> {
+    match name {
+        "auto" | "" => Ok((None, false)),
+        "strict" => Ok((Some(Policy::Strict), true)),
+        "devices" => Ok((Some(Policy::Devices), false)),
+        "open" => Ok((Some(Policy::Open), false)),
+        other => Err(format!(
+            "isolate-policy={other}: use auto, strict, devices or open"
+        )),
+    }
+}
+
+/// The program of children, as an absolute path.
+///
+/// # Errors
+/// Where it was looked for, for the user.
+fn program(element: &gst::Element) -> Result<PathBuf, String> {
+    if let Some(named) = std::env::var_os(VARIABLE) {
+        return std::path::absolute(PathBuf::from(named))
+            .map_err(|error| format!("{VARIABLE} names no file: {error}"));
+    }
+    let plugin = element.factory().and_then(|factory| factory.plugin());
+    let file = plugin.and_then(|plugin| plugin.filename());
+    let places: Vec<_> = file.iter().flat_map(|file| places(file)).collect();
+    let found = places.iter().find(|place| place.is_file()).cloned();
+    found.ok_or_else(|| {
+        let looked: Vec<_> = places
+            .iter()
+            .map(|place| place.display().to_string())
+            .collect();
+        format!(
+            "isolate=true needs the program {PROGRAM}, which is in none of: {}; {VARIABLE} can \
+             name it",
+            looked.join(", ")
+        )
+    })
+}
+
+/// Where the program may be: beside the plugin, or where it was built, or in the libexec
+/// folder of its installation.
+fn places(plugin: &Path) -> Vec<PathBuf> {
+    let mut places = vec![plugin.with_file_name(PROGRAM)];
+    if let Ok(real) = plugin.canonicalize() {
+        places.push(real.with_file_name(PROGRAM));
+    }
+    let folders = plugin.ancestors().skip(1).take(LEVELS);
+    places.extend(folders.map(|folder| folder.join("libexec/codecwatch").join(PROGRAM)));
+    places.dedup();
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_looked_for_beside_the_plugin_and_in_libexec() {
+        let places = places(Path::new(
+            "/usr/lib/x86_64-linux-gnu/gstreamer-1.0/libgstx.so",
+        ));
+        let expected = [
+            "/usr/lib/x86_64-linux-gnu/gstreamer-1.0/codecwatch-worker",
+            "/usr/libexec/codecwatch/codecwatch-worker",
+        ];
+        for path in expected {
+            assert!(places.contains(&PathBuf::from(path)), "{path}: {places:?}");
+        }
+    }
+}
