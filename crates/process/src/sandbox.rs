@@ -41,7 +41,7 @@
 //! ENOSYS as on a kernel that does not have them, so that libraries take their older
 //! way. The calls of other architectures (`int 0x80`) end the process.
 //!
-//! Allowed are ([the lists](self) are in `sandbox/calls`):
+//! Allowed are (the lists are in `sandbox/calls`):
 //!
 //! - memory: private maps, maps of descriptors (the parent's shared memory), `brk`,
 //!   `mremap`, `madvise`. Not shared anonymous maps, nor maps that grow: RLIMIT_DATA

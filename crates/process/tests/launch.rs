@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! How a child is started, what it inherits, and how it ends.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests: a panic is the report"
+)]
 
 mod support;
 

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What a child behind its closed door can and cannot do.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests: a panic is the report"
+)]
 
 mod support;
 

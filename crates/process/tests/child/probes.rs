@@ -250,6 +250,7 @@ pub(crate) fn run(socket: &mut UnixStream, memory: Option<OwnedFd>) {
     );
     try_to("setuid", libc::SYS_setuid, ZERO);
     try_to("capset", libc::SYS_capset, ZERO);
+    #[cfg(target_arch = "x86_64")]
     try_to(
         "set-limit",
         libc::SYS_setrlimit,

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Children for the tests.
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests: a panic is the report"
+)]
 
 use std::collections::BTreeMap;
 use std::io::Read;
