@@ -41,7 +41,7 @@
 //! ENOSYS as on a kernel that does not have them, so that libraries take their older
 //! way. The calls of other architectures (`int 0x80`) end the process.
 //!
-//! Allowed are ([the lists](self) are in `sandbox/calls`):
+//! Allowed are (the lists are in `sandbox/calls`):
 //!
 //! - memory: private maps, maps of descriptors (the parent's shared memory), `brk`,
 //!   `mremap`, `madvise`. Not shared anonymous maps, nor maps that grow: RLIMIT_DATA
@@ -126,7 +126,7 @@ pub fn close_door(policy: Policy, code: Code, guard: &mut Guard) -> Report {
     // Where the kernel restricts all threads at once, none is left out.
     let covers_all = matches!(&landlock, Ok(domain) if domain.all_threads) && !privileged;
     let capabilities = drop_capabilities();
-    let file_size = lower(Resource::Fsize, 0);
+    let file_size = lower(Resource::Fsize, 0).map_err(io::Error::from);
     let guarded = guard.renew();
     let seccomp = restrict_calls(policy, code);
 

@@ -3,8 +3,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{Builder, JoinHandle};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
@@ -25,8 +24,8 @@ pub struct Guard {
 #[derive(Debug)]
 struct Watch {
     dismiss: Arc<OwnedFd>,
-    /// The kernel's id of the thread; 0 until it runs.
-    id: Arc<AtomicI32>,
+    /// The kernel's id of the thread.
+    id: i32,
     thread: JoinHandle<()>,
 }
 
@@ -51,28 +50,29 @@ impl Guard {
         Ok(())
     }
 
-    /// The kernel's id of its thread, 0 if that does not run yet.
+    /// The kernel's id of its thread.
     pub(crate) fn thread_id(&self) -> i32 {
-        self.watch.id.load(Ordering::Acquire)
+        self.watch.id
     }
 }
 
 impl Watch {
+    /// Returns when the thread runs.
     fn start(parent: &Arc<OwnedFd>) -> io::Result<Self> {
         let dismiss = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
-        let id = Arc::new(AtomicI32::new(0));
-        let theirs = (Arc::clone(parent), Arc::clone(&dismiss), Arc::clone(&id));
+        let (says, hears) = mpsc::sync_channel(1);
+        let theirs = (Arc::clone(parent), Arc::clone(&dismiss));
         let thread = Builder::new()
             .name("parent-guard".into())
             .stack_size(64 * 1024)
             .spawn(move || {
-                let (parent, dismiss, id) = theirs;
-                id.store(gettid().as_raw_pid(), Ordering::Release);
+                let (parent, dismiss) = theirs;
+                let _ = says.send(gettid().as_raw_pid());
                 watch(&parent, &dismiss);
             })?;
         Ok(Self {
             dismiss,
-            id,
+            id: hears.recv().map_err(io::Error::other)?,
             thread,
         })
     }

@@ -38,6 +38,9 @@ pub struct Limits {
     pub threads: Option<NonZeroU64>,
 }
 
+/// Bytes of a core. The kernel takes 1 as "none, and nothing is started for it".
+const CORE: u64 = 1;
+
 /// Thousandths of the machine's memory that the kernel adds to what the child uses when
 /// it looks for the process to end.
 const OOM_SCORE_STEP: i32 = 200;
@@ -45,7 +48,12 @@ const OOM_SCORE_STEP: i32 = 200;
 impl Limits {
     /// Sets them for this process.
     pub(super) fn apply(&self) -> io::Result<()> {
-        lower(Resource::Core, 1)?;
+        // Only root may raise a limit that is 0.
+        let one = Rlimit {
+            current: Some(CORE),
+            maximum: Some(CORE),
+        };
+        setrlimit(Resource::Core, one).or_else(|_| lower(Resource::Core, CORE))?;
         if let Some(memory) = self.memory {
             lower(Resource::Data, memory.get())?;
         }
@@ -59,14 +67,14 @@ impl Limits {
 }
 
 /// Lowers both limits of a resource. One that is lower already stays.
-pub(crate) fn lower(resource: Resource, limit: u64) -> io::Result<()> {
+pub(crate) fn lower(resource: Resource, limit: u64) -> rustix::io::Result<()> {
     let now = getrlimit(resource);
     let lowest = |old: Option<u64>| Some(old.map_or(limit, |old| old.min(limit)));
     let new = Rlimit {
         current: lowest(now.current),
         maximum: lowest(now.maximum),
     };
-    Ok(setrlimit(resource, new)?)
+    setrlimit(resource, new)
 }
 
 fn raise_oom_score() -> io::Result<()> {

@@ -98,8 +98,6 @@ pub(super) const ALWAYS: &[i64] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_getpgrp,
     #[cfg(target_arch = "x86_64")]
-    libc::SYS_pause,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_pipe,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_poll,
@@ -109,8 +107,12 @@ pub(super) const ALWAYS: &[i64] = &[
     libc::SYS_time,
     // Generated code becomes visible to the other CPUs.
     #[cfg(target_arch = "riscv64")]
-    libc::SYS_riscv_flush_icache,
+    RISCV_FLUSH_ICACHE,
 ];
+
+/// By the kernel's asm/unistd.h.
+#[cfg(target_arch = "riscv64")]
+const RISCV_FLUSH_ICACHE: i64 = 259;
 
 /// What `Policy::Devices` adds: looking at files. Landlock says which can be opened;
 /// that others exist is no secret.

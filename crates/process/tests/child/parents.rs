@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Processes that start children. They say on stdout what they see.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::time::Duration;
+
+use codecwatch_process::launch::{Child, Launch, Limits, unreaped};
+use rustix::process::{WaitOptions, wait};
+
+pub(crate) fn run(what: &str) {
+    match what {
+        "orphan-sleep" => orphan("strict", "sleep"),
+        "orphan-spin" => orphan("open", "spin"),
+        "lives" => lives(),
+        "careless" => careless(),
+        "jealous" => jealous(),
+        other => panic!("no parent {other}"),
+    }
+}
+
+fn start(policy: &str, what: &str) -> Child {
+    let launch = Launch {
+        program: env::current_exe().unwrap(),
+        arguments: vec![policy.into(), what.into()],
+        name: "test-child".into(),
+        variables: Vec::new(),
+        limits: Limits::default(),
+    };
+    launch.start().unwrap()
+}
+
+/// Until the child's `main` has come to what it is to do.
+fn first_line(child: &Child) -> String {
+    let mut line = String::new();
+    BufReader::new(&child.socket).read_line(&mut line).unwrap();
+    line
+}
+
+/// Prints the ids of a child and of a fork of itself that holds the child's socket.
+/// Neither ends by itself.
+fn orphan(policy: &str, what: &str) {
+    let child = start(policy, what);
+    first_line(&child);
+    // SAFETY: this process has one thread, so its copy can run on.
+    let holder = unsafe { libc::fork() };
+    if holder != 0 {
+        println!("{} {holder}", child.process.id());
+    }
+    loop {
+        std::thread::sleep(Duration::from_secs(60));
+    }
+}
+
+/// A hundred children, ended in four ways.
+fn lives() {
+    let one = |number: usize| {
+        let (what, code) = [
+            ("hello", Some(0)),
+            ("exit", Some(3)),
+            ("sleep", None),
+            ("spin", None),
+        ][number % 4];
+        let child = start("strict", what);
+        first_line(&child);
+        match code {
+            Some(_) => {
+                let _ = child.process.wait();
+            }
+            None if number % 8 < 4 => {
+                child.process.killer().kill();
+                let _ = child.process.wait();
+            }
+            None => drop(child),
+        }
+    };
+    (0..8).for_each(one);
+    let before = settled();
+    (0..100).for_each(one);
+    println!("{before:?} {:?}", settled());
+}
+
+/// Descriptors, threads and children of this process, when none is waited for any more.
+fn settled() -> (usize, usize, usize) {
+    while unreaped() > 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // The thread that waited is about to end.
+    std::thread::sleep(Duration::from_millis(100));
+    let count = |folder: &str| fs::read_dir(folder).unwrap().count();
+    (count("/proc/self/fd"), count("/proc/self/task"), children())
+}
+
+/// Living and dead.
+fn children() -> usize {
+    let own = std::process::id().to_string();
+    let is_child = |entry: fs::DirEntry| {
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let after_name = stat.rsplit(") ").next().unwrap_or_default().to_owned();
+        after_name.split(' ').nth(1) == Some(own.as_str())
+    };
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes.map(is_child).filter(|&child| child).count()
+}
+
+/// Ignores SIGCHLD: the kernel reaps.
+fn careless() {
+    // SAFETY: no handler is installed.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    let exits = start("strict", "exit");
+    println!("{}", exits.process.wait());
+    let sleeps = start("strict", "sleep");
+    first_line(&sleeps);
+    println!("{:?}", sleeps.process.try_wait());
+    sleeps.process.killer().kill();
+    println!("{}", sleeps.process.wait());
+    sleeps.process.killer().kill();
+    println!("{}", children());
+}
+
+/// Something else in the process waits for every child.
+fn jealous() {
+    let mut child = start("strict", "exit");
+    let mut rest = Vec::new();
+    child.socket.read_to_end(&mut rest).unwrap();
+    let (_, status) = wait(WaitOptions::empty()).unwrap().unwrap();
+    println!("{:?} {}", status.exit_status(), child.process.wait());
+    child.process.killer().kill();
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Test material: a child that does what its first argument says, and a parent of such
+//! children where a test needs a process of its own for that.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test material: a panic is a failed test"
+)]
+
+mod ends;
+mod parents;
+mod probes;
+mod work;
+
+use std::env;
+use std::io::Write;
+
+use codecwatch_process::launch::{Entered, enter};
+use codecwatch_process::sandbox::{Code, Policy, close_door};
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match *arguments {
+        ["parent", what] => parents::run(what),
+        [policy, what] => child(policy, what),
+        _ => panic!("usage: parent WHAT | open|strict|generated|devices WHAT"),
+    }
+}
+
+fn child(policy: &str, what: &str) {
+    let mut entered = match enter() {
+        Ok(entered) => entered,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "{error}");
+            std::process::exit(4);
+        }
+    };
+    let given = probes::receive(&mut entered, what);
+    let (policy, code) = match policy {
+        "open" => (Policy::Open, Code::Loaded),
+        "strict" => (Policy::Strict, Code::Loaded),
+        "generated" => (Policy::Strict, Code::Generated),
+        "devices" => (Policy::Devices, Code::Loaded),
+        other => panic!("no policy {other}"),
+    };
+    let report = close_door(policy, code, &mut entered.guard);
+    let Entered { mut socket, .. } = entered;
+    match what {
+        "report" => writeln!(socket, "{report}").unwrap(),
+        "hello" => writeln!(socket, "hello").unwrap(),
+        "variables" => {
+            for (name, _) in env::vars() {
+                writeln!(socket, "{name}").unwrap();
+            }
+        }
+        "probes" => probes::run(&mut socket, given),
+        "files" => probes::files(&mut socket),
+        "work" => work::run(&mut socket),
+        end => ends::run(end, &mut socket),
+    }
+}
