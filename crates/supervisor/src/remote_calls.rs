@@ -42,14 +42,8 @@ impl<O> RemoteCalls<O> {
         }
     }
 
-    /// A call has begun; one that was in flight is forgotten. `waits`: it may wait for
-    /// more input, as in [`Lane::wait`](crate::Lane::wait).
-    pub fn began(&self, name: Name, waits: bool) {
-        let kind = if waits {
-            CallKind::Waits
-        } else {
-            CallKind::Owed
-        };
+    /// A call has begun; one that was in flight is forgotten.
+    pub fn began(&self, name: Name, kind: CallKind) {
         self.host.call_began(self.index, name, kind);
     }
 

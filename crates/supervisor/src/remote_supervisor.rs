@@ -15,8 +15,8 @@ use crate::{Amount, CodecError, Name, Witness};
 
 /// Passes on what the lanes of a session do. Called on their threads.
 pub trait RemoteSupervisor<O>: Send + Sync + 'static {
-    /// A call has begun on a lane. `waits`: it may wait for more input.
-    fn call_began(&self, lane: usize, name: Name, waits: bool);
+    /// A call has begun on a lane.
+    fn call_began(&self, lane: usize, name: Name, kind: CallKind);
     /// The lane's call in flight has reached another part of the codec.
     fn call_moved(&self, lane: usize, name: Name);
     /// The lane's call has returned.
@@ -64,8 +64,7 @@ impl<O> Proxy<O> {
 
 impl<O: Send + 'static> Host<O> for Proxy<O> {
     fn call_began(&self, lane: usize, name: Name, kind: CallKind) {
-        self.supervisor
-            .call_began(lane, name, kind == CallKind::Waits);
+        self.supervisor.call_began(lane, name, kind);
     }
 
     fn call_moved(&self, lane: usize, name: Name) {

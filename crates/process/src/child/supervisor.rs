@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
-use codecwatch_supervisor::{Amount, CodecError, Discarded, Name, RemoteSupervisor};
+use codecwatch_supervisor::{Amount, CallKind, CodecError, Discarded, Name, RemoteSupervisor};
 use serde::Serialize;
 
 use crate::link::Outgoing;
@@ -88,8 +88,9 @@ fn number(lane: usize) -> u8 {
 }
 
 impl<R: Remote> RemoteSupervisor<OutputOf<R>> for Supervisor<R> {
-    fn call_began(&self, lane: usize, name: Name, waits: bool) {
+    fn call_began(&self, lane: usize, name: Name, kind: CallKind) {
         let lane = number(lane);
+        let waits = kind == CallKind::Waits;
         self.say(&FromChild::CallBegan { lane, name, waits });
     }
 

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use codecwatch_supervisor::{CodecError, Name, RemoteCalls};
+use codecwatch_supervisor::{CallKind, CodecError, Name, RemoteCalls};
 
 use crate::message::{INPUTS, Reply};
 use crate::wire::Broken;
@@ -74,7 +74,7 @@ impl<O> Conversation<O> {
         }
         state.end.clone().map_or(Ok(()), Err)?;
         if state.pending.is_empty() {
-            self.calls.began(CALL, false);
+            self.calls.began(CALL, CallKind::StandsIn);
         }
         state.pending.push_back(request);
         Ok(())
@@ -139,8 +139,8 @@ impl<O> Conversation<O> {
     }
 
     /// A call of the codec has begun on the child's main lane.
-    pub(crate) fn call_began(&self, name: Name, waits: bool) {
-        self.calls.began(name, waits);
+    pub(crate) fn call_began(&self, name: Name, kind: CallKind) {
+        self.calls.began(name, kind);
     }
 
     pub(crate) fn call_moved(&self, name: Name) {
@@ -151,7 +151,7 @@ impl<O> Conversation<O> {
         self.calls.ended();
         let state = self.lock();
         if !state.pending.is_empty() {
-            self.calls.began(CALL, false);
+            self.calls.began(CALL, CallKind::StandsIn);
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use codecwatch_supervisor::{CodecError, Lane, Name, RemoteCalls};
+use codecwatch_supervisor::{CallKind, CodecError, Lane, Name, RemoteCalls};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::codec::Log;
@@ -32,6 +32,15 @@ const MOST_MESSAGES: u32 = 100_000;
 const NAMES: usize = 256;
 /// Longest name of a call or a lane, in bytes.
 const LONGEST_NAME: usize = 200;
+
+/// `waits`: it may wait for more input.
+fn kind(waits: bool) -> CallKind {
+    if waits {
+        CallKind::Waits
+    } else {
+        CallKind::Owed
+    }
+}
 
 /// What the reader and the session share.
 pub(super) struct Shared<R: Remote> {
@@ -181,7 +190,8 @@ impl<'a, R: Remote> Reader<'a, R> {
                 waits,
             } => {
                 let name = self.name(name)?;
-                self.shared.conversation.call_began(name, waits);
+                let kind = kind(waits);
+                self.shared.conversation.call_began(name, kind);
             }
             FromChild::CallMoved { lane: 0, name } => {
                 let name = self.name(name)?;
@@ -190,7 +200,7 @@ impl<'a, R: Remote> Reader<'a, R> {
             FromChild::CallEnded { lane: 0 } => self.shared.conversation.call_ended(),
             FromChild::CallBegan { lane, name, waits } => {
                 let name = self.name(name)?;
-                self.lane(lane)?.began(name, waits);
+                self.lane(lane)?.began(name, kind(waits));
             }
             FromChild::CallMoved { lane, name } => {
                 let name = self.name(name)?;

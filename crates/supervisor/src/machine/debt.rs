@@ -72,7 +72,7 @@ impl Machine {
                     .calls
                     .iter()
                     .flatten()
-                    .filter(|call| call.kind == CallKind::Owed)
+                    .filter(|call| call.kind != CallKind::Waits)
                     .map(|call| Debt {
                         reason: Reason::Call,
                         since: call.since,
@@ -145,6 +145,6 @@ impl Machine {
         // While draining or closing, a waiting call should return, unless an owed call
         // in flight may still have to tell the codec to end.
         let ends = self.phase != Phase::Running && !handing_over;
-        call.kind == CallKind::Owed || ends || self.exceeds(got.frames)
+        call.kind != CallKind::Waits || ends || self.exceeds(got.frames)
     }
 }

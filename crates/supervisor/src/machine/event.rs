@@ -11,6 +11,9 @@ pub enum CallKind {
     Owed,
     /// It may wait for more input.
     Waits,
+    /// It should return, and stands for calls that are not known: those of another
+    /// process. Not shown while one is known.
+    StandsIn,
 }
 
 /// Something that happened to a session.

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Machine;
+use super::{CallKind, Machine};
 use crate::{Evidence, Name, Phase};
 
 /// The verdict on a session at a moment.
@@ -94,10 +94,13 @@ impl Machine {
 
     /// The state that `stats` and the error details show.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
+        let mut known = self.calls.iter().flatten();
+        let only_stand_ins = known.all(|call| call.kind == CallKind::StandsIn);
         let mut calls: Vec<_> = self
             .calls
             .iter()
             .flatten()
+            .filter(|call| call.kind != CallKind::StandsIn || only_stand_ins)
             .map(|call| {
                 let age = now.saturating_duration_since(call.since);
                 (call.name.clone(), age, self.may_be_stuck(call))

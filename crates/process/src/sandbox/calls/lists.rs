@@ -98,6 +98,8 @@ pub(super) const ALWAYS: &[i64] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_getpgrp,
     #[cfg(target_arch = "x86_64")]
+    libc::SYS_pause,
+    #[cfg(target_arch = "x86_64")]
     libc::SYS_pipe,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_poll,
