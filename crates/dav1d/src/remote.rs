@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use codecwatch_av1::{ContentLight, MasteringDisplay};
 use codecwatch_process::{
-    BlockId, Broken, ChildLog, Given, GivenBlock, Lender, OutputMemory, Received, Remote,
+    BlockId, Broken, ChildContext, Given, GivenBlock, Lender, NoTalk, OutputMemory, ParentContext,
+    Received, Remote,
 };
 use codecwatch_supervisor::CodecError;
 use serde::{Deserialize, Serialize};
@@ -67,11 +68,13 @@ impl Remote for RemoteDav1d {
     type PackedInput = PackedChunk;
     type PackedOutput = PackedOutput;
     type Facts = Facts;
+    type Talk = NoTalk;
 
-    fn codec(config: Config, memory: &Arc<Received>, log: ChildLog) -> Dav1d {
+    fn codec(config: Config, context: &ChildContext<Self>) -> Dav1d {
+        let log = context.log.clone();
         let sink: LogSink = Arc::new(move |line| log.line(0, line));
         let environment = Environment {
-            allocator: Arc::new(Allocator(memory.clone())),
+            allocator: Arc::new(Allocator(context.memory.clone())),
             log: Some(sink),
         };
         Dav1d::new(config, environment)
@@ -85,7 +88,7 @@ impl Remote for RemoteDav1d {
         })
     }
 
-    fn unpack_input(packed: PackedChunk, _memory: &Arc<Received>) -> Result<Chunk, Broken> {
+    fn unpack_input(packed: PackedChunk, _context: &ChildContext<Self>) -> Result<Chunk, Broken> {
         Ok(Chunk {
             id: packed.id,
             bytes: packed.bytes.map(|bytes| Box::new(bytes) as _),
@@ -93,7 +96,7 @@ impl Remote for RemoteDav1d {
         })
     }
 
-    fn pack_output(output: Decoded, memory: &Arc<Received>) -> PackedOutput {
+    fn pack_output(output: Decoded, context: &ChildContext<Self>) -> PackedOutput {
         match output {
             Decoded::NoPicture { id } => PackedOutput::NoPicture(id),
             Decoded::Damaged(damage) => PackedOutput::Damaged(damage),
@@ -101,7 +104,7 @@ impl Remote for RemoteDav1d {
                 let Some(&block) = picture.handle::<BlockId>() else {
                     return PackedOutput::Misplaced;
                 };
-                memory.shown(block);
+                context.memory.shown(block);
                 PackedOutput::Picture(Box::new(PackedPicture {
                     id: picture.id,
                     frame: picture.frame,
@@ -117,11 +120,14 @@ impl Remote for RemoteDav1d {
         }
     }
 
-    fn unpack_output(packed: PackedOutput, given: &Given) -> Result<Decoded, Broken> {
+    fn unpack_output(
+        packed: PackedOutput,
+        context: &ParentContext<Self>,
+    ) -> Result<Decoded, Broken> {
         match packed {
             PackedOutput::NoPicture(id) => Ok(Decoded::NoPicture { id }),
             PackedOutput::Damaged(damage) => Ok(Decoded::Damaged(damage)),
-            PackedOutput::Picture(packed) => unpack_picture(*packed, given),
+            PackedOutput::Picture(packed) => unpack_picture(*packed, &context.given),
             PackedOutput::Misplaced => Err(Broken::new("a picture lies in no shared memory")),
         }
     }

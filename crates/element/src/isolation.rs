@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use codecwatch_process::sandbox::Policy;
-use codecwatch_process::{Isolation, Log, Placed, ProcessCodec, Remote};
+use codecwatch_process::{Isolation, Log, ParentOf, Placed, ProcessCodec, Remote};
 use codecwatch_supervisor::Library;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -20,14 +20,23 @@ const VARIABLE: &str = "CODECWATCH_WORKER";
 const LEVELS: usize = 4;
 
 /// What a session is made of, wherever it runs.
-#[derive(Debug)]
 pub struct SessionParts<R: Remote> {
     /// Everything that opens it.
     pub config: R::Config,
     /// The library that it calls.
     pub library: Library,
+    /// What the element lends to a session in a child.
+    pub parent: ParentOf<R>,
     /// Where a child's log goes.
     pub log: Option<ChildLog>,
+}
+
+impl<R: Remote> std::fmt::Debug for SessionParts<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionParts")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Receives the lines of a child's log, with their levels (0 = most serious).
@@ -44,6 +53,7 @@ pub fn place<T: Supervised, R: Remote>(
     let SessionParts {
         config,
         library,
+        parent,
         log,
     } = parts;
     if !settings.isolate {
@@ -54,6 +64,7 @@ pub fn place<T: Supervised, R: Remote>(
         config,
         library,
         isolation,
+        parent,
         log: log.map(|log| -> Log { std::sync::Arc::new(log) }),
     })
 }

@@ -20,15 +20,19 @@ mod parent;
 mod placement;
 mod remote;
 pub mod sandbox;
+mod talk;
 mod wire;
 
-pub use child::{ChildLog, Sandbox, UnknownPolicy, serve};
+pub use child::{ChildContext, ChildLog, Sandbox, UnknownPolicy, serve};
 pub use memory::{
     Block, BlockId, Given, GivenBlock, Input, InputMemory, Lender, Lent, MemoryError, OutputMemory,
     Received,
 };
 pub use message::{Hello, VERSION};
-pub use parent::{ChildStatus, Isolation, Log, ProcessCodec, ProcessSession, Seen};
+pub use parent::{
+    Beside, ChildStatus, Isolation, Log, ParentContext, ProcessCodec, ProcessSession, Seen,
+};
 pub use placement::{Placed, PlacedSession};
-pub use remote::{InputOf, OutputOf, Remote};
+pub use remote::{AnswerOf, InputOf, OutputOf, ParentOf, QuestionOf, Remote, SessionOf};
+pub use talk::{NoTalk, Talk, Travels};
 pub use wire::{Broken, Decoder, LARGEST_MESSAGE};

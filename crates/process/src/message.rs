@@ -10,15 +10,18 @@ use codecwatch_supervisor::{Amount, CodecError, Name};
 use serde::{Deserialize, Serialize};
 
 use crate::memory::BlockId;
+use crate::remote::{AnswerOf, FindingOf, InquiryOf, QuestionOf, Remote};
 use crate::sandbox::Report;
 
 /// From the parent.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum ToChild<C, I> {
+pub(crate) enum ToChild<C, I, Q, F> {
     /// Request: open a session.
     Open(C),
     /// Request: send an input to the codec.
     Input(I),
+    /// Request: answer a question.
+    Ask(Q),
     /// Request.
     Drain,
     /// Request.
@@ -42,11 +45,15 @@ pub(crate) enum ToChild<C, I> {
     },
     /// There is no memory for the block that was asked for.
     NoMemory(String),
+    /// A question beside the requests.
+    Beside { number: u32, question: Q },
+    /// The answer to an inquiry; `None` if there is none.
+    Found { number: u32, finding: Option<F> },
 }
 
 /// From the child.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum FromChild<O, F> {
+pub(crate) enum FromChild<O, F, A = (), N = ()> {
     /// It has started.
     Ready(Hello),
     /// Its sandbox is closed: what is in force. Comes before a session is open.
@@ -81,6 +88,12 @@ pub(crate) enum FromChild<O, F> {
     GivesUp(BlockId),
     /// It needs this input's memory no longer.
     Returned { lent: u32 },
+    /// The answer to [`ToChild::Ask`], before its [`Done`](Self::Done).
+    Answer(A),
+    /// The answer to [`ToChild::Beside`].
+    BesideAnswer { number: u32, answer: A },
+    /// A question to the pipeline around the element.
+    Inquires { number: u32, inquiry: N },
     /// A line of the codec's log, and how serious it is (0 = most).
     Log { level: u8, line: String },
 }
@@ -101,6 +114,8 @@ pub(crate) enum Reply {
     Opened { delay: Option<u32> },
     /// To [`ToChild::Input`].
     Sent,
+    /// To [`ToChild::Ask`].
+    Answered,
     /// To [`ToChild::Drain`].
     Drained { reusable: bool },
     /// To [`ToChild::Flush`].
@@ -121,3 +136,10 @@ pub(crate) const OUTPUTS: u32 = 4;
 
 /// The most lanes of a session.
 pub(crate) const LANES: u8 = 16;
+
+/// The messages to a child of this kind.
+pub(crate) type ToChildOf<R> =
+    ToChild<<R as Remote>::Config, <R as Remote>::PackedInput, QuestionOf<R>, FindingOf<R>>;
+/// The messages from a child of this kind.
+pub(crate) type FromChildOf<R> =
+    FromChild<<R as Remote>::PackedOutput, <R as Remote>::Facts, AnswerOf<R>, InquiryOf<R>>;

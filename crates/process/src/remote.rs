@@ -3,21 +3,37 @@
 
 use std::any::Any;
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use codecwatch_supervisor::{Codec, CodecError, Session};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::child::ChildLog;
-use crate::memory::{Given, Lender, Received};
+use crate::child::ChildContext;
+use crate::memory::Lender;
+use crate::parent::ParentContext;
 use crate::sandbox::{Code, Policy};
+use crate::talk::Talk;
 use crate::wire::Broken;
 
+/// The session, where it is.
+pub type SessionOf<R> = <<R as Remote>::Codec as Codec>::Session;
 /// The input of a codec's sessions.
-pub type InputOf<R> = <<<R as Remote>::Codec as Codec>::Session as Session>::Input;
+pub type InputOf<R> = <SessionOf<R> as Session>::Input;
 /// The output of a codec's sessions.
-pub type OutputOf<R> = <<<R as Remote>::Codec as Codec>::Session as Session>::Output;
+pub type OutputOf<R> = <SessionOf<R> as Session>::Output;
+
+/// What the element lends to a session in a child.
+pub type ParentOf<R> = <<R as Remote>::Talk as Talk<R>>::Parent;
+/// What the threads of a child share.
+pub type ChildOf<R> = <<R as Remote>::Talk as Talk<R>>::Child;
+/// A question to a session in a child.
+pub type QuestionOf<R> = <<R as Remote>::Talk as Talk<R>>::Question;
+/// Its answer.
+pub type AnswerOf<R> = <<R as Remote>::Talk as Talk<R>>::Answer;
+/// A question of a child to the pipeline.
+pub type InquiryOf<R> = <<R as Remote>::Talk as Talk<R>>::Inquiry;
+/// Its answer.
+pub type FindingOf<R> = <<R as Remote>::Talk as Talk<R>>::Finding;
 
 /// A kind of session that can run in a child process. Never made: its functions run in
 /// the parent or in the child, as each says.
@@ -25,11 +41,13 @@ pub type OutputOf<R> = <<<R as Remote>::Codec as Codec>::Session as Session>::Ou
 /// What comes from the child may have been made by whoever wrote the stream that it
 /// decodes: [`unpack_output`](Self::unpack_output) must check all of it, and must not
 /// panic.
-pub trait Remote: 'static {
+pub trait Remote: Sized + 'static {
     /// Its name on the child's command line.
     const KIND: &'static str;
     /// The most inputs whose memory the child may have at a time.
     const MOST_LENT: usize;
+    /// Whether the child makes code while it runs.
+    const CODE: Code = Code::Loaded;
 
     /// The codec, in the child.
     type Codec: Codec;
@@ -41,21 +59,25 @@ pub trait Remote: 'static {
     type PackedOutput: Serialize + DeserializeOwned + Send + 'static;
     /// What a session publishes; `()` if nothing.
     type Facts: Any + Clone + Serialize + DeserializeOwned + Send + Sync;
+    /// What they ask each other; [`NoTalk`](crate::NoTalk) if nothing.
+    type Talk: Talk<Self>;
 
     /// What the child is kept from, unless the user says otherwise.
     fn policy(_config: &Self::Config) -> Policy {
         Policy::Strict
     }
 
-    /// Whether the child makes code while it runs.
-    const CODE: Code = Code::Loaded;
-
     /// Child: loads what the session needs of the file system. Afterwards the sandbox is
     /// closed.
-    fn prepare(_config: &Self::Config) {}
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn prepare(_config: &Self::Config) -> Result<(), CodecError> {
+        Ok(())
+    }
 
     /// Child: the factory of the session.
-    fn codec(config: Self::Config, memory: &Arc<Received>, log: ChildLog) -> Self::Codec;
+    fn codec(config: Self::Config, context: &ChildContext<Self>) -> Self::Codec;
 
     /// Parent: an input in a form that can be sent.
     ///
@@ -72,15 +94,18 @@ pub trait Remote: 'static {
     /// It is not as [`pack_input`](Self::pack_input) makes it.
     fn unpack_input(
         packed: Self::PackedInput,
-        memory: &Arc<Received>,
+        context: &ChildContext<Self>,
     ) -> Result<InputOf<Self>, Broken>;
 
     /// Child: an output in a form that can be sent.
-    fn pack_output(output: OutputOf<Self>, memory: &Arc<Received>) -> Self::PackedOutput;
+    fn pack_output(output: OutputOf<Self>, context: &ChildContext<Self>) -> Self::PackedOutput;
 
     /// Parent: the output.
     ///
     /// # Errors
     /// No correct child sends it.
-    fn unpack_output(packed: Self::PackedOutput, given: &Given) -> Result<OutputOf<Self>, Broken>;
+    fn unpack_output(
+        packed: Self::PackedOutput,
+        context: &ParentContext<Self>,
+    ) -> Result<OutputOf<Self>, Broken>;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Sessions in a child process.
 
-use std::sync::Arc;
-
 use codecwatch_av1::SequenceHeader;
-use codecwatch_process::{Broken, ChildLog, Given, Input, Lender, Lent, Received, Remote};
+use codecwatch_process::{
+    Broken, ChildContext, ChildLog, Input, Lender, Lent, NoTalk, ParentContext, Remote,
+};
 use codecwatch_supervisor::CodecError;
 use serde::{Deserialize, Serialize};
 
@@ -57,9 +57,10 @@ impl Remote for RemoteSvtAv1 {
     type PackedInput = PackedPicture;
     type PackedOutput = PackedOutput;
     type Facts = ();
+    type Talk = NoTalk;
 
-    fn codec(config: Config, _memory: &Arc<Received>, log: ChildLog) -> SvtAv1 {
-        log.of_process();
+    fn codec(config: Config, context: &ChildContext<Self>) -> SvtAv1 {
+        context.log.of_process();
         set_log(|level, line| ChildLog::line_of_process(level as u8, line));
         SvtAv1::new(config)
     }
@@ -84,8 +85,11 @@ impl Remote for RemoteSvtAv1 {
         })
     }
 
-    fn unpack_input(packed: PackedPicture, memory: &Arc<Received>) -> Result<Picture, Broken> {
-        let samples = memory.input(&packed.planes)?;
+    fn unpack_input(
+        packed: PackedPicture,
+        context: &ChildContext<Self>,
+    ) -> Result<Picture, Broken> {
+        let samples = context.memory.input(&packed.planes)?;
         Ok(Picture {
             planes: Box::new(Samples {
                 samples,
@@ -97,7 +101,7 @@ impl Remote for RemoteSvtAv1 {
         })
     }
 
-    fn pack_output(output: Output, _memory: &Arc<Received>) -> PackedOutput {
+    fn pack_output(output: Output, _context: &ChildContext<Self>) -> PackedOutput {
         match output {
             Output::Header(header) => PackedOutput::Header(header),
             Output::Packet(packet) => PackedOutput::Packet {
@@ -109,7 +113,10 @@ impl Remote for RemoteSvtAv1 {
         }
     }
 
-    fn unpack_output(packed: PackedOutput, _given: &Given) -> Result<Output, Broken> {
+    fn unpack_output(
+        packed: PackedOutput,
+        _context: &ParentContext<Self>,
+    ) -> Result<Output, Broken> {
         Ok(match packed {
             PackedOutput::Header(header) => Output::Header(header),
             PackedOutput::Packet { data, id, kind, qp } => {

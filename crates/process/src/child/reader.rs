@@ -6,12 +6,12 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, mpsc};
 
-use serde::de::DeserializeOwned;
-
+use super::context::ChildContext;
 use super::supervisor::ToParent;
 use crate::link;
-use crate::memory::Received;
-use crate::message::ToChild;
+use crate::message::{FromChild, ToChild, ToChildOf};
+use crate::remote::{QuestionOf, Remote};
+use crate::talk::Talk;
 use crate::wire::{Broken, Decoder};
 
 /// Bytes that are read at a time.
@@ -36,11 +36,7 @@ impl Incoming {
     }
 
     /// The next message; `None` if the parent is gone.
-    pub(super) fn next<C, I>(&mut self) -> Result<Option<ToChild<C, I>>, Broken>
-    where
-        C: DeserializeOwned,
-        I: DeserializeOwned,
-    {
+    pub(super) fn next<R: Remote>(&mut self) -> Result<Option<ToChildOf<R>>, Broken> {
         loop {
             if let Some(message) = self.decoder.next()? {
                 return Ok(Some(message));
@@ -57,17 +53,14 @@ impl Incoming {
 }
 
 /// Reads until the parent is gone. Requests go to the session's thread.
-pub(super) fn read<C, I>(
+pub(super) fn read<R: Remote>(
     mut incoming: Incoming,
-    memory: &Received,
+    context: &ChildContext<R>,
     parent: &Arc<ToParent>,
-    requests: &mpsc::Sender<ToChild<C, I>>,
-) -> Result<(), Broken>
-where
-    C: DeserializeOwned,
-    I: DeserializeOwned,
-{
-    while let Some(message) = incoming.next()? {
+    requests: &mpsc::Sender<ToChildOf<R>>,
+) -> Result<(), Broken> {
+    let memory = &context.memory;
+    while let Some(message) = incoming.next::<R>()? {
         match message {
             ToChild::Block {
                 id,
@@ -84,6 +77,8 @@ where
                 parent.taken(outputs);
             }
             ToChild::NoMemory(why) => memory.refuse(why),
+            ToChild::Found { number, finding } => context.found(number, finding),
+            ToChild::Beside { number, question } => beside(context, parent, number, question),
             request => {
                 if requests.send(request).is_err() {
                     // The session has ended.
@@ -93,4 +88,20 @@ where
         }
     }
     Ok(())
+}
+
+/// Answers a question on a thread of its own. Without a thread there is no answer: the
+/// lane that waits for it is the session's, and watched.
+fn beside<R: Remote>(
+    context: &ChildContext<R>,
+    parent: &Arc<ToParent>,
+    number: u32,
+    question: QuestionOf<R>,
+) {
+    let (child, parent) = (context.child.clone(), parent.clone());
+    let thread = std::thread::Builder::new().name("beside".to_owned());
+    let _ = thread.spawn(move || {
+        let answer = R::Talk::answer_beside(&child, question);
+        parent.send(&FromChild::<(), (), _, ()>::BesideAnswer { number, answer });
+    });
 }

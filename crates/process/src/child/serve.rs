@@ -4,25 +4,23 @@
 use std::any::Any;
 use std::ffi::OsString;
 use std::io::Write;
-use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 
 use codecwatch_supervisor::{Codec, CodecError, Drained, Flush, Lane, Session};
 
+use super::context::ChildContext;
 use super::reader::{Incoming, read};
-use super::supervisor::{ChildLog, Supervisor, ToParent};
+use super::supervisor::{Supervisor, ToParent};
 use crate::launch::Entered;
 use crate::link::Outgoing;
 use crate::memory::Received;
-use crate::message::{FromChild, Hello, Reply, ToChild, VERSION};
-use crate::remote::{OutputOf, Remote};
+use crate::message::{FromChild, Hello, Reply, ToChild, ToChildOf, VERSION};
+use crate::remote::{OutputOf, Remote, SessionOf};
 use crate::sandbox::{self, Policy};
+use crate::talk::Talk;
 use crate::wire::Broken;
-
-type SessionOf<R> = <<R as Remote>::Codec as Codec>::Session;
-type Message<R> = ToChild<<R as Remote>::Config, <R as Remote>::PackedInput>;
 
 /// The sandbox of a child, as its command line says.
 #[derive(Debug, Clone, Copy)]
@@ -86,33 +84,35 @@ pub fn serve<R: Remote>(entered: Entered, sandbox: Sandbox) -> Result<(), Broken
         kind: R::KIND.to_owned(),
     }));
     let mut incoming = Incoming::new(socket);
-    let config = match incoming.next::<R::Config, R::PackedInput>()? {
+    let config = match incoming.next::<R>()? {
         None => return Ok(()),
         Some(ToChild::Open(config)) => config,
         Some(ToChild::Close) => return Ok(()),
         Some(_) => return Err(Broken::new("it does not begin with an open")),
     };
-    R::prepare(&config);
+    let prepared = R::prepare(&config);
     // Before any thread begins: those that exist would stay outside.
     let report = sandbox::close_door(sandbox.policy, R::CODE, &mut guard);
     let lacks = report.missing().join("; ");
     parent.say(&FromChild::Sandboxed(report));
-    let refusal = (sandbox.strictly && !lacks.is_empty()).then(|| {
-        CodecError::Settings(format!(
-            "isolate-policy={} cannot be had here: {lacks}",
-            sandbox.policy
-        ))
+    let refusal = prepared.err().or_else(|| {
+        (sandbox.strictly && !lacks.is_empty()).then(|| {
+            CodecError::Settings(format!(
+                "isolate-policy={} cannot be had here: {lacks}",
+                sandbox.policy
+            ))
+        })
     });
     let memory = Arc::new(Received::new(parent.clone()));
-    let requests = begin_reading::<R>(incoming, &memory, &parent)?;
-    let lane = Lane::supervised_by(Arc::new(Supervisor::<R> {
+    let context = ChildContext::<R>::new(memory, parent.clone());
+    let requests = begin_reading(incoming, &context, &parent)?;
+    let lane = Lane::supervised_by(Arc::new(Supervisor {
         parent: parent.clone(),
-        memory: memory.clone(),
-        kind: PhantomData,
+        context: context.clone(),
     }));
-    let child = Child::<R> {
+    let child = Child {
         lane,
-        memory,
+        context,
         parent,
         requests,
     };
@@ -122,14 +122,14 @@ pub fn serve<R: Remote>(entered: Entered, sandbox: Sandbox) -> Result<(), Broken
 /// Starts the thread that reads.
 fn begin_reading<R: Remote>(
     incoming: Incoming,
-    memory: &Arc<Received>,
+    context: &ChildContext<R>,
     parent: &Arc<ToParent>,
-) -> Result<mpsc::Receiver<Message<R>>, Broken> {
+) -> Result<mpsc::Receiver<ToChildOf<R>>, Broken> {
     let (sender, requests) = mpsc::channel();
-    let (memory, parent) = (memory.clone(), parent.clone());
+    let (context, parent) = (context.clone(), parent.clone());
     let thread = std::thread::Builder::new().name("parent".to_owned());
     let begun = thread.spawn(move || {
-        let ended = read(incoming, &memory, &parent, &sender);
+        let ended = read(incoming, &context, &parent, &sender);
         if let Err(broken) = ended {
             // A parent that does not read loses this line; `eprintln` would panic.
             let _ = writeln!(std::io::stderr(), "codecwatch-worker: {broken}");
@@ -144,18 +144,17 @@ fn begin_reading<R: Remote>(
 
 struct Child<R: Remote> {
     lane: Lane<OutputOf<R>>,
-    memory: Arc<Received>,
+    context: ChildContext<R>,
     parent: Arc<ToParent>,
-    requests: mpsc::Receiver<Message<R>>,
+    requests: mpsc::Receiver<ToChildOf<R>>,
 }
 
 impl<R: Remote> Child<R> {
     fn live(self, config: R::Config, refusal: Option<CodecError>) -> Result<(), Broken> {
-        let log = ChildLog(self.parent.clone());
         let mut session = None;
         let opened = refusal.map_or(Ok(()), Err).and_then(|()| {
             guarded(|| {
-                let mut codec = R::codec(config, &self.memory, log);
+                let mut codec = R::codec(config, &self.context);
                 codec.wait_for_turn(&self.lane)?;
                 let opened = codec.open(&self.lane)?;
                 let delay = opened.delay();
@@ -188,14 +187,24 @@ impl<R: Remote> Child<R> {
         Ok(())
     }
 
-    fn serve(&self, session: &mut SessionOf<R>, request: Message<R>) -> Result<Reply, CodecError> {
+    fn serve(
+        &self,
+        session: &mut SessionOf<R>,
+        request: ToChildOf<R>,
+    ) -> Result<Reply, CodecError> {
         match request {
             ToChild::Input(input) => {
-                let input = R::unpack_input(input, &self.memory).map_err(|broken| {
+                let input = R::unpack_input(input, &self.context).map_err(|broken| {
                     CodecError::Resource(format!("codecwatch-worker: {broken}"))
                 })?;
                 session.send(&self.lane, input)?;
                 Ok(Reply::Sent)
+            }
+            ToChild::Ask(question) => {
+                let answer = R::Talk::answer(session, &self.lane, question);
+                self.parent
+                    .send(&FromChild::<(), (), _, ()>::Answer(answer));
+                Ok(Reply::Answered)
             }
             ToChild::Drain => {
                 let drained = session.drain(&self.lane)?;

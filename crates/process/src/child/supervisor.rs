@@ -7,8 +7,9 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use codecwatch_supervisor::{Amount, CallKind, CodecError, Discarded, Name, RemoteSupervisor};
 use serde::Serialize;
 
+use super::context::ChildContext;
 use crate::link::Outgoing;
-use crate::memory::{BlockId, Received, Telling};
+use crate::memory::{BlockId, Telling};
 use crate::message::{FromChild, OUTPUTS};
 use crate::remote::{OutputOf, Remote};
 
@@ -28,7 +29,13 @@ impl ToParent {
     }
 
     /// Without a parent nothing is worth doing: the thread that reads ends the process.
-    pub(super) fn send<O: Serialize, F: Serialize>(&self, message: &FromChild<O, F>) {
+    pub(super) fn send<O, F, A, N>(&self, message: &FromChild<O, F, A, N>)
+    where
+        O: Serialize,
+        F: Serialize,
+        A: Serialize,
+        N: Serialize,
+    {
         let outgoing = self.outgoing.lock();
         let mut outgoing = outgoing.unwrap_or_else(PoisonError::into_inner);
         let _ = outgoing.send(message, None);
@@ -72,8 +79,7 @@ impl Telling for ToParent {
 /// The session's supervisor, as its lanes see it.
 pub(super) struct Supervisor<R: Remote> {
     pub(super) parent: Arc<ToParent>,
-    pub(super) memory: Arc<Received>,
-    pub(super) kind: std::marker::PhantomData<fn() -> R>,
+    pub(super) context: ChildContext<R>,
 }
 
 impl<R: Remote> Supervisor<R> {
@@ -107,14 +113,14 @@ impl<R: Remote> RemoteSupervisor<OutputOf<R>> for Supervisor<R> {
     /// The parent discards what nobody needs.
     fn emit(&self, output: OutputOf<R>, settles: Amount) -> Result<(), Discarded> {
         self.parent.wait_for_room();
-        let output = R::pack_output(output, &self.memory);
+        let output = R::pack_output(output, &self.context);
         self.parent
             .send(&FromChild::<_, ()>::Output(output, settles));
         Ok(())
     }
 
     fn tell(&self, told: OutputOf<R>) {
-        let told = R::pack_output(told, &self.memory);
+        let told = R::pack_output(told, &self.context);
         self.parent.send(&FromChild::<_, ()>::Told(told));
     }
 

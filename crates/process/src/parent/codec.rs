@@ -12,7 +12,7 @@ use super::session::ProcessSession;
 use super::status::ChildStatus;
 use crate::child::Sandbox;
 use crate::launch::{Child, Launch, LaunchError, Limits};
-use crate::remote::{OutputOf, Remote};
+use crate::remote::{OutputOf, ParentOf, Remote};
 use crate::sandbox::Policy;
 
 /// Receives the lines of a codec's log, with their levels (0 = most serious). Must not
@@ -74,6 +74,8 @@ pub struct ProcessCodec<R: Remote> {
     pub library: Library,
     /// How the child is started, or why it cannot be.
     pub isolation: Result<Isolation, String>,
+    /// What the element lends to the session.
+    pub parent: ParentOf<R>,
     /// Where its codec's log goes.
     pub log: Option<Log>,
 }
@@ -103,6 +105,6 @@ impl<R: Remote> Codec for ProcessCodec<R> {
         let isolation = self.isolation.map_err(CodecError::Settings)?;
         let policy = R::policy(&self.config);
         let child = lane.call(CALL, || isolation.start(R::KIND, policy))?;
-        ProcessSession::open(lane, child, self.config, isolation, self.log)
+        ProcessSession::open(lane, child, self.config, isolation, self.parent, self.log)
     }
 }

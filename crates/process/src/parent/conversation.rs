@@ -20,6 +20,7 @@ pub(crate) const CALL: Name = Name::from_static("codecwatch-worker");
 pub(crate) enum Request {
     Open,
     Input,
+    Ask,
     Drain,
     Flush,
     Close,
@@ -176,6 +177,7 @@ impl Request {
             (self, reply),
             (Self::Open, Reply::Opened { .. })
                 | (Self::Input, Reply::Sent)
+                | (Self::Ask, Reply::Answered)
                 | (Self::Drain, Reply::Drained { .. })
                 | (Self::Flush, Reply::Flushed { .. })
                 | (Self::Close, Reply::Closed)

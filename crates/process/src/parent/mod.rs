@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The parent's side: a session that is a child's.
 
+mod beside;
 mod codec;
+mod context;
 mod conversation;
 mod reader;
 mod session;
 mod status;
 
+pub use self::beside::Beside;
 pub use self::codec::{Isolation, Log, ProcessCodec};
+pub use self::context::ParentContext;
 pub use self::session::ProcessSession;
 pub use self::status::{ChildStatus, Seen};

@@ -7,14 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use codecwatch_supervisor::{CallKind, CodecError, Lane, Name, RemoteCalls};
 use rustix::event::{PollFd, PollFlags, poll};
 
+use super::beside::Besides;
 use super::codec::Log;
+use super::context::ParentContext;
 use super::conversation::Conversation;
 use super::status::ChildStatus;
 use crate::launch::{Child, Tail};
 use crate::link::{self, Outgoing};
-use crate::memory::{BlockId, Given, Returns};
-use crate::message::{FromChild, LANES, ToChild};
-use crate::remote::{OutputOf, Remote};
+use crate::memory::{BlockId, Returns};
+use crate::message::{FromChild, FromChildOf, LANES, ToChild, ToChildOf};
+use crate::remote::{AnswerOf, OutputOf, Remote};
 use crate::sandbox::Report;
 use crate::wire::{Broken, Decoder};
 
@@ -48,13 +50,16 @@ pub(super) struct Shared<R: Remote> {
     pub(super) outgoing: Mutex<Outgoing>,
     pub(super) returns: Arc<Mutex<Returns>>,
     pub(super) released: Arc<Mutex<Vec<BlockId>>>,
+    pub(super) besides: Besides<AnswerOf<R>>,
+    /// The answer to the latest question.
+    pub(super) answer: Mutex<Option<AnswerOf<R>>>,
     pub(super) process: u32,
     pub(super) status: Arc<ChildStatus>,
 }
 
 impl<R: Remote> Shared<R> {
     /// Sends a message; a child that is gone is the reader's to notice.
-    pub(super) fn send(&self, message: &ToChild<R::Config, R::PackedInput>) {
+    pub(super) fn send(&self, message: &ToChildOf<R>) {
         let outgoing = self.outgoing.lock();
         let mut outgoing = outgoing.unwrap_or_else(PoisonError::into_inner);
         let _ = outgoing.send(message, None);
@@ -64,7 +69,7 @@ impl<R: Remote> Shared<R> {
 pub(super) struct Reader<'a, R: Remote> {
     lane: &'a Lane<OutputOf<R>>,
     shared: Arc<Shared<R>>,
-    given: Given,
+    context: ParentContext<R>,
     log: Option<Log>,
     /// The child's lanes but the main one.
     lanes: Vec<Option<RemoteCalls<OutputOf<R>>>>,
@@ -77,14 +82,13 @@ pub(super) struct Reader<'a, R: Remote> {
 impl<'a, R: Remote> Reader<'a, R> {
     pub(super) fn new(
         lane: &'a Lane<OutputOf<R>>,
-        shared: Arc<Shared<R>>,
-        given: Given,
+        context: ParentContext<R>,
         log: Option<Log>,
     ) -> Self {
         Self {
             lane,
-            shared,
-            given,
+            shared: context.shared.clone(),
+            context,
             log,
             lanes: Vec::new(),
             names: HashSet::new(),
@@ -117,6 +121,7 @@ impl<'a, R: Remote> Reader<'a, R> {
             what = format!("{what}; its last lines: {}", lines.join(" | "));
         }
         let error = CodecError::Crashed { what };
+        self.shared.besides.end();
         if self.shared.conversation.ended(error.clone()) {
             return Ok(());
         }
@@ -165,7 +170,7 @@ impl<'a, R: Remote> Reader<'a, R> {
         }
     }
 
-    fn handle(&mut self, message: FromChild<R::PackedOutput, R::Facts>) -> Result<(), Broken> {
+    fn handle(&mut self, message: FromChildOf<R>) -> Result<(), Broken> {
         self.messages += 1;
         if self.messages > MOST_MESSAGES {
             return Err(Broken::new(format!(
@@ -211,7 +216,7 @@ impl<'a, R: Remote> Reader<'a, R> {
             FromChild::LaneEnded { lane, error } => self.end_lane(lane, error)?,
             FromChild::Output(output, settles) => {
                 self.messages = 0;
-                let output = R::unpack_output(output, &self.given)?;
+                let output = R::unpack_output(output, &self.context)?;
                 // If outputs are discarded, the child learns of it by its next request.
                 let _ = self.lane.emit(output, settles);
                 self.shared.send(&ToChild::Taken {
@@ -220,7 +225,7 @@ impl<'a, R: Remote> Reader<'a, R> {
                 });
             }
             FromChild::Told(told) => {
-                let told = R::unpack_output(told, &self.given)?;
+                let told = R::unpack_output(told, &self.context)?;
                 self.lane.tell(told);
             }
             FromChild::Facts(facts) => self.lane.publish(facts),
@@ -230,8 +235,18 @@ impl<'a, R: Remote> Reader<'a, R> {
             FromChild::Failed(error) => self.lane.outlet().fail(error),
             FromChild::OthersAwaited(begins) => self.shared.conversation.others_awaited(begins),
             FromChild::NeedsBlock { len } => self.give(len),
-            FromChild::GivesUp(block) => self.given.take_back(block)?,
+            FromChild::GivesUp(block) => self.context.given.take_back(block)?,
             FromChild::Returned { lent } => drop(Returns::returned(&self.shared.returns, lent)?),
+            FromChild::Answer(answer) => {
+                let slot = self.shared.answer.lock();
+                *slot.unwrap_or_else(PoisonError::into_inner) = Some(answer);
+            }
+            FromChild::BesideAnswer { number, answer } => {
+                if !self.shared.besides.answered(number, answer) {
+                    return Err(Broken::new(format!("an answer to no question, {number}")));
+                }
+            }
+            FromChild::Inquires { number, inquiry } => self.context.answer(number, inquiry)?,
             FromChild::Log { level, line } => {
                 if let Some(log) = &self.log {
                     log(level, &line);
@@ -242,7 +257,7 @@ impl<'a, R: Remote> Reader<'a, R> {
     }
 
     /// The first message.
-    fn greet(&mut self, message: FromChild<R::PackedOutput, R::Facts>) -> Result<(), Broken> {
+    fn greet(&mut self, message: FromChildOf<R>) -> Result<(), Broken> {
         let FromChild::Ready(hello) = message else {
             return Err(Broken::new("it does not begin by saying that it is ready"));
         };
@@ -314,7 +329,7 @@ impl<'a, R: Remote> Reader<'a, R> {
     }
 
     fn give(&mut self, len: u64) {
-        let block = match self.given.give(len) {
+        let block = match self.context.given.give(len) {
             Ok(block) => block,
             Err(why) => return self.shared.send(&ToChild::NoMemory(why)),
         };

@@ -4,24 +4,26 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use codecwatch_supervisor::{
-    Amount, ChildProcess, Codec, CodecError, Drained, Flush, Lane, Session, Sibling,
+    Amount, ChildProcess, CodecError, Drained, Flush, Lane, Session, Sibling,
 };
 
+use super::beside::{Beside, Besides};
 use super::codec::{Isolation, Log};
+use super::context::ParentContext;
 use super::conversation::{Conversation, Request};
 use super::reader::{Reader, Shared};
 use crate::launch::Child;
 use crate::link::{Outgoing, SendError};
 use crate::memory::{Block, Given, Lender};
-use crate::message::{INPUTS, Reply, ToChild};
-use crate::remote::{InputOf, OutputOf, Remote};
-
-type NativeSession<R> = <<R as Remote>::Codec as Codec>::Session;
+use crate::message::{INPUTS, Reply, ToChild, ToChildOf};
+use crate::remote::{AnswerOf, InputOf, OutputOf, ParentOf, QuestionOf, Remote, SessionOf};
+use crate::talk::Talk;
 
 /// An open session in a child. If it is dropped without a close, the child ends when it
 /// notices.
 pub struct ProcessSession<R: Remote> {
     shared: Arc<Shared<R>>,
+    parent: ParentOf<R>,
     lender: Lender,
     delay: Option<usize>,
     reader: Sibling,
@@ -35,7 +37,7 @@ impl<R: Remote> std::fmt::Debug for ProcessSession<R> {
 
 impl<R: Remote> Shared<R> {
     pub(super) fn send_block(&self, block: &Block, for_output: bool) {
-        let message = ToChild::<R::Config, R::PackedInput>::Block {
+        let message = ToChildOf::<R>::Block {
             id: block.id(),
             len: block.size() as u64,
             for_output,
@@ -53,6 +55,7 @@ impl<R: Remote> ProcessSession<R> {
         child: Child,
         config: R::Config,
         isolation: Isolation,
+        parent: ParentOf<R>,
         log: Option<Log>,
     ) -> Result<Self, CodecError> {
         let process = child.process.id();
@@ -69,17 +72,20 @@ impl<R: Remote> ProcessSession<R> {
             outgoing: Mutex::new(Outgoing::new(socket.into())),
             returns: Arc::default(),
             released: given.released(),
+            besides: Besides::default(),
+            answer: Mutex::default(),
             process,
             status: isolation.status,
         });
         let lender = Lender::new(shared.returns.clone(), R::MOST_LENT);
         shared.conversation.begin(Request::Open)?;
         let reader = lane.spawn("child", {
-            let shared = shared.clone();
-            move |lane| Reader::new(lane, shared, given, log).run(child)
+            let context = ParentContext::new(given, parent.clone(), shared.clone());
+            move |lane| Reader::new(lane, context, log).run(child)
         })?;
         let mut session = Self {
             shared,
+            parent,
             lender,
             delay: None,
             reader,
@@ -89,6 +95,7 @@ impl<R: Remote> ProcessSession<R> {
         match opened {
             Ok(Reply::Opened { delay }) => {
                 session.delay = delay_of(delay);
+                R::Talk::opened(&session.parent, Beside::new(session.shared.clone()));
                 Ok(session)
             }
             Ok(_) => Err(no_answer()),
@@ -100,11 +107,15 @@ impl<R: Remote> ProcessSession<R> {
         }
     }
 
-    fn ask(
-        &self,
-        request: Request,
-        message: &ToChild<R::Config, R::PackedInput>,
-    ) -> Result<Reply, CodecError> {
+    /// Asks the session, and waits for its answer. `None` if it has failed.
+    pub fn question(&mut self, question: QuestionOf<R>) -> Option<AnswerOf<R>> {
+        let reply = self.ask(Request::Ask, &ToChild::Ask(question)).ok()?;
+        let answer = self.shared.answer.lock();
+        let answer = answer.unwrap_or_else(PoisonError::into_inner).take();
+        answer.filter(|_| reply == Reply::Answered)
+    }
+
+    fn ask(&self, request: Request, message: &ToChildOf<R>) -> Result<Reply, CodecError> {
         self.shared.conversation.begin(request)?;
         self.shared.send(message);
         self.shared.conversation.answer()
@@ -126,17 +137,18 @@ impl<R: Remote> Session for ProcessSession<R> {
     type Input = InputOf<R>;
     type Output = OutputOf<R>;
 
-    const QUEUE: usize = NativeSession::<R>::QUEUE;
+    const QUEUE: usize = SessionOf::<R>::QUEUE;
 
     fn weigh(input: &InputOf<R>) -> Amount {
-        NativeSession::<R>::weigh(input)
+        SessionOf::<R>::weigh(input)
     }
 
     fn delay(&self) -> Option<usize> {
         self.delay
     }
 
-    fn send(&mut self, _lane: &Lane<OutputOf<R>>, input: InputOf<R>) -> Result<(), CodecError> {
+    fn send(&mut self, lane: &Lane<OutputOf<R>>, input: InputOf<R>) -> Result<(), CodecError> {
+        R::Talk::before_input(&self.parent, lane);
         let input = R::pack_input(input, &mut self.lender)?;
         let (status, process) = (&self.shared.status, self.shared.process);
         status.note_copies(process, self.lender.copies());
@@ -148,7 +160,7 @@ impl<R: Remote> Session for ProcessSession<R> {
         if !gone.is_empty() {
             self.shared.send(&ToChild::Forget(gone));
         }
-        let message = ToChild::<R::Config, _>::Input(input);
+        let message = ToChildOf::<R>::Input(input);
         let outgoing = self.shared.outgoing.lock();
         let mut outgoing = outgoing.unwrap_or_else(PoisonError::into_inner);
         match outgoing.send(&message, None) {

@@ -216,6 +216,7 @@ impl Supervised for Dav1dWatchDec {
         let parts = SessionParts {
             config,
             library: dav1d::LIBRARY,
+            parent: (),
             log: Some(|_level, line| gst::debug!(CAT, "dav1d: {line}")),
         };
         Some(place(self, parts, |config| {

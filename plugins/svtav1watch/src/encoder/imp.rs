@@ -259,6 +259,7 @@ impl Supervised for SvtAv1WatchEnc {
         let parts = SessionParts {
             config,
             library: svtav1::LIBRARY,
+            parent: (),
             log: Some(|level, line| log::hear(svtav1::LogLevel::from_child(level), line)),
         };
         Some(place(self, parts, svtav1::SvtAv1::new))
