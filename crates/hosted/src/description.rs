@@ -7,15 +7,17 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A codec as plain data: a chain of elements in the order of the data.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
     /// The elements; at least one.
     pub parts: Vec<Part>,
 }
 
 /// One element of a chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// The name of its factory.
     pub factory: String,

@@ -3,11 +3,13 @@
 
 use std::sync::OnceLock;
 
+use codecwatch_process::Beside;
 use codecwatch_supervisor::Lane;
 use gst::glib;
 use gst::prelude::*;
 
 use crate::io::Output;
+use crate::remote::{self, RemoteHosted};
 
 /// The source end of one chain, once it is open. Its elements expect events
 /// and queries there on any thread, also while their streaming thread waits for downstream.
@@ -16,16 +18,31 @@ pub struct Entrance(OnceLock<Opened>);
 
 #[derive(Debug)]
 struct Opened {
-    /// The peer of the chain's last pad; belongs to the session.
-    collector: glib::WeakRef<gst::Pad>,
+    way: Way,
     last: String,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// The peer of the chain's last pad; belongs to the session.
+    Pad(glib::WeakRef<gst::Pad>),
+    /// The chain is in a child.
+    Child(Beside<RemoteHosted>),
 }
 
 impl Entrance {
     pub(crate) fn open(&self, collector: &gst::Pad, last: &str) {
+        self.set(Way::Pad(collector.downgrade()), last);
+    }
+
+    pub(crate) fn open_in_child(&self, beside: Beside<RemoteHosted>, last: &str) {
+        self.set(Way::Child(beside), last);
+    }
+
+    fn set(&self, way: Way, last: &str) {
         // A session opens one chain.
         let _ = self.0.set(Opened {
-            collector: collector.downgrade(),
+            way,
             last: last.to_owned(),
         });
     }
@@ -34,31 +51,47 @@ impl Entrance {
     /// if the chain does not take it, or is not open. May block as long as the chain
     /// does.
     pub fn send(&self, lane: &Lane<Output>, event: gst::Event) -> bool {
-        let kind = event.type_();
-        let sent = self.enter(lane, kind.name(), "event", |pad| pad.push_event(event));
-        sent.unwrap_or(false)
+        let call = |last: &str| format!("{last}: {} event", event.type_().name());
+        let Some(opened) = self.0.get() else {
+            return false;
+        };
+        lane.call(call(&opened.last), || opened.send(event))
     }
 
     /// Puts a query of downstream to the chain, and returns it with its answer;
     /// otherwise as [`send`](Self::send).
-    pub fn query(&self, lane: &Lane<Output>, mut query: gst::Query) -> Option<gst::Query> {
-        let kind = query.type_();
-        let answered = self.enter(lane, kind.name(), "query", |pad| {
-            pad.peer_query(query.make_mut())
-        });
-        answered?.then_some(query)
+    pub fn query(&self, lane: &Lane<Output>, query: gst::Query) -> Option<gst::Query> {
+        let opened = self.0.get()?;
+        let call = format!("{}: {} query", opened.last, query.type_().name());
+        lane.call(call, || opened.query(query))
     }
 
-    fn enter<R>(
-        &self,
-        lane: &Lane<Output>,
-        kind: &str,
-        what: &str,
-        call: impl FnOnce(&gst::Pad) -> R,
-    ) -> Option<R> {
-        let opened = self.0.get()?;
-        let collector = opened.collector.upgrade()?;
-        let name = format!("{}: {kind} {what}", opened.last);
-        Some(lane.call(name, || call(&collector)))
+    /// As [`send`](Self::send), in a child: the parent watches.
+    pub(crate) fn send_here(&self, event: gst::Event) -> bool {
+        self.0.get().is_some_and(|opened| opened.send(event))
+    }
+
+    /// As [`query`](Self::query), in a child: the parent watches.
+    pub(crate) fn query_here(&self, query: gst::Query) -> Option<gst::Query> {
+        self.0.get()?.query(query)
+    }
+}
+
+impl Opened {
+    fn send(&self, event: gst::Event) -> bool {
+        match &self.way {
+            Way::Pad(collector) => collector.upgrade().is_some_and(|pad| pad.push_event(event)),
+            Way::Child(beside) => remote::send_beside(beside, &event),
+        }
+    }
+
+    fn query(&self, mut query: gst::Query) -> Option<gst::Query> {
+        match &self.way {
+            Way::Pad(collector) => collector
+                .upgrade()?
+                .peer_query(query.make_mut())
+                .then_some(query),
+            Way::Child(beside) => remote::query_beside(beside, &query),
+        }
     }
 }

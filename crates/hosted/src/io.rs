@@ -162,26 +162,64 @@ pub struct Report {
 }
 
 /// A query on its way to downstream. Dropping it is the answer "not handled".
-#[derive(Debug)]
 pub struct PendingQuery {
-    query: Option<gst::Query>,
-    reply: mpsc::Sender<gst::Query>,
+    query: gst::Query,
+    reply: Option<Reply>,
+}
+
+/// Called once, with the answered query, or with nothing.
+type Reply = Box<dyn FnOnce(Option<gst::Query>) + Send>;
+
+impl std::fmt::Debug for PendingQuery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PendingQuery")
+            .field("query", &self.query)
+            .finish_non_exhaustive()
+    }
 }
 
 impl PendingQuery {
     pub(crate) fn new(query: gst::Query) -> (Self, mpsc::Receiver<gst::Query>) {
-        let (reply, answer) = mpsc::channel();
-        let query = Some(query);
-        (Self { query, reply }, answer)
+        let (sender, answer) = mpsc::channel();
+        let pending = Self::with_reply(query, move |answered| {
+            if let Some(answered) = answered {
+                // Nobody waits any more after a flush.
+                let _ = sender.send(answered);
+            }
+        });
+        (pending, answer)
+    }
+
+    /// `reply` must not block.
+    pub(crate) fn with_reply(
+        query: gst::Query,
+        reply: impl FnOnce(Option<gst::Query>) + Send + 'static,
+    ) -> Self {
+        Self {
+            query,
+            reply: Some(Box::new(reply)),
+        }
     }
 
     /// Puts the query; `ask` returns whether it was answered.
     pub fn put(mut self, ask: impl FnOnce(&mut gst::QueryRef) -> bool) {
-        if let Some(mut query) = self.query.take()
-            && ask(query.make_mut())
+        if ask(self.query.make_mut())
+            && let Some(reply) = self.reply.take()
         {
-            // Nobody waits any more after a flush.
-            let _ = self.reply.send(query);
+            reply(Some(self.query.clone()));
+        }
+    }
+
+    /// The query, and where its answer goes.
+    pub(crate) fn into_parts(mut self) -> (gst::Query, Option<Reply>) {
+        (self.query.clone(), self.reply.take())
+    }
+}
+
+impl Drop for PendingQuery {
+    fn drop(&mut self) {
+        if let Some(reply) = self.reply.take() {
+            reply(None);
         }
     }
 }

@@ -54,7 +54,7 @@ fn copy_allocation(from: &Allocation, to: &mut QueryRef, held: u32) {
 }
 
 /// The bindings add metas whose type is known at compile time only.
-fn add_meta(to: &mut QueryRef, api: glib::Type, params: Option<&gst::StructureRef>) {
+pub(crate) fn add_meta(to: &mut QueryRef, api: glib::Type, params: Option<&gst::StructureRef>) {
     let params = params.map_or(std::ptr::null(), |params| params.as_ptr());
     // SAFETY: `to` is an allocation query (`copy_allocation` is called with no other)
     // that is borrowed mutably, so it is writable; `params` lives as long as this call,

@@ -11,6 +11,7 @@ use codecwatch_supervisor::{
 };
 use gst::prelude::*;
 use gst::{FlowError, FlowSuccess};
+use serde::{Deserialize, Serialize};
 
 use crate::chain::Elements;
 use crate::description::Description;
@@ -60,12 +61,32 @@ impl std::fmt::Debug for Hosted {
 }
 
 /// What others may know of a chain without entering it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, Option<u64>)", into = "(u64, Option<u64>)")]
 pub struct Facts {
     /// The time that the chain adds.
     pub least_latency: gst::ClockTime,
     /// The most that it can hold back; `None` if there is no limit.
     pub most_latency: Option<gst::ClockTime>,
+}
+
+/// In nanoseconds.
+impl From<Facts> for (u64, Option<u64>) {
+    fn from(facts: Facts) -> Self {
+        let most = facts.most_latency.map(gst::ClockTime::nseconds);
+        (facts.least_latency.nseconds(), most)
+    }
+}
+
+/// Times that are none count as no latency, or as no limit.
+impl From<(u64, Option<u64>)> for Facts {
+    fn from((least, most): (u64, Option<u64>)) -> Self {
+        let time = |time: u64| gst::ClockTime::try_from(time).ok();
+        Self {
+            least_latency: time(least).unwrap_or_default(),
+            most_latency: most.and_then(time),
+        }
+    }
 }
 
 /// A chain that plays.

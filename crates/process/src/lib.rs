@@ -26,13 +26,16 @@ mod wire;
 pub use child::{ChildContext, ChildLog, Sandbox, UnknownPolicy, serve};
 pub use memory::{
     Block, BlockId, Given, GivenBlock, Input, InputMemory, Lender, Lent, MemoryError, OutputMemory,
-    Received,
+    Received, is_shared,
 };
 pub use message::{Hello, VERSION};
 pub use parent::{
     Beside, ChildStatus, Isolation, Log, ParentContext, ProcessCodec, ProcessSession, Seen,
 };
 pub use placement::{Placed, PlacedSession};
-pub use remote::{AnswerOf, InputOf, OutputOf, ParentOf, QuestionOf, Remote, SessionOf};
+pub use remote::{
+    AnswerOf, ChildOf, FindingOf, InputOf, InquiryOf, OutputOf, ParentOf, QuestionOf, Remote,
+    SessionOf,
+};
 pub use talk::{NoTalk, Talk, Travels};
 pub use wire::{Broken, Decoder, LARGEST_MESSAGE};

@@ -46,6 +46,8 @@ pub trait Remote: Sized + 'static {
     const KIND: &'static str;
     /// The most inputs whose memory the child may have at a time.
     const MOST_LENT: usize;
+    /// Variables of the child's environment that differ from the parent's.
+    const VARIABLES: &[(&str, &str)] = &[];
     /// Whether the child makes code while it runs.
     const CODE: Code = Code::Loaded;
 

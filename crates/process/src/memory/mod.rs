@@ -20,6 +20,7 @@ pub(crate) use self::lender::Returns;
 pub use self::lender::{Lender, Lent};
 pub(crate) use self::received::Telling;
 pub use self::received::{Input, OutputMemory, Received};
+pub use self::registry::is_shared;
 
 /// A block's number, unique in the parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

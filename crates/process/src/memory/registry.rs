@@ -36,6 +36,11 @@ pub(super) fn find(bytes: &[u8]) -> Option<(Arc<Block>, Range<usize>)> {
     (range.end <= block.size()).then_some((block, range))
 }
 
+/// Whether bytes lie in shared memory, so that a child can read them where they are.
+pub fn is_shared(bytes: &[u8]) -> bool {
+    find(bytes).is_some()
+}
+
 fn address(block: &Block) -> usize {
     block.mapping().address().addr().get()
 }

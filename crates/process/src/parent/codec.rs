@@ -36,18 +36,21 @@ pub struct Isolation {
 
 impl Isolation {
     /// Starts a child for sessions of this kind. Does not wait for it.
-    fn start(&self, kind: &str, policy: Policy) -> Result<Child, CodecError> {
+    fn start<R: Remote>(&self, policy: Policy) -> Result<Child, CodecError> {
         let sandbox = Sandbox {
             policy: self.policy.unwrap_or(policy),
             strictly: self.strictly,
         };
-        let mut arguments = vec![kind.into()];
+        let mut arguments = vec![R::KIND.into()];
         arguments.extend(sandbox.arguments());
         let launch = Launch {
             program: self.program.clone(),
             arguments,
-            name: format!("codecwatch:{kind}"),
-            variables: Vec::new(),
+            name: format!("codecwatch:{}", R::KIND),
+            variables: R::VARIABLES
+                .iter()
+                .map(|&(name, value)| (name.into(), value.into()))
+                .collect(),
             limits: Limits {
                 memory: NonZeroU64::new(self.max_memory),
                 threads: None,
@@ -104,7 +107,7 @@ impl<R: Remote> Codec for ProcessCodec<R> {
     fn open(self, lane: &Lane<OutputOf<R>>) -> Result<ProcessSession<R>, CodecError> {
         let isolation = self.isolation.map_err(CodecError::Settings)?;
         let policy = R::policy(&self.config);
-        let child = lane.call(CALL, || isolation.start(R::KIND, policy))?;
+        let child = lane.call(CALL, || isolation.start::<R>(policy))?;
         ProcessSession::open(lane, child, self.config, isolation, self.parent, self.log)
     }
 }

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use codecwatch_element::Supervised;
 use codecwatch_hosted::{
-    Chain, Description, HostedSession, Kind, Mirror, Values, check, originals,
+    Chain, ChainSession, Description, Kind, Mirror, RemoteHosted, Values, check, originals,
 };
+use codecwatch_process::PlacedSession;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -186,7 +187,7 @@ impl Values for OfPart {
             });
         }
         let (part, property) = (self.part, property.to_owned());
-        let set = move |session: &mut HostedSession, lane: &_| {
+        let set = move |session: &mut PlacedSession<RemoteHosted>, lane: &_| {
             session.set_property(lane, part, &property, &value);
         };
         // Without a limit on a thread that must not wait for the worker.

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use codecwatch_element::{Supervised, properties};
-use codecwatch_hosted::{Tags, Values, spec};
+use codecwatch_hosted::{ChainSession, RemoteHosted, Tags, Values, spec};
+use codecwatch_process::PlacedSession;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -91,7 +92,7 @@ pub(super) fn tags(imp: &CodecWatch) -> Option<Tags> {
 /// first buffer.
 pub(super) fn renew_tags(imp: &CodecWatch) {
     if let Some(tags) = tags(imp) {
-        let set = move |session: &mut codecwatch_hosted::HostedSession, lane: &_| {
+        let set = move |session: &mut PlacedSession<RemoteHosted>, lane: &_| {
             session.set_tags(lane, &tags);
         };
         imp.supervision().notify(imp, set);

@@ -3,8 +3,15 @@
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use codecwatch_element::{BaseClass, PadCaps, Role, Stored, Supervised, Supervision, properties};
-use codecwatch_hosted::{CheckError, Entrance, Hosted, Input, Kind, Output, check};
+use codecwatch_element::{
+    BaseClass, PadCaps, Role, SessionParts, Stored, Supervised, Supervision, place, properties,
+};
+use codecwatch_hosted::{
+    ChainSession, CheckError, Config, Entrance, Hosted, Input, Kind, Lends, Output, RemoteHosted,
+    check,
+};
+use codecwatch_process::Placed;
+use codecwatch_supervisor::Codec;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -203,7 +210,7 @@ impl ElementImpl for CodecWatch {
 impl Supervised for CodecWatch {
     type Input = Input;
     type Output = Output;
-    type Codec = Hosted;
+    type Codec = Placed<RemoteHosted>;
     type Settings = Settings;
 
     const BASE: BaseClass = BaseClass::Element;
@@ -246,7 +253,7 @@ impl Supervised for CodecWatch {
         }
     }
 
-    fn codec(&self) -> Option<Hosted> {
+    fn codec(&self) -> Option<Placed<RemoteHosted>> {
         let entrance = Arc::new(Entrance::default());
         let (description, kind, after_restart) = {
             let mut state = self.state();
@@ -258,16 +265,28 @@ impl Supervised for CodecWatch {
             (description, chain.kind, total > before)
         };
         let most = self.settings.get().max_inside as usize;
-        Some(Hosted {
+        let outside = Arc::new(Around(self.obj().downgrade()));
+        let hosted = Hosted {
             description,
             most_inside: (most > 0).then_some(most),
             // A new encoder begins with one by itself.
             from_key_frame: after_restart && kind == Kind::Decoder,
             in_force: self.events_in_force(),
             tags: forwarding::tags(self),
-            outside: Arc::new(Around(self.obj().downgrade())),
-            entrance,
-        })
+            outside: outside.clone(),
+            entrance: entrance.clone(),
+        };
+        let last = hosted.description.parts.last()?.factory.clone();
+        let parts = SessionParts {
+            config: Config::new(&hosted),
+            library: hosted.library(),
+            parent: Lends::new(outside, entrance, last),
+            log: Some(|level, line| match level {
+                0..=2 => gst::warning!(crate::CAT, "{line}"),
+                _ => gst::debug!(crate::CAT, "{line}"),
+            }),
+        };
+        Some(place(self, parts, |_config| hosted))
     }
 
     fn frame_in(input: &Input) -> Option<u32> {

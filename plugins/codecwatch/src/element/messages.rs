@@ -3,7 +3,7 @@
 //! own.
 
 use codecwatch_element::Supervised;
-use codecwatch_hosted::{Content, Output, Posted};
+use codecwatch_hosted::{ChainSession, Content, Output, Posted};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 

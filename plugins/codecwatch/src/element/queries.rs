@@ -17,7 +17,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use codecwatch_element::Supervised;
-use codecwatch_hosted::{Facts, HostedSession, relay};
+use codecwatch_hosted::{ChainSession, Facts, HostedSession, relay};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst::{QueryRef, QueryViewMut};

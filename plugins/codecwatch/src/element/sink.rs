@@ -2,7 +2,8 @@
 //! The sink pad.
 
 use codecwatch_element::{EventDisposition, Frame, Role, SubmitError, Supervised};
-use codecwatch_hosted::Input;
+use codecwatch_hosted::{ChainSession, Input, RemoteHosted};
+use codecwatch_process::PlacedSession;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst::{EventView, FlowError, FlowSuccess};
@@ -88,7 +89,7 @@ fn forward(imp: &CodecWatch, event: gst::Event) -> Flow {
             messages::post_skipped(imp);
             // Some may have waited for the worker, and are dropped.
             let in_force = imp.events_in_force();
-            let resend = move |session: &mut codecwatch_hosted::HostedSession, _: &_| {
+            let resend = move |session: &mut PlacedSession<RemoteHosted>, _: &_| {
                 session.resend(in_force);
             };
             imp.supervision().notify(imp, resend);

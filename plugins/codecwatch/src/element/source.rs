@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use codecwatch_element::Supervised;
-use codecwatch_hosted::Output;
+use codecwatch_hosted::{ChainSession, Output};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst::{FlowError, FlowSuccess};

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Events on their way between parent and child.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use gst::glib::translate::{IntoGlib, IntoGlibPtr, from_glib_full};
+use gst::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Longest text of a structure, in bytes: tags with an image in them are long.
+const LONGEST: usize = 16 << 20;
+/// How many sticky events are remembered.
+const KNOWN: usize = 32;
+
+/// An event as data. What has no text form, such as an object in it, is left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PackedEvent {
+    kind: i32,
+    seqnum: u32,
+    running_time_offset: i64,
+    structure: Option<String>,
+    /// Tells two events of the same content apart.
+    key: u64,
+}
+
+impl PackedEvent {
+    /// The event as data.
+    pub(super) fn new(event: &gst::Event) -> Self {
+        Self {
+            kind: event.type_().into_glib(),
+            seqnum: event.seqnum().into_glib(),
+            running_time_offset: event.running_time_offset(),
+            structure: event.structure().map(text_of),
+            key: event.as_ptr().addr() as u64,
+        }
+    }
+
+    /// The event. `None` if this is none.
+    pub(super) fn unpack(&self) -> Option<gst::Event> {
+        let kind = known_kind(self.kind)?;
+        let structure = structure(self.structure.as_deref())?;
+        let structure = structure.map_or(std::ptr::null_mut(), IntoGlibPtr::into_glib_ptr);
+        // SAFETY: the kind is one that GStreamer knows; the structure is new, and given
+        // away.
+        let event = unsafe { gst::ffi::gst_event_new_custom(kind.into_glib(), structure) };
+        if event.is_null() {
+            return None;
+        }
+        // SAFETY: a new event, whose only reference is taken.
+        let mut event: gst::Event = unsafe { from_glib_full(event) };
+        let fresh = event.make_mut();
+        fresh.set_running_time_offset(self.running_time_offset);
+        if self.seqnum != 0 {
+            let pointer = fresh.as_mut_ptr();
+            // SAFETY: the event is writable, since it has just been made so; a number of
+            // 0 is none and was left out.
+            unsafe { gst::ffi::gst_event_set_seqnum(pointer, self.seqnum) };
+        }
+        Some(event)
+    }
+}
+
+/// The text of a structure, without the fields that are nothing: their text could not be
+/// read again.
+pub(super) fn text_of(structure: &gst::StructureRef) -> String {
+    let mut kept = structure.to_owned();
+    let is_kept = |value: &gst::glib::Value| {
+        !value.type_().is_a(gst::glib::Type::BOXED)
+            || !value
+                .get::<Option<gst::glib::BoxedValue>>()
+                .is_ok_and(|inside| inside.is_none())
+    };
+    kept.filter_map_in_place(|_, value| is_kept(&value).then_some(value));
+    kept.to_string()
+}
+
+/// A structure from its text: `Some(None)` from none, `None` if it cannot be read.
+#[allow(clippy::option_option, reason = "no structure is as good as one")]
+pub(super) fn structure(text: Option<&str>) -> Option<Option<gst::Structure>> {
+    match text {
+        None => Some(None),
+        Some(text) if text.len() > LONGEST => None,
+        Some(text) => text.parse().ok().map(Some),
+    }
+}
+
+/// The kind of event with this number.
+fn known_kind(number: i32) -> Option<gst::EventType> {
+    use gst::EventType as T;
+    let kinds = [
+        T::FlushStart,
+        T::FlushStop,
+        T::StreamStart,
+        T::Caps,
+        T::Segment,
+        T::StreamCollection,
+        T::Tag,
+        T::Buffersize,
+        T::SinkMessage,
+        T::StreamGroupDone,
+        T::Eos,
+        T::Toc,
+        T::Protection,
+        T::SegmentDone,
+        T::Gap,
+        T::InstantRateChange,
+        T::Qos,
+        T::Seek,
+        T::Navigation,
+        T::Latency,
+        T::Step,
+        T::Reconfigure,
+        T::TocSelect,
+        T::SelectStreams,
+        T::InstantRateSyncTime,
+        T::CustomUpstream,
+        T::CustomDownstream,
+        T::CustomDownstreamOob,
+        T::CustomDownstreamSticky,
+        T::CustomBoth,
+        T::CustomBothOob,
+    ];
+    kinds.into_iter().find(|kind| kind.into_glib() == number)
+}
+
+/// Child: sticky events that have come, so that one which comes again is the same object.
+/// A chain is not sent again what its pad has.
+#[derive(Debug, Default)]
+pub(super) struct KnownEvents(Mutex<VecDeque<(PackedEvent, gst::Event)>>);
+
+impl KnownEvents {
+    pub(super) fn unpack(&self, packed: &PackedEvent) -> Option<gst::Event> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, event)) = known.iter().find(|(known, _)| known == packed) {
+            return Some(event.clone());
+        }
+        let event = packed.unpack()?;
+        if event.is_sticky() {
+            if known.len() >= KNOWN {
+                known.pop_front();
+            }
+            known.push_back((packed.clone(), event.clone()));
+        }
+        Some(event)
+    }
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Metas of buffers on their way between parent and child.
+
+use codecwatch_process::Broken;
+use gst::prelude::*;
+use gst_video::{VideoFormat, VideoFrameFlags, VideoInfo};
+use serde::{Deserialize, Serialize};
+
+use super::events::structure;
+
+/// The metas that travel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum PackedMeta {
+    Video {
+        flags: u32,
+        format: String,
+        width: u32,
+        height: u32,
+        offsets: Vec<u64>,
+        strides: Vec<i32>,
+    },
+    Crop([u32; 4]),
+    Caption {
+        kind: u32,
+        data: Vec<u8>,
+    },
+    Region {
+        kind: String,
+        rectangle: [u32; 4],
+    },
+    AudioClipping {
+        format: i32,
+        start: u64,
+        end: u64,
+    },
+    ReferenceTimestamp {
+        reference: String,
+        timestamp: u64,
+        duration: Option<u64>,
+    },
+    Custom {
+        name: String,
+        structure: String,
+    },
+}
+
+pub(super) fn pack(buffer: &gst::BufferRef) -> Vec<PackedMeta> {
+    let mut packed = Vec::new();
+    if let Some(meta) = buffer.meta::<gst_video::VideoMeta>() {
+        packed.push(PackedMeta::Video {
+            flags: meta.video_frame_flags().bits(),
+            format: meta.format().to_str().to_string(),
+            width: meta.width(),
+            height: meta.height(),
+            offsets: meta.offset().iter().map(|&offset| offset as u64).collect(),
+            strides: meta.stride().to_vec(),
+        });
+    }
+    if let Some(meta) = buffer.meta::<gst_video::VideoCropMeta>() {
+        let (x, y, width, height) = meta.rect();
+        packed.push(PackedMeta::Crop([x, y, width, height]));
+    }
+    for meta in buffer.iter_meta::<gst_video::VideoCaptionMeta>() {
+        packed.push(PackedMeta::Caption {
+            kind: caption_number(meta.caption_type()),
+            data: meta.data().to_vec(),
+        });
+    }
+    for meta in buffer.iter_meta::<gst_video::VideoRegionOfInterestMeta>() {
+        let (x, y, width, height) = meta.rect();
+        packed.push(PackedMeta::Region {
+            kind: meta.roi_type().to_owned(),
+            rectangle: [x, y, width, height],
+        });
+    }
+    if let Some(meta) = buffer.meta::<gst_audio::AudioClippingMeta>() {
+        let (start, end) = (meta.start(), meta.end());
+        packed.push(PackedMeta::AudioClipping {
+            format: format_number(start.format()),
+            start: value(start),
+            end: value(end),
+        });
+    }
+    for meta in buffer.iter_meta::<gst::ReferenceTimestampMeta>() {
+        packed.push(PackedMeta::ReferenceTimestamp {
+            reference: meta.reference().to_string(),
+            timestamp: meta.timestamp().nseconds(),
+            duration: meta.duration().map(gst::ClockTime::nseconds),
+        });
+    }
+    buffer.foreach_meta(|meta| {
+        if let Some(custom) = meta.try_as_custom_meta() {
+            let structure = custom.structure();
+            packed.push(PackedMeta::Custom {
+                name: structure.name().to_string(),
+                structure: structure.to_string(),
+            });
+        }
+        std::ops::ControlFlow::Continue(())
+    });
+    packed
+}
+
+/// Adds metas to a buffer that has its memory.
+pub(super) fn unpack(metas: Vec<PackedMeta>, buffer: &mut gst::BufferRef) -> Result<(), Broken> {
+    for meta in metas {
+        add(meta, buffer)?;
+    }
+    Ok(())
+}
+
+fn add(meta: PackedMeta, buffer: &mut gst::BufferRef) -> Result<(), Broken> {
+    let wrong = |what: &str| Broken::new(format!("a meta that is none: {what}"));
+    match meta {
+        PackedMeta::Video {
+            flags,
+            format,
+            width,
+            height,
+            offsets,
+            strides,
+        } => {
+            let format = VideoFormat::from_string(&format);
+            let offsets: Result<Vec<_>, _> = offsets.into_iter().map(usize::try_from).collect();
+            let offsets = offsets.map_err(|_| wrong("video"))?;
+            check_planes(buffer.size(), format, width, height, &offsets, &strides)
+                .ok_or_else(|| wrong("video"))?;
+            let flags = VideoFrameFlags::from_bits_truncate(flags);
+            gst_video::VideoMeta::add_full(
+                buffer, flags, format, width, height, &offsets, &strides,
+            )
+            .map_err(|_| wrong("video"))?;
+        }
+        PackedMeta::Crop([x, y, width, height]) => {
+            gst_video::VideoCropMeta::add(buffer, (x, y, width, height));
+        }
+        PackedMeta::Caption { kind, data } => {
+            if data.is_empty() {
+                return Err(wrong("captions"));
+            }
+            let kind = CAPTIONS
+                .into_iter()
+                .find(|known| caption_number(*known) == kind);
+            gst_video::VideoCaptionMeta::add(buffer, kind.ok_or_else(|| wrong("captions"))?, &data);
+        }
+        PackedMeta::Region { kind, rectangle } => {
+            if kind.contains('\0') {
+                return Err(wrong("region"));
+            }
+            let [x, y, width, height] = rectangle;
+            gst_video::VideoRegionOfInterestMeta::add(buffer, &kind, (x, y, width, height));
+        }
+        PackedMeta::AudioClipping { format, start, end } => {
+            let of = |value: u64| match format {
+                TIME => Some(gst::GenericFormattedValue::from(Some(
+                    gst::ClockTime::try_from(value).ok()?,
+                ))),
+                DEFAULT => Some(gst::GenericFormattedValue::from(Some(
+                    gst::format::Default::try_from(value).ok()?,
+                ))),
+                _ => None,
+            };
+            let (Some(start), Some(end)) = (of(start), of(end)) else {
+                return Err(wrong("clipping"));
+            };
+            add_clipping(buffer, start, end);
+        }
+        PackedMeta::ReferenceTimestamp {
+            reference,
+            timestamp,
+            duration,
+        } => {
+            let time = |time: u64| gst::ClockTime::try_from(time).ok();
+            let reference: gst::Caps = reference.parse().map_err(|_| wrong("reference"))?;
+            let timestamp = time(timestamp).ok_or_else(|| wrong("reference"))?;
+            let duration = duration.and_then(time);
+            gst::ReferenceTimestampMeta::add(buffer, &reference, timestamp, duration);
+        }
+        PackedMeta::Custom {
+            name,
+            structure: text,
+        } => {
+            let structure = structure(Some(&text)).flatten();
+            let structure = structure.ok_or_else(|| wrong("custom"))?;
+            // A kind that this process does not know, nobody here uses.
+            if gst::meta::CustomMeta::is_registered(&name)
+                && let Ok(mut meta) = gst::meta::CustomMeta::add(buffer, &name)
+            {
+                let fields = meta.mut_structure();
+                for (name, value) in structure.iter() {
+                    fields.set_value(name, value.clone());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the planes lie in the buffer: elements that read them do not check it.
+fn check_planes(
+    size: usize,
+    format: VideoFormat,
+    width: u32,
+    height: u32,
+    offsets: &[usize],
+    strides: &[i32],
+) -> Option<()> {
+    let info = VideoInfo::builder(format, width, height).build().ok()?;
+    let format = info.format_info();
+    if format.has_subtiles() || offsets.len() != strides.len() {
+        return None;
+    }
+    for (component, &plane) in format.plane().iter().enumerate() {
+        let component = component as u8;
+        let (&offset, &stride) = (offsets.get(plane as usize)?, strides.get(plane as usize)?);
+        let stride = usize::try_from(stride).ok()?;
+        let rows = info.comp_height(component) as usize;
+        let step = usize::try_from(info.comp_pstride(component)).ok()?;
+        let row = (info.comp_width(component) as usize).checked_mul(step)?;
+        let end = stride
+            .checked_mul(rows.checked_sub(1)?)?
+            .checked_add(row)?
+            .checked_add(offset)?;
+        if end > size || (rows > 1 && stride < row) {
+            return None;
+        }
+    }
+    Some(())
+}
+
+const CAPTIONS: [gst_video::VideoCaptionType; 4] = [
+    gst_video::VideoCaptionType::Cea608Raw,
+    gst_video::VideoCaptionType::Cea608S3341a,
+    gst_video::VideoCaptionType::Cea708Raw,
+    gst_video::VideoCaptionType::Cea708Cdp,
+];
+
+fn caption_number(kind: gst_video::VideoCaptionType) -> u32 {
+    let at = CAPTIONS.iter().position(|known| *known == kind);
+    at.map_or(u32::MAX, |at| at as u32)
+}
+
+const DEFAULT: i32 = 1;
+const TIME: i32 = 3;
+
+fn format_number(format: gst::Format) -> i32 {
+    match format {
+        gst::Format::Default => DEFAULT,
+        gst::Format::Time => TIME,
+        _ => 0,
+    }
+}
+
+fn value(value: gst::GenericFormattedValue) -> u64 {
+    u64::try_from(value.value()).unwrap_or(0)
+}
+
+fn add_clipping(
+    buffer: &mut gst::BufferRef,
+    start: gst::GenericFormattedValue,
+    end: gst::GenericFormattedValue,
+) {
+    use gst::GenericFormattedValue as Value;
+    match (start, end) {
+        (Value::Time(Some(start)), Value::Time(Some(end))) => {
+            gst_audio::AudioClippingMeta::add(buffer, start, end);
+        }
+        (Value::Default(Some(start)), Value::Default(Some(end))) => {
+            gst_audio::AudioClippingMeta::add(buffer, start, end);
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(size: usize, offsets: &[usize], strides: &[i32]) -> bool {
+        check_planes(size, VideoFormat::I420, 64, 64, offsets, strides).is_some()
+    }
+
+    #[test]
+    fn planes_that_lie_beyond_the_buffer_are_refused() {
+        gst::init().unwrap();
+        let size = 64 * 64 * 3 / 2;
+        assert!(checked(size, &[0, 4096, 5120], &[64, 32, 32]));
+        assert!(!checked(size - 1, &[0, 4096, 5120], &[64, 32, 32]));
+        assert!(!checked(size, &[0, 4096, 5121], &[64, 32, 32]));
+        assert!(!checked(size, &[0, 4096, 5120], &[65, 32, 33]));
+        assert!(!checked(size, &[0, 4096, 5120], &[63, 32, 32]));
+        assert!(!checked(size, &[0, 4096, 5120], &[-64, 32, 32]));
+        assert!(!checked(size, &[0, 4096], &[64, 32]));
+        assert!(!checked(size, &[0, usize::MAX, 5120], &[64, 32, 32]));
+    }
+
+    #[test]
+    fn metas_come_across() {
+        gst::init().unwrap();
+        let mut buffer = gst::Buffer::with_size(64 * 64 * 3 / 2).unwrap();
+        let add = buffer.get_mut().unwrap();
+        gst_video::VideoMeta::add(add, VideoFrameFlags::empty(), VideoFormat::I420, 64, 64)
+            .unwrap();
+        gst_video::VideoCropMeta::add(add, (1, 2, 3, 4));
+        gst_video::VideoCaptionMeta::add(add, gst_video::VideoCaptionType::Cea708Cdp, b"caption");
+        gst_audio::AudioClippingMeta::add(
+            add,
+            gst::format::Default::from_u64(3),
+            gst::format::Default::from_u64(4),
+        );
+        let reference: gst::Caps = "timestamp/x-unix".parse().unwrap();
+        gst::ReferenceTimestampMeta::add(add, &reference, gst::ClockTime::SECOND, None);
+        let packed = pack(&buffer);
+        assert_eq!(packed.len(), 5, "{packed:?}");
+        let mut there = gst::Buffer::with_size(buffer.size()).unwrap();
+        unpack(packed.clone(), there.get_mut().unwrap()).unwrap();
+        assert_eq!(pack(&there), packed);
+    }
+}

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Chains in a child process.
+//!
+//! Events, queries and messages travel as text, buffers as [`buffers`] says. What has
+//! objects of a process in it stays there: contexts, memory of a device, clocks other than
+//! the system's, pools.
+
+mod buffers;
+mod events;
+mod metas;
+mod placed;
+mod posted;
+mod queries;
+mod talk;
+
+use std::sync::Arc;
+
+use codecwatch_process::sandbox::{Code, Policy};
+use codecwatch_process::{Broken, ChildContext, Lender, ParentContext, Remote};
+use codecwatch_supervisor::CodecError;
+use gst::glib::translate::{FromGlib, IntoGlib};
+use gst::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use self::events::PackedEvent;
+pub use self::placed::ChainSession;
+pub(crate) use self::placed::{query_beside, send_beside};
+use self::posted::PackedPosted;
+use self::queries::PackedQuery;
+pub use self::talk::{ChainTalk, Lends};
+use self::talk::{Finding, ThroughParent, goes_upstream};
+use crate::io::{EventOutput, Input, Output, PendingQuery};
+use crate::left_out::LeftOut;
+use crate::originals;
+use crate::session::{Facts, Hosted, Tags};
+use crate::{Description, Part};
+
+/// A chain in a child process.
+#[derive(Debug)]
+pub enum RemoteHosted {}
+
+/// Everything that opens a chain.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Config {
+    /// The chain.
+    pub description: Description,
+    most_inside: Option<u32>,
+    from_key_frame: bool,
+    in_force: Vec<PackedEvent>,
+    tags: Option<PackedTags>,
+    is_hardware: bool,
+}
+
+impl Config {
+    /// The config of a chain that would run here.
+    pub fn new(hosted: &Hosted) -> Self {
+        let is_hardware = |part: &Part| {
+            let factory = originals::find(&part.factory);
+            let class = factory
+                .as_ref()
+                .and_then(|factory| factory.metadata("klass"));
+            class.is_some_and(|class| class.contains("Hardware"))
+        };
+        Self {
+            is_hardware: hosted.description.parts.iter().any(is_hardware),
+            description: hosted.description.clone(),
+            most_inside: hosted
+                .most_inside
+                .map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
+            from_key_frame: hosted.from_key_frame,
+            in_force: hosted.in_force.iter().map(PackedEvent::new).collect(),
+            tags: hosted.tags.as_ref().map(PackedTags::new),
+        }
+    }
+}
+
+/// Tags as data.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PackedTags {
+    /// In an event, which has a text form.
+    list: PackedEvent,
+    mode: i32,
+}
+
+impl PackedTags {
+    fn new(tags: &Tags) -> Self {
+        Self {
+            list: PackedEvent::new(&gst::event::Tag::new(tags.list.clone())),
+            mode: tags.mode.into_glib(),
+        }
+    }
+
+    fn unpack(&self) -> Option<Tags> {
+        let event = self.list.unpack()?;
+        let gst::EventView::Tag(tag) = event.view() else {
+            return None;
+        };
+        Some(Tags {
+            list: tag.tag_owned(),
+            // SAFETY: any number is a mode, if an unknown one.
+            mode: unsafe { gst::TagMergeMode::from_glib(self.mode) },
+        })
+    }
+}
+
+/// An input as data.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum PackedInput {
+    /// See [`Input::Buffer`].
+    Buffer(u32, buffers::PackedInput),
+    /// See [`Input::List`].
+    List(u32, Vec<buffers::PackedInput>),
+    /// See [`Input::Event`].
+    Event(PackedEvent),
+}
+
+/// An output as data.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum PackedOutput {
+    /// See [`Output::Buffer`].
+    Buffer(Vec<u32>, buffers::PackedOutput),
+    /// See [`Output::List`].
+    List(Vec<u32>, Vec<buffers::PackedOutput>),
+    /// See [`Output::Event`].
+    Event(PackedEvent),
+    /// See [`Output::Query`]; with the number of the inquiry.
+    Query(u32, PackedQuery),
+    /// See [`Output::LeftOut`].
+    LeftOut {
+        /// The inputs.
+        frames: Vec<u32>,
+        /// How many buffers.
+        buffers: u64,
+        /// The times of the first and the last.
+        times: [Option<u64>; 2],
+    },
+    /// See [`Output::Enough`].
+    Enough(i32),
+    /// See [`Output::Upstream`].
+    Upstream(PackedEvent),
+    /// See [`Output::Posted`].
+    Posted(PackedPosted),
+    /// See [`Output::Latency`].
+    Latency,
+    /// Nothing that could leave the child.
+    Nothing,
+}
+
+impl Remote for RemoteHosted {
+    const KIND: &'static str = "hosted";
+    /// A chain keeps its inputs as long as it wants; more than twice the default of
+    /// `max-inside` is no codec.
+    const MOST_LENT: usize = 1024;
+    /// Tracers are for the element's process. The plugins are those that it knows: nothing
+    /// is looked for again.
+    const VARIABLES: &[(&str, &str)] = &[
+        ("GST_TRACERS", ""),
+        ("GST_REGISTRY_UPDATE", "no"),
+        ("GST_REGISTRY_FORK", "no"),
+    ];
+    /// Many elements run code that they have made with orc.
+    const CODE: Code = Code::Generated;
+
+    type Codec = Hosted;
+    type Config = Config;
+    type PackedInput = PackedInput;
+    type PackedOutput = PackedOutput;
+    type Facts = Facts;
+    type Talk = ChainTalk;
+
+    fn policy(config: &Config) -> Policy {
+        if config.is_hardware {
+            Policy::Devices
+        } else {
+            Policy::Strict
+        }
+    }
+
+    /// Loads GStreamer, and the plugins that the chain is made of.
+    fn prepare(config: &Config) -> Result<(), CodecError> {
+        gst::init().map_err(|error| CodecError::Resource(error.to_string()))?;
+        for part in &config.description.parts {
+            let factory = originals::find(&part.factory);
+            let loaded = factory.and_then(|factory| factory.load().ok());
+            loaded.ok_or_else(|| {
+                CodecError::Settings(format!(
+                    "the child process does not find the element {}",
+                    part.factory
+                ))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn codec(config: Config, context: &ChildContext<Self>) -> Hosted {
+        let events = &context.child.events;
+        Hosted {
+            description: config.description,
+            most_inside: config.most_inside.map(|most| most as usize),
+            from_key_frame: config.from_key_frame,
+            in_force: config
+                .in_force
+                .iter()
+                .filter_map(|event| events.unpack(event))
+                .collect(),
+            tags: config.tags.and_then(|tags| tags.unpack()),
+            outside: Arc::new(ThroughParent(context.clone())),
+            entrance: context.child.entrance.clone(),
+        }
+    }
+
+    fn pack_input(input: Input, lender: &mut Lender) -> Result<PackedInput, CodecError> {
+        Ok(match input {
+            Input::Buffer { id, buffer } => {
+                PackedInput::Buffer(id, buffers::pack_input(buffer, lender)?)
+            }
+            Input::List { id, list } => {
+                let buffers = list.iter_owned();
+                let packed = buffers.map(|buffer| buffers::pack_input(buffer, lender));
+                PackedInput::List(id, packed.collect::<Result<_, _>>()?)
+            }
+            Input::Event(event) => PackedInput::Event(PackedEvent::new(&event)),
+        })
+    }
+
+    fn unpack_input(packed: PackedInput, context: &ChildContext<Self>) -> Result<Input, Broken> {
+        let memory = &context.memory;
+        Ok(match packed {
+            PackedInput::Buffer(id, buffer) => Input::Buffer {
+                id,
+                buffer: buffers::unpack_input(buffer, memory)?,
+            },
+            PackedInput::List(id, list) => {
+                let buffers = list.into_iter();
+                let list = buffers.map(|buffer| buffers::unpack_input(buffer, memory));
+                Input::List {
+                    id,
+                    list: list.collect::<Result<gst::BufferList, _>>()?,
+                }
+            }
+            PackedInput::Event(event) => {
+                let event = context.child.events.unpack(&event);
+                Input::Event(event.ok_or_else(|| Broken::new("an event that is none"))?)
+            }
+        })
+    }
+
+    fn pack_output(output: Output, context: &ChildContext<Self>) -> PackedOutput {
+        let memory = &context.memory;
+        match output {
+            Output::Buffer { frames, buffer } => {
+                PackedOutput::Buffer(frames, buffers::pack_output(buffer, memory))
+            }
+            Output::List { frames, list } => {
+                let buffers = list.iter_owned();
+                let packed = buffers.map(|buffer| buffers::pack_output(buffer, memory));
+                PackedOutput::List(frames, packed.collect())
+            }
+            Output::Event(event) => event.take().map_or(PackedOutput::Nothing, |event| {
+                PackedOutput::Event(PackedEvent::new(&event))
+            }),
+            Output::Query(pending) => pack_query(pending, context),
+            Output::LeftOut(left_out) => {
+                let time = |time: Option<gst::ClockTime>| time.map(gst::ClockTime::nseconds);
+                PackedOutput::LeftOut {
+                    frames: left_out.frames,
+                    buffers: left_out.buffers,
+                    times: [time(left_out.first_pts), time(left_out.last_pts)],
+                }
+            }
+            Output::Enough(flow) => PackedOutput::Enough(flow.into_glib()),
+            Output::Upstream(event) => PackedOutput::Upstream(PackedEvent::new(&event)),
+            Output::Posted(posted) => {
+                posted::pack(*posted).map_or(PackedOutput::Nothing, PackedOutput::Posted)
+            }
+            Output::Latency => PackedOutput::Latency,
+        }
+    }
+
+    fn unpack_output(
+        packed: PackedOutput,
+        context: &ParentContext<Self>,
+    ) -> Result<Output, Broken> {
+        let given = &context.given;
+        let event = |event: PackedEvent, fits: fn(&gst::Event) -> bool| {
+            let event = event.unpack().filter(fits);
+            event.ok_or_else(|| Broken::new("an event that a chain cannot send"))
+        };
+        Ok(match packed {
+            PackedOutput::Buffer(frames, buffer) => Output::Buffer {
+                frames,
+                buffer: buffers::unpack_output(buffer, given)?,
+            },
+            PackedOutput::List(frames, list) => {
+                let buffers = list.into_iter();
+                let list = buffers.map(|buffer| buffers::unpack_output(buffer, given));
+                Output::List {
+                    frames,
+                    list: list.collect::<Result<gst::BufferList, _>>()?,
+                }
+            }
+            PackedOutput::Event(packed) => {
+                let event = event(packed, goes_downstream)?;
+                Output::Event(EventOutput::new(event, &context.parent.lost))
+            }
+            PackedOutput::Query(number, query) => unpack_query(number, &query, context)?,
+            PackedOutput::LeftOut {
+                frames,
+                buffers,
+                times,
+            } => {
+                let time =
+                    |time: Option<u64>| time.and_then(|time| gst::ClockTime::try_from(time).ok());
+                Output::LeftOut(LeftOut {
+                    frames,
+                    buffers,
+                    first_pts: time(times[0]),
+                    last_pts: time(times[1]),
+                })
+            }
+            PackedOutput::Enough(flow) if flow == gst::FlowError::Eos.into_glib() => {
+                Output::Enough(gst::FlowError::Eos)
+            }
+            PackedOutput::Enough(flow) => {
+                return Err(Broken::new(format!("the flow {flow} is no end of input")));
+            }
+            PackedOutput::Upstream(packed) => Output::Upstream(event(packed, goes_upstream)?),
+            PackedOutput::Posted(packed) => Output::Posted(Box::new(posted::unpack(packed)?)),
+            PackedOutput::Latency => Output::Latency,
+            PackedOutput::Nothing => Output::LeftOut(LeftOut::new(Vec::new(), &[])),
+        })
+    }
+}
+
+/// Whether a chain may send an event in the stream. It must not end it: the element's own
+/// EOS passes when everything is out.
+fn goes_downstream(event: &gst::Event) -> bool {
+    event.is_downstream() && event.is_serialized() && event.type_() != gst::EventType::Eos
+}
+
+/// Child: the answer comes back as what was found.
+fn pack_query(pending: PendingQuery, context: &ChildContext<RemoteHosted>) -> PackedOutput {
+    let (query, reply) = pending.into_parts();
+    let packed = PackedQuery::new(&query);
+    let number = context.begin_inquiry(move |found| {
+        let answered = match found {
+            Some(Finding::Query(Some(answer))) => answer.unpack(&query),
+            _ => None,
+        };
+        if let Some(reply) = reply {
+            reply(answered);
+        }
+    });
+    PackedOutput::Query(number, packed)
+}
+
+/// Parent.
+fn unpack_query(
+    number: u32,
+    query: &PackedQuery,
+    context: &ParentContext<RemoteHosted>,
+) -> Result<Output, Broken> {
+    let query = query.unpack().filter(|query| query.is_serialized());
+    let query = query.ok_or_else(|| Broken::new("a query that has no place in a stream"))?;
+    let finding = context.finding(number);
+    Ok(Output::Query(PendingQuery::with_reply(
+        query,
+        move |answered| {
+            let answer = answered.map(|mut query| queries::PackedAnswer::new(query.make_mut()));
+            finding(Some(Finding::Query(answer)));
+        },
+    )))
+}
