@@ -9,11 +9,18 @@ use crate::rig::{Item, Rig};
 /// How many codecs have to be there, so that a machine without plugins does not pass.
 const LEAST: usize = 20;
 
-/// Plays the same items into both.
+/// Plays the same items into the bare codec, the hosted one, and the hosted one in a child
+/// process.
 fn compare(what: &str, case: &Case, items: &[Item]) -> Vec<Record> {
     let bare = Rig::bare(case.codec).play(items);
     let hosted = Rig::hosted(case.codec).play(items);
     assert_same(&format!("{} ({what})", case.codec), &bare, &hosted);
+    let isolated = Rig::isolated(case.codec).play(items);
+    assert_same(
+        &format!("isolated {} ({what})", case.codec),
+        &bare,
+        &isolated,
+    );
     bare
 }
 

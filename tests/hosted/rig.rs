@@ -132,6 +132,16 @@ impl Downstream {
     }
 }
 
+fn codecwatch(codec: &str, isolate: bool) -> gst::Element {
+    let element = gst::ElementFactory::make("codecwatch")
+        .property("codec", codec)
+        .property("isolate", isolate)
+        // Other tests of this process may have abandoned chains of the same name.
+        .property("max-abandoned", 0_u32)
+        .build();
+    element.unwrap()
+}
+
 impl Rig {
     /// The codec as it is.
     pub(crate) fn bare(codec: &str) -> Self {
@@ -142,12 +152,12 @@ impl Rig {
 
     /// The codec in `codecwatch`.
     pub(crate) fn hosted(codec: &str) -> Self {
-        let element = gst::ElementFactory::make("codecwatch")
-            .property("codec", codec)
-            // Other tests of this process may have abandoned chains of the same name.
-            .property("max-abandoned", 0_u32)
-            .build();
-        Self::around(element.unwrap(), format!("hosted {codec}"))
+        Self::around(codecwatch(codec, false), format!("hosted {codec}"))
+    }
+
+    /// The codec in `codecwatch`, in a child process.
+    pub(crate) fn isolated(codec: &str) -> Self {
+        Self::around(codecwatch(codec, true), format!("isolated {codec}"))
     }
 
     pub(crate) fn around(element: gst::Element, name: String) -> Self {

@@ -42,6 +42,7 @@ pub trait Talk<R: Remote>: 'static {
 
     /// Child, on the session's thread.
     fn answer(
+        child: &Arc<Self::Child>,
         session: &mut <R::Codec as Codec>::Session,
         lane: &Lane<OutputOf<R>>,
         question: Self::Question,
@@ -66,6 +67,7 @@ impl<R: Remote> Talk<R> for NoTalk {
     fn inquire(_parent: &(), _inquiry: ()) {}
 
     fn answer(
+        _child: &Arc<()>,
         _session: &mut <R::Codec as Codec>::Session,
         _lane: &Lane<OutputOf<R>>,
         _question: (),

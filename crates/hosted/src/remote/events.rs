@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use gst::glib::translate::{IntoGlib, IntoGlibPtr, from_glib_full};
-use gst::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Longest text of a structure, in bytes: tags with an image in them are long.

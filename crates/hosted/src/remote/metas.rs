@@ -2,7 +2,6 @@
 //! Metas of buffers on their way between parent and child.
 
 use codecwatch_process::Broken;
-use gst::prelude::*;
 use gst_video::{VideoFormat, VideoFrameFlags, VideoInfo};
 use serde::{Deserialize, Serialize};
 

@@ -206,7 +206,12 @@ impl Talk<RemoteHosted> for ChainTalk {
         }
     }
 
-    fn answer(session: &mut HostedSession, lane: &Lane<Output>, question: Question) -> Answer {
+    fn answer(
+        threads: &Arc<Threads>,
+        session: &mut HostedSession,
+        lane: &Lane<Output>,
+        question: Question,
+    ) -> Answer {
         match question {
             Question::Query { from_src, query } => {
                 let answered = query
@@ -219,7 +224,12 @@ impl Talk<RemoteHosted> for ChainTalk {
                 Answer::Event(event.is_some_and(|event| session.upstream_event(lane, event)))
             }
             Question::Resend(in_force) => {
-                session.resend(in_force.iter().filter_map(PackedEvent::unpack).collect());
+                session.resend(
+                    in_force
+                        .iter()
+                        .filter_map(|event| threads.events.unpack(event))
+                        .collect(),
+                );
                 Answer::Done
             }
             Question::SetProperty {

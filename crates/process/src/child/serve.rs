@@ -201,7 +201,7 @@ impl<R: Remote> Child<R> {
                 Ok(Reply::Sent)
             }
             ToChild::Ask(question) => {
-                let answer = R::Talk::answer(session, &self.lane, question);
+                let answer = R::Talk::answer(&self.context.child, session, &self.lane, question);
                 self.parent
                     .send(&FromChild::<(), (), _, ()>::Answer(answer));
                 Ok(Reply::Answered)
