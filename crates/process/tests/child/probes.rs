@@ -137,6 +137,15 @@ pub(crate) fn run(socket: &mut UnixStream, memory: Option<OwnedFd>) {
             0,
         ],
     );
+    let datagrams = [
+        libc::AF_UNIX as usize,
+        libc::SOCK_DGRAM as usize,
+        0,
+        pair,
+        0,
+        0,
+    ];
+    try_to("datagram-pair", libc::SYS_socketpair, datagrams);
     try_to("connect", libc::SYS_connect, [stream, new, 16, 0, 0, 0]);
     try_to("bind", libc::SYS_bind, [stream, new, 16, 0, 0, 0]);
     try_to("listen", libc::SYS_listen, [stream, 1, 0, 0, 0, 0]);

@@ -16,7 +16,7 @@ use std::env;
 use std::io::Write;
 
 use codecwatch_process::launch::{Entered, enter};
-use codecwatch_process::sandbox::{Code, Policy, close_door};
+use codecwatch_process::sandbox::{Policy, SessionKind, close_door};
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -24,7 +24,7 @@ fn main() {
     match *arguments {
         ["parent", what] => parents::run(what),
         [policy, what] => child(policy, what),
-        _ => panic!("usage: parent WHAT | open|strict|generated|devices WHAT"),
+        _ => panic!("usage: parent WHAT | open|strict|hosted|devices WHAT"),
     }
 }
 
@@ -37,14 +37,14 @@ fn child(policy: &str, what: &str) {
         }
     };
     let given = probes::receive(&mut entered, what);
-    let (policy, code) = match policy {
-        "open" => (Policy::Open, Code::Loaded),
-        "strict" => (Policy::Strict, Code::Loaded),
-        "generated" => (Policy::Strict, Code::Generated),
-        "devices" => (Policy::Devices, Code::Loaded),
+    let (policy, kind) = match policy {
+        "open" => (Policy::Open, SessionKind::Native),
+        "strict" => (Policy::Strict, SessionKind::Native),
+        "hosted" => (Policy::Strict, SessionKind::Hosted),
+        "devices" => (Policy::Devices, SessionKind::Native),
         other => panic!("no policy {other}"),
     };
-    let report = close_door(policy, code, &mut entered.guard);
+    let report = close_door(policy, kind, &mut entered.guard);
     let Entered { mut socket, .. } = entered;
     match what {
         "report" => writeln!(socket, "{report}").unwrap(),
