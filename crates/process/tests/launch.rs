@@ -191,6 +191,60 @@ fn a_child_has_its_own_group_and_name_and_inherits_no_descriptor() {
 }
 
 #[test]
+fn a_kill_ends_the_whole_group_and_so_does_the_end_of_the_child() {
+    for kill_first in [true, false] {
+        let child = launch("open", "fork").start().unwrap();
+        let mut lines = BufReader::new(&child.socket).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "fork");
+        let copy: i32 = lines.next().unwrap().unwrap().parse().unwrap();
+        if kill_first {
+            child.process.killer().kill();
+        } else {
+            let id = Pid::from_raw(child.process.id().cast_signed()).unwrap();
+            kill_process(id, Signal::TERM).unwrap();
+            child.process.wait_for(LONG).unwrap();
+        }
+        assert!(gone_within_a_second(copy), "{kill_first}");
+    }
+}
+
+#[test]
+fn every_thread_of_a_closed_child_is_restricted() {
+    for policy in ["strict", "hosted", "devices"] {
+        let child = launch(policy, "sleep").start().unwrap();
+        let mut line = String::new();
+        BufReader::new(&child.socket).read_line(&mut line).unwrap();
+        let tasks = format!("/proc/{}/task", child.process.id());
+        let tasks: Vec<_> = fs::read_dir(tasks).unwrap().map(Result::unwrap).collect();
+        // The main thread and the guard.
+        assert_eq!(tasks.len(), 2);
+        for task in tasks {
+            let read = |file: &str| fs::read_to_string(task.path().join(file)).unwrap();
+            let status = read("status");
+            for line in [
+                "NoNewPrivs:\t1",
+                "CapPrm:\t0000000000000000",
+                "CapEff:\t0000000000000000",
+            ] {
+                assert!(status.contains(line), "{policy}: {status}");
+            }
+            if status.contains("Seccomp_filters:") {
+                assert!(status.contains("Seccomp:\t2"), "{policy}: {status}");
+            }
+            assert!(read("limits").contains("Max file size             0 "));
+        }
+    }
+}
+
+#[test]
+fn a_program_that_has_threads_cannot_enter() {
+    let mut child = launch("strict", "thread-before-entry").start().unwrap();
+    let (complaint, ending) = end(&mut child);
+    assert_eq!(ending, Ending::Exited(4));
+    assert!(complaint.contains("2 threads run already"), "{complaint}");
+}
+
+#[test]
 fn a_child_that_talks_is_not_held_up_by_a_parent_that_does_not_read() {
     let mut child = launch("strict", "talk").start().unwrap();
     let (complaint, ending) = end(&mut child);

@@ -28,6 +28,16 @@ pub(crate) fn run(end: &str, socket: &mut UnixStream) {
         "sleep" => loop {
             thread::sleep(Duration::from_secs(60));
         },
+        "fork" => {
+            // SAFETY: the copy only sleeps, like this process.
+            let copy = unsafe { libc::fork() };
+            if copy != 0 {
+                writeln!(socket, "{copy}").unwrap();
+            }
+            loop {
+                thread::sleep(Duration::from_secs(60));
+            }
+        }
         "talk" => {
             for line in 0..100_000 {
                 let _ = writeln!(std::io::stderr(), "line {line}");

@@ -29,6 +29,9 @@ fn main() {
 }
 
 fn child(policy: &str, what: &str) {
+    if what == "thread-before-entry" {
+        thread();
+    }
     let mut entered = match enter() {
         Ok(entered) => entered,
         Err(error) => {
@@ -37,6 +40,9 @@ fn child(policy: &str, what: &str) {
         }
     };
     let given = probes::receive(&mut entered, what);
+    if what == "thread-before-door" {
+        thread();
+    }
     let (policy, kind) = match policy {
         "open" => (Policy::Open, SessionKind::Native),
         "strict" => (Policy::Strict, SessionKind::Native),
@@ -47,7 +53,7 @@ fn child(policy: &str, what: &str) {
     let report = close_door(policy, kind, &mut entered.guard);
     let Entered { mut socket, .. } = entered;
     match what {
-        "report" => writeln!(socket, "{report}").unwrap(),
+        "report" | "thread-before-door" => writeln!(socket, "{report}").unwrap(),
         "hello" => writeln!(socket, "hello").unwrap(),
         "variables" => {
             for (name, _) in env::vars() {
@@ -59,4 +65,9 @@ fn child(policy: &str, what: &str) {
         "work" => work::run(&mut socket),
         end => ends::run(end, &mut socket),
     }
+}
+
+/// One that lives on.
+fn thread() {
+    std::thread::spawn(|| std::thread::sleep(std::time::Duration::from_secs(600)));
 }
