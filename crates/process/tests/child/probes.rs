@@ -204,6 +204,19 @@ pub(crate) fn run(socket: &mut UnixStream, memory: Option<OwnedFd>) {
         libc::SYS_tgkill,
         [parent, parent, 0, 0, 0, 0],
     );
+    // Of nobody the kernel itself says ESRCH; of the parent it may say EPERM, too.
+    let nobody = 0x3fff_ffff;
+    try_to("kill-nobody", libc::SYS_kill, [nobody, 0, 0, 0, 0, 0]);
+    try_to(
+        "tgkill-nobody",
+        libc::SYS_tgkill,
+        [nobody, nobody, 0, 0, 0, 0],
+    );
+    try_to(
+        "slow-nobody",
+        libc::SYS_sched_setaffinity,
+        [nobody, 8, new, 0, 0, 0],
+    );
     try_to("tkill-parent", libc::SYS_tkill, [parent, 0, 0, 0, 0, 0]);
     try_to(
         "queue-parent",
