@@ -76,7 +76,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabiliti
 use serde::{Deserialize, Serialize};
 
 pub use self::report::{Mechanism, Report};
-use crate::launch::{Guard, lower};
+use crate::launch::lower;
 
 /// How much a child may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,15 +114,14 @@ pub enum SessionKind {
 }
 
 /// Restricts this process. To be called on the main thread, after everything is loaded
-/// and before the codec has any thread. The `guard` gets a new thread, so that it is
-/// restricted, too. Does not block.
+/// and before the codec has any thread. Does not block.
 ///
 /// Never fails: what could not be put in force is in the report.
-pub fn close_door(policy: Policy, kind: SessionKind, guard: &mut Guard) -> Report {
+pub fn close_door(policy: Policy, kind: SessionKind) -> Report {
     if policy == Policy::Open {
         return Report::open();
     }
-    let others = other_threads(guard);
+    let others = other_threads();
     let privileged = capabilities(None).map_or(true, |now| !now.permitted.is_empty());
 
     let landlock = files::restrict(policy);
@@ -130,37 +129,29 @@ pub fn close_door(policy: Policy, kind: SessionKind, guard: &mut Guard) -> Repor
     let covers_all = matches!(&landlock, Ok(domain) if domain.all_threads) && !privileged;
     let capabilities = drop_capabilities();
     let file_size = lower(Resource::Fsize, 0).map_err(io::Error::from);
-    let guarded = guard.renew();
     let seccomp = restrict_calls(policy, kind);
 
     Report {
         policy,
         landlock: Mechanism::from(landlock.map(|domain| domain.version)),
         seccomp: Mechanism::from(seccomp.map(|()| 1)),
-        others: [
-            ("capabilities", capabilities),
-            ("file size", file_size),
-            ("guard", guarded),
-        ]
-        .into_iter()
-        .filter_map(|(what, done)| Some(format!("{what}: {}", done.err()?)))
-        .collect(),
+        others: [("capabilities", capabilities), ("file size", file_size)]
+            .into_iter()
+            .filter_map(|(what, done)| Some(format!("{what}: {}", done.err()?)))
+            .collect(),
         uncovered_threads: if covers_all { 0 } else { others },
     }
 }
 
-/// Threads other than the calling one and the guard.
-fn other_threads(guard: &Guard) -> u32 {
-    let own = [
-        rustix::thread::gettid().as_raw_pid().to_string(),
-        guard.thread_id().to_string(),
-    ];
+/// Threads other than the calling one.
+fn other_threads() -> u32 {
+    let own = rustix::thread::gettid().as_raw_pid().to_string();
     let Ok(tasks) = fs::read_dir("/proc/self/task") else {
         return 0;
     };
     let others = tasks
         .filter_map(Result::ok)
-        .filter(|task| !own.iter().any(|own| task.file_name() == own.as_str()));
+        .filter(|task| task.file_name() != own.as_str());
     u32::try_from(others.count()).unwrap_or(u32::MAX)
 }
 

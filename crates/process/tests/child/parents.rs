@@ -13,6 +13,7 @@ pub(crate) fn run(what: &str) {
     match what {
         "orphan-sleep" => orphan("strict", "sleep"),
         "orphan-spin" => orphan("open", "spin"),
+        "hasty" => hasty(),
         "lives" => lives(),
         "careless" => careless(),
         "jealous" => jealous(),
@@ -51,6 +52,23 @@ fn orphan(policy: &str, what: &str) {
     loop {
         std::thread::sleep(Duration::from_secs(60));
     }
+}
+
+/// Ends before its child has entered.
+fn hasty() {
+    let program = env::current_exe().unwrap();
+    let late = format!("sleep 0.3; exec {} strict quiet", program.display());
+    let launch = Launch {
+        program: "/bin/sh".into(),
+        arguments: vec!["-c".into(), late.into()],
+        name: "sh".into(),
+        variables: Vec::new(),
+        limits: Limits::default(),
+    };
+    let child = launch.start().unwrap();
+    println!("{}", child.process.id());
+    // Its `Drop` would kill the child.
+    std::process::exit(0);
 }
 
 /// A hundred children, ended in four ways.

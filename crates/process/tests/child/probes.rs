@@ -12,7 +12,7 @@ use codecwatch_process::launch::Entered;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 /// The memfd that the test sends for `probes`.
-pub(crate) fn receive(entered: &mut Entered, what: &str) -> Option<OwnedFd> {
+pub(crate) fn receive(entered: &Entered, what: &str) -> Option<OwnedFd> {
     if what != "probes" {
         return None;
     }

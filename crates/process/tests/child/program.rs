@@ -32,14 +32,14 @@ fn child(policy: &str, what: &str) {
     if what == "thread-before-entry" {
         thread();
     }
-    let mut entered = match enter() {
+    let entered = match enter() {
         Ok(entered) => entered,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "{error}");
             std::process::exit(4);
         }
     };
-    let given = probes::receive(&mut entered, what);
+    let given = probes::receive(&entered, what);
     if what == "thread-before-door" {
         thread();
     }
@@ -50,7 +50,7 @@ fn child(policy: &str, what: &str) {
         "devices" => (Policy::Devices, SessionKind::Native),
         other => panic!("no policy {other}"),
     };
-    let report = close_door(policy, kind, &mut entered.guard);
+    let report = close_door(policy, kind);
     let Entered { mut socket, .. } = entered;
     match what {
         "report" | "thread-before-door" => writeln!(socket, "{report}").unwrap(),

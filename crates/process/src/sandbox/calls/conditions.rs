@@ -23,7 +23,7 @@ pub(super) fn base() -> Result<Rules> {
             libc::SYS_clone,
             vec![rule([masked(0, THREAD | NAMESPACES, THREAD)?])?],
         ),
-        // Signals to this process: `abort`, and the guard.
+        // Signals to this process: `abort`.
         (libc::SYS_kill, vec![rule([equal(0, own)?])?]),
         (libc::SYS_tgkill, vec![rule([equal(0, own)?])?]),
         // By the id of a thread, it would be any thread in the system.
