@@ -48,7 +48,8 @@
 //!   would not count them. Executable memory for some ([`SessionKind`]).
 //! - threads: `clone` of threads, `futex`, robust lists, `rseq`, names; the CPUs of the
 //!   calling thread. Not scheduling policies and priorities: the call takes the id of
-//!   any thread in the system.
+//!   any thread in the system. (In a process of root, SVT-AV1 1.4 gives its threads
+//!   real-time priority; behind the door it does not get it.)
 //! - time, random numbers, the process's own ids, `uname`, `sysinfo`.
 //! - descriptors: `read`, `write`, `poll` and the like; messages, without addresses and
 //!   without out-of-band data; pipes, eventfds, timerfds, epoll; pairs of connected
