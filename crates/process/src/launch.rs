@@ -107,7 +107,8 @@ pub enum LaunchError {
         /// The system's reason.
         source: io::Error,
     },
-    /// It was gone before it could be taken hold of.
+    /// It was gone before it could be taken hold of: in an application that ignores
+    /// SIGCHLD, or that waits for children that are not its own.
     #[error("{} ended as soon as it was started", .0.display())]
     Gone(PathBuf),
 }

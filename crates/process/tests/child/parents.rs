@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
 
 use codecwatch_process::launch::{Child, Launch, Limits, unreaped};
-use rustix::process::{WaitOptions, wait};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 
 pub(crate) fn run(what: &str) {
     match what {
@@ -126,8 +126,12 @@ fn children() -> usize {
 fn careless() {
     // SAFETY: no handler is installed.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
-    let exits = start("strict", "exit");
-    println!("{}", exits.process.wait());
+    // One that exits at once may be gone before its id can be held.
+    let ends = start("strict", "sleep");
+    first_line(&ends);
+    let id = Pid::from_raw(ends.process.id().cast_signed()).unwrap();
+    kill_process(id, Signal::TERM).unwrap();
+    println!("{}", ends.process.wait());
     let sleeps = start("strict", "sleep");
     first_line(&sleeps);
     println!("{:?}", sleeps.process.try_wait());
