@@ -23,12 +23,15 @@
 //!
 //! # When the parent ends
 //!
-//! A thread of the child ([`Guard`]) waits on a pidfd of the parent, which the parent
-//! sends over the socket before it starts the child. So there is no moment in which the
-//! parent's id could mean another process, and the child ends also when the parent was
-//! killed with SIGKILL, when a fork of it keeps the socket open, and when the child's
-//! other threads hang. PR_SET_PDEATHSIG would not do: it acts when the *thread* that
-//! started the child ends.
+//! The kernel kills the child (PR_SET_PDEATHSIG, which [`enter`] sets): also when the
+//! parent was killed with SIGKILL or has executed another program, when a fork of it
+//! keeps the socket open, and whatever the child's threads do. It does so when the
+//! *thread* that started the child ends, so all children are started by one thread that
+//! lives for as long as the process.
+//!
+//! The parent may have ended before the child could ask for this. Therefore it sends a
+//! pidfd of itself over the socket before it starts the child, and the child looks at it
+//! afterwards; a process id could mean another process by then.
 //!
 //! Needs Linux 5.4 (pidfds that can be waited for).
 
@@ -36,8 +39,8 @@ mod child;
 mod ending;
 mod entry;
 mod environment;
-mod guard;
 mod handover;
+mod launcher;
 mod limits;
 mod reaper;
 mod tail;
@@ -58,7 +61,6 @@ pub use self::child::{Child, Killer, Process};
 pub use self::ending::Ending;
 pub use self::entry::{EnterError, Entered, enter};
 pub use self::environment::inherited_variables;
-pub use self::guard::Guard;
 use self::handover::Handover;
 pub use self::limits::Limits;
 pub(crate) use self::limits::lower;
@@ -105,7 +107,8 @@ pub enum LaunchError {
         /// The system's reason.
         source: io::Error,
     },
-    /// It was gone before it could be taken hold of.
+    /// It was gone before it could be taken hold of: in an application that ignores
+    /// SIGCHLD, or that waits for children that are not its own.
     #[error("{} ended as soon as it was started", .0.display())]
     Gone(PathBuf),
 }
@@ -113,7 +116,8 @@ pub enum LaunchError {
 impl Launch {
     /// Starts the child. Returns when the program has been executed, not when its
     /// `main` runs: what goes wrong then, a missing library included, shows on stderr
-    /// and in how the child ends. Does not wait for the child.
+    /// and in how the child ends. Waits for others that start a child at the same time,
+    /// and not for the child.
     ///
     /// # Errors
     /// [`LaunchError`]; nothing is left running then.
@@ -141,13 +145,13 @@ impl Launch {
             .map_err(|source| self.lacks("handover", source))?;
         drop(parent);
 
-        let started =
-            self.command(theirs, writing)
-                .spawn()
-                .map_err(|source| LaunchError::Program {
-                    program: self.program.clone(),
-                    source,
-                })?;
+        let mut command = self.command(theirs, writing);
+        let started = launcher::run_there(move || command.spawn())
+            .map_err(|source| self.lacks("thread", source))?
+            .map_err(|source| LaunchError::Program {
+                program: self.program.clone(),
+                source,
+            })?;
         Ok(Child {
             socket: UnixStream::from(ours),
             stderr: stderr.into(),
@@ -155,8 +159,8 @@ impl Launch {
         })
     }
 
-    /// Only what `posix_spawn` can do: no `pre_exec`, no change of user. The child's
-    /// ends of socket and pipe are closed here when the command is dropped.
+    /// Only what `posix_spawn` can do: no `pre_exec`, no change of user. It owns the
+    /// child's ends of socket and pipe, and closes them when it is dropped.
     fn command(&self, socket: OwnedFd, stderr: OwnedFd) -> Command {
         let mut command = Command::new(&self.program);
         command

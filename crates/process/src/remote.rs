@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::child::ChildContext;
 use crate::memory::Lender;
 use crate::parent::ParentContext;
-use crate::sandbox::{Code, Policy};
+use crate::sandbox::{Policy, SessionKind};
 use crate::talk::Talk;
 use crate::wire::Broken;
 
@@ -48,8 +48,8 @@ pub trait Remote: Sized + 'static {
     const MOST_LENT: usize;
     /// Variables of the child's environment that differ from the parent's.
     const VARIABLES: &[(&str, &str)] = &[];
-    /// Whether the child makes code while it runs.
-    const CODE: Code = Code::Loaded;
+    /// What the child's sandbox has to leave it.
+    const SANDBOXED_AS: SessionKind = SessionKind::Native;
 
     /// The codec, in the child.
     type Codec: Codec;

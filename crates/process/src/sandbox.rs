@@ -45,13 +45,15 @@
 //!
 //! - memory: private maps, maps of descriptors (the parent's shared memory), `brk`,
 //!   `mremap`, `madvise`. Not shared anonymous maps, nor maps that grow: RLIMIT_DATA
-//!   would not count them. Executable memory as [`Code`] says.
+//!   would not count them. Executable memory for some ([`SessionKind`]).
 //! - threads: `clone` of threads, `futex`, robust lists, `rseq`, names; the CPUs of the
 //!   calling thread. Not scheduling policies and priorities: the call takes the id of
-//!   any thread in the system.
+//!   any thread in the system. (In a process of root, SVT-AV1 1.4 gives its threads
+//!   real-time priority; behind the door it does not get it.)
 //! - time, random numbers, the process's own ids, `uname`, `sysinfo`.
 //! - descriptors: `read`, `write`, `poll` and the like; messages, without addresses and
-//!   without out-of-band data; pipes, eventfds, timerfds, epoll. Not `ftruncate` and
+//!   without out-of-band data; pipes, eventfds, timerfds, epoll; pairs of connected
+//!   sockets for some. Not `ftruncate` and
 //!   `fallocate`: seals protect shared memory from them, this protects it twice.
 //! - signals: handlers and masks, and signals to the process itself (`abort` works).
 
@@ -75,7 +77,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabiliti
 use serde::{Deserialize, Serialize};
 
 pub use self::report::{Mechanism, Report};
-use crate::launch::{Guard, lower};
+use crate::launch::lower;
 
 /// How much a child may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,29 +99,30 @@ pub enum Policy {
     Open,
 }
 
-/// Whether the process may make memory executable after its door is closed. Refusing
-/// it does not change what code can do that runs already; it makes it harder to get
-/// there.
+/// What runs behind the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Code {
-    /// Only what is loaded runs. For codecs that generate no code: SVT-AV1, dav1d.
-    Loaded,
-    /// Code may be generated or loaded: orc, which many elements of GStreamer use, and
-    /// every driver. (Without it, orc runs its slow functions.) Always so with
-    /// [`Policy::Devices`].
-    Generated,
+pub enum SessionKind {
+    /// A library that generates no code: SVT-AV1, dav1d. What was loaded is all that can
+    /// be executed.
+    Native,
+    /// GStreamer elements. Memory may become executable, because orc, which many of
+    /// them use, generates code (and ends the process if it may not). It does not change
+    /// what code can do that runs already, but it makes it easier to get there. And
+    /// `GstPoll`, in every bus and clock, needs a pair of connected unix sockets.
+    ///
+    /// With [`Policy::Devices`] always: drivers need the same.
+    Hosted,
 }
 
 /// Restricts this process. To be called on the main thread, after everything is loaded
-/// and before the codec has any thread. The `guard` gets a new thread, so that it is
-/// restricted, too. Does not block.
+/// and before the codec has any thread. Does not block.
 ///
 /// Never fails: what could not be put in force is in the report.
-pub fn close_door(policy: Policy, code: Code, guard: &mut Guard) -> Report {
+pub fn close_door(policy: Policy, kind: SessionKind) -> Report {
     if policy == Policy::Open {
         return Report::open();
     }
-    let others = other_threads(guard);
+    let others = other_threads();
     let privileged = capabilities(None).map_or(true, |now| !now.permitted.is_empty());
 
     let landlock = files::restrict(policy);
@@ -127,37 +130,29 @@ pub fn close_door(policy: Policy, code: Code, guard: &mut Guard) -> Report {
     let covers_all = matches!(&landlock, Ok(domain) if domain.all_threads) && !privileged;
     let capabilities = drop_capabilities();
     let file_size = lower(Resource::Fsize, 0).map_err(io::Error::from);
-    let guarded = guard.renew();
-    let seccomp = restrict_calls(policy, code);
+    let seccomp = restrict_calls(policy, kind);
 
     Report {
         policy,
         landlock: Mechanism::from(landlock.map(|domain| domain.version)),
         seccomp: Mechanism::from(seccomp.map(|()| 1)),
-        others: [
-            ("capabilities", capabilities),
-            ("file size", file_size),
-            ("guard", guarded),
-        ]
-        .into_iter()
-        .filter_map(|(what, done)| Some(format!("{what}: {}", done.err()?)))
-        .collect(),
+        others: [("capabilities", capabilities), ("file size", file_size)]
+            .into_iter()
+            .filter_map(|(what, done)| Some(format!("{what}: {}", done.err()?)))
+            .collect(),
         uncovered_threads: if covers_all { 0 } else { others },
     }
 }
 
-/// Threads other than the calling one and the guard.
-fn other_threads(guard: &Guard) -> u32 {
-    let own = [
-        rustix::thread::gettid().as_raw_pid().to_string(),
-        guard.thread_id().to_string(),
-    ];
+/// Threads other than the calling one.
+fn other_threads() -> u32 {
+    let own = rustix::thread::gettid().as_raw_pid().to_string();
     let Ok(tasks) = fs::read_dir("/proc/self/task") else {
         return 0;
     };
     let others = tasks
         .filter_map(Result::ok)
-        .filter(|task| !own.iter().any(|own| task.file_name() == own.as_str()));
+        .filter(|task| task.file_name() != own.as_str());
     u32::try_from(others.count()).unwrap_or(u32::MAX)
 }
 
@@ -179,8 +174,8 @@ fn drop_capabilities() -> io::Result<()> {
         target_arch = "riscv64"
     )
 ))]
-fn restrict_calls(policy: Policy, code: Code) -> Result<(), String> {
-    calls::restrict(policy, code)
+fn restrict_calls(policy: Policy, kind: SessionKind) -> Result<(), String> {
+    calls::restrict(policy, kind)
 }
 
 #[cfg(not(all(
@@ -191,7 +186,7 @@ fn restrict_calls(policy: Policy, code: Code) -> Result<(), String> {
         target_arch = "riscv64"
     )
 )))]
-fn restrict_calls(_policy: Policy, _code: Code) -> Result<(), String> {
+fn restrict_calls(_policy: Policy, _kind: SessionKind) -> Result<(), String> {
     Err(format!(
         "there is no list of system calls for {}",
         std::env::consts::ARCH

@@ -15,7 +15,7 @@ mod talk;
 
 use std::sync::Arc;
 
-use codecwatch_process::sandbox::{Code, Policy};
+use codecwatch_process::sandbox::{Policy, SessionKind};
 use codecwatch_process::{Broken, ChildContext, Lender, ParentContext, Remote};
 use codecwatch_supervisor::CodecError;
 use gst::glib::translate::{FromGlib, IntoGlib};
@@ -158,8 +158,7 @@ impl Remote for RemoteHosted {
         ("GST_REGISTRY_UPDATE", "no"),
         ("GST_REGISTRY_FORK", "no"),
     ];
-    /// Many elements run code that they have made with orc.
-    const CODE: Code = Code::Generated;
+    const SANDBOXED_AS: SessionKind = SessionKind::Hosted;
 
     type Codec = Hosted;
     type Config = Config;

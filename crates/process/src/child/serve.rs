@@ -67,15 +67,12 @@ const STRICTLY: &str = "strictly";
 pub struct UnknownPolicy(pub String);
 
 /// Serves one session to the parent at the other end of `socket`. Returns when the
-/// session is closed; ends the process when the parent is gone.
+/// session is closed; ends the process when the parent closes its end.
 ///
 /// # Errors
 /// The parent has broken the protocol.
 pub fn serve<R: Remote>(entered: Entered, sandbox: Sandbox) -> Result<(), Broken> {
-    let Entered {
-        socket, mut guard, ..
-    } = entered;
-    let socket = OwnedFd::from(socket);
+    let socket = OwnedFd::from(entered.socket);
     let outgoing = socket.try_clone().map(Outgoing::new);
     let outgoing = outgoing.map_err(|error| Broken::new(format!("socket: {error}")))?;
     let parent = Arc::new(ToParent::new(outgoing));
@@ -92,7 +89,7 @@ pub fn serve<R: Remote>(entered: Entered, sandbox: Sandbox) -> Result<(), Broken
     };
     let prepared = R::prepare(&config);
     // Before any thread begins: those that exist would stay outside.
-    let report = sandbox::close_door(sandbox.policy, R::CODE, &mut guard);
+    let report = sandbox::close_door(sandbox.policy, R::SANDBOXED_AS);
     let lacks = report.missing().join("; ");
     parent.say(&FromChild::Sandboxed(report));
     let refusal = prepared.err().or_else(|| {

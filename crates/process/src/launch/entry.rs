@@ -4,12 +4,14 @@
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::fcntl_dupfd_cloexec;
+use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::stdio::dup2_stdin;
 
-use super::guard::Guard;
 use super::handover::Handover;
 
 /// A child that has entered.
@@ -18,8 +20,6 @@ pub struct Entered {
     /// Its end of the socket pair; blocking. Nothing has been read from it but what
     /// [`Launch::start`](super::Launch::start) had put there.
     pub socket: UnixStream,
-    /// Ends the child when the parent is gone.
-    pub guard: Guard,
     /// [`Launch::name`](super::Launch::name).
     pub name: String,
 }
@@ -35,6 +35,9 @@ pub enum EnterError {
     /// There are other threads already, and the descriptors may be theirs.
     #[error("not the first thing that the program does: {0} threads run already")]
     TooLate(usize),
+    /// The parent has ended meanwhile.
+    #[error("the process that started this one has ended")]
+    Orphan,
     /// The system refuses something that the child needs.
     #[error("cannot {what}: {source}")]
     System {
@@ -46,9 +49,9 @@ pub enum EnterError {
 }
 
 /// Makes a child of this process: closes every descriptor but 0, 1 and 2; reads what
-/// the parent has handed over; gives up the means to gain privileges (no_new_privs);
-/// sets limits and name; and starts the [`Guard`]. Must be the first call of `main`.
-/// Does not block.
+/// the parent has handed over; asks the kernel to end it when the parent ends; gives up
+/// the means to gain privileges (no_new_privs); sets limits and name. Must be the first
+/// call of `main`. Does not block.
 ///
 /// # Errors
 /// [`EnterError`]; the process should exit then, because its state is half way.
@@ -61,15 +64,14 @@ pub fn enter() -> Result<Entered, EnterError> {
     close_inherited().map_err(failed("close what was inherited"))?;
     let (handover, parent) = Handover::receive(io::stdin()).map_err(EnterError::NotLaunched)?;
     let socket = take_stdin().map_err(failed("move the socket away from descriptor 0"))?;
+    end_with_parent(&parent)?;
     rustix::thread::set_no_new_privs(true)
         .map_err(|errno| failed("set no_new_privs")(errno.into()))?;
     let limits = handover.limits.apply();
     limits.map_err(failed("set its limits"))?;
     set_thread_name(&handover.name);
-    let guard = Guard::start(parent).map_err(failed("start the thread that guards it"))?;
     Ok(Entered {
         socket,
-        guard,
         name: handover.name,
     })
 }
@@ -93,6 +95,20 @@ fn close_inherited() -> io::Result<()> {
         unsafe { libc::close(descriptor) };
     }
     Ok(())
+}
+
+/// From now on the parent's end ends this process.
+fn end_with_parent(parent: &OwnedFd) -> Result<(), EnterError> {
+    let failed = |errno: rustix::io::Errno| EnterError::System {
+        what: "follow its parent",
+        source: errno.into(),
+    };
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed)?;
+    let mut parent = [PollFd::new(parent, PollFlags::IN)];
+    match poll(&mut parent, Some(&Timespec::default())).map_err(failed)? {
+        0 => Ok(()),
+        _ => Err(EnterError::Orphan),
+    }
 }
 
 /// What a library reads from its stdin, or closes as its stdin, must not be the

@@ -11,18 +11,14 @@ use seccompiler::{
     apply_filter_all_threads,
 };
 
-use super::{Code, Policy};
+use super::{Policy, SessionKind};
 
 /// The rules of each call: one of them has to apply; none given, all do.
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// Restricts all threads of this process.
-pub(super) fn restrict(policy: Policy, code: Code) -> Result<(), String> {
-    let code = match policy {
-        Policy::Devices => Code::Generated,
-        _ => code,
-    };
-    let filters = [allowed(policy, code), unknown()];
+pub(super) fn restrict(policy: Policy, kind: SessionKind) -> Result<(), String> {
+    let filters = [allowed(policy, kind), unknown()];
     // Both exist before the first applies. Of two that refuse a call the newer says with
     // which error, so the order matters.
     for filter in filters.map(|filter| filter.map_err(|error| error.to_string())) {
@@ -32,10 +28,13 @@ pub(super) fn restrict(policy: Policy, code: Code) -> Result<(), String> {
 }
 
 /// EPERM for all calls but those of the lists.
-fn allowed(policy: Policy, code: Code) -> Result<BpfProgram, BackendError> {
+fn allowed(policy: Policy, kind: SessionKind) -> Result<BpfProgram, BackendError> {
     let mut rules: Rules = lists::ALWAYS.iter().map(|&call| (call, vec![])).collect();
     rules.extend(conditions::base()?);
-    rules.extend(conditions::memory(code)?);
+    rules.extend(match (policy, kind) {
+        (Policy::Strict, SessionKind::Native) => conditions::native()?,
+        _ => conditions::hosted()?,
+    });
     if policy == Policy::Devices {
         rules.extend(lists::DEVICES.iter().map(|&call| (call, vec![])));
         rules.extend(conditions::opening()?);
@@ -69,8 +68,8 @@ mod tests {
         /// BPF_MAXINSNS.
         const MOST: usize = 4096;
         for policy in [Policy::Strict, Policy::Devices] {
-            for code in [Code::Loaded, Code::Generated] {
-                let program = allowed(policy, code).unwrap();
+            for kind in [SessionKind::Native, SessionKind::Hosted] {
+                let program = allowed(policy, kind).unwrap();
                 assert!(program.len() < MOST, "{policy:?}: {}", program.len());
             }
         }

@@ -10,7 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 pub(crate) fn run(end: &str, socket: &mut UnixStream) {
-    writeln!(socket, "{end}").unwrap();
+    if end != "quiet" {
+        writeln!(socket, "{end}").unwrap();
+    }
     match end {
         "exit" => std::process::exit(3),
         "abort" => std::process::abort(),
@@ -25,9 +27,19 @@ pub(crate) fn run(end: &str, socket: &mut UnixStream) {
         "spin" => loop {
             black_box(());
         },
-        "sleep" => loop {
+        "sleep" | "quiet" => loop {
             thread::sleep(Duration::from_secs(60));
         },
+        "fork" => {
+            // SAFETY: the copy only sleeps, like this process.
+            let copy = unsafe { libc::fork() };
+            if copy != 0 {
+                writeln!(socket, "{copy}").unwrap();
+            }
+            loop {
+                thread::sleep(Duration::from_secs(60));
+            }
+        }
         "talk" => {
             for line in 0..100_000 {
                 let _ = writeln!(std::io::stderr(), "line {line}");

@@ -7,12 +7,13 @@ use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
 
 use codecwatch_process::launch::{Child, Launch, Limits, unreaped};
-use rustix::process::{WaitOptions, wait};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 
 pub(crate) fn run(what: &str) {
     match what {
         "orphan-sleep" => orphan("strict", "sleep"),
         "orphan-spin" => orphan("open", "spin"),
+        "hasty" => hasty(),
         "lives" => lives(),
         "careless" => careless(),
         "jealous" => jealous(),
@@ -51,6 +52,23 @@ fn orphan(policy: &str, what: &str) {
     loop {
         std::thread::sleep(Duration::from_secs(60));
     }
+}
+
+/// Ends before its child has entered.
+fn hasty() {
+    let program = env::current_exe().unwrap();
+    let late = format!("sleep 0.3; exec {} strict quiet", program.display());
+    let launch = Launch {
+        program: "/bin/sh".into(),
+        arguments: vec!["-c".into(), late.into()],
+        name: "sh".into(),
+        variables: Vec::new(),
+        limits: Limits::default(),
+    };
+    let child = launch.start().unwrap();
+    println!("{}", child.process.id());
+    // Its `Drop` would kill the child.
+    std::process::exit(0);
 }
 
 /// A hundred children, ended in four ways.
@@ -108,8 +126,12 @@ fn children() -> usize {
 fn careless() {
     // SAFETY: no handler is installed.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
-    let exits = start("strict", "exit");
-    println!("{}", exits.process.wait());
+    // One that exits at once may be gone before its id can be held.
+    let ends = start("strict", "sleep");
+    first_line(&ends);
+    let id = Pid::from_raw(ends.process.id().cast_signed()).unwrap();
+    kill_process(id, Signal::TERM).unwrap();
+    println!("{}", ends.process.wait());
     let sleeps = start("strict", "sleep");
     first_line(&sleeps);
     println!("{:?}", sleeps.process.try_wait());

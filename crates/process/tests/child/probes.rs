@@ -12,7 +12,7 @@ use codecwatch_process::launch::Entered;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 /// The memfd that the test sends for `probes`.
-pub(crate) fn receive(entered: &mut Entered, what: &str) -> Option<OwnedFd> {
+pub(crate) fn receive(entered: &Entered, what: &str) -> Option<OwnedFd> {
     if what != "probes" {
         return None;
     }
@@ -137,6 +137,15 @@ pub(crate) fn run(socket: &mut UnixStream, memory: Option<OwnedFd>) {
             0,
         ],
     );
+    let datagrams = [
+        libc::AF_UNIX as usize,
+        libc::SOCK_DGRAM as usize,
+        0,
+        pair,
+        0,
+        0,
+    ];
+    try_to("datagram-pair", libc::SYS_socketpair, datagrams);
     try_to("connect", libc::SYS_connect, [stream, new, 16, 0, 0, 0]);
     try_to("bind", libc::SYS_bind, [stream, new, 16, 0, 0, 0]);
     try_to("listen", libc::SYS_listen, [stream, 1, 0, 0, 0, 0]);
@@ -194,6 +203,19 @@ pub(crate) fn run(socket: &mut UnixStream, memory: Option<OwnedFd>) {
         "tgkill-parent",
         libc::SYS_tgkill,
         [parent, parent, 0, 0, 0, 0],
+    );
+    // Of nobody the kernel itself says ESRCH; of the parent it may say EPERM, too.
+    let nobody = 0x3fff_ffff;
+    try_to("kill-nobody", libc::SYS_kill, [nobody, 0, 0, 0, 0, 0]);
+    try_to(
+        "tgkill-nobody",
+        libc::SYS_tgkill,
+        [nobody, nobody, 0, 0, 0, 0],
+    );
+    try_to(
+        "slow-nobody",
+        libc::SYS_sched_setaffinity,
+        [nobody, 8, new, 0, 0, 0],
     );
     try_to("tkill-parent", libc::SYS_tkill, [parent, 0, 0, 0, 0, 0]);
     try_to(

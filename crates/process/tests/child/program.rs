@@ -16,7 +16,7 @@ use std::env;
 use std::io::Write;
 
 use codecwatch_process::launch::{Entered, enter};
-use codecwatch_process::sandbox::{Code, Policy, close_door};
+use codecwatch_process::sandbox::{Policy, SessionKind, close_door};
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -24,30 +24,36 @@ fn main() {
     match *arguments {
         ["parent", what] => parents::run(what),
         [policy, what] => child(policy, what),
-        _ => panic!("usage: parent WHAT | open|strict|generated|devices WHAT"),
+        _ => panic!("usage: parent WHAT | open|strict|hosted|devices WHAT"),
     }
 }
 
 fn child(policy: &str, what: &str) {
-    let mut entered = match enter() {
+    if what == "thread-before-entry" {
+        thread();
+    }
+    let entered = match enter() {
         Ok(entered) => entered,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "{error}");
             std::process::exit(4);
         }
     };
-    let given = probes::receive(&mut entered, what);
-    let (policy, code) = match policy {
-        "open" => (Policy::Open, Code::Loaded),
-        "strict" => (Policy::Strict, Code::Loaded),
-        "generated" => (Policy::Strict, Code::Generated),
-        "devices" => (Policy::Devices, Code::Loaded),
+    let given = probes::receive(&entered, what);
+    if what == "thread-before-door" {
+        thread();
+    }
+    let (policy, kind) = match policy {
+        "open" => (Policy::Open, SessionKind::Native),
+        "strict" => (Policy::Strict, SessionKind::Native),
+        "hosted" => (Policy::Strict, SessionKind::Hosted),
+        "devices" => (Policy::Devices, SessionKind::Native),
         other => panic!("no policy {other}"),
     };
-    let report = close_door(policy, code, &mut entered.guard);
+    let report = close_door(policy, kind);
     let Entered { mut socket, .. } = entered;
     match what {
-        "report" => writeln!(socket, "{report}").unwrap(),
+        "report" | "thread-before-door" => writeln!(socket, "{report}").unwrap(),
         "hello" => writeln!(socket, "hello").unwrap(),
         "variables" => {
             for (name, _) in env::vars() {
@@ -59,4 +65,9 @@ fn child(policy: &str, what: &str) {
         "work" => work::run(&mut socket),
         end => ends::run(end, &mut socket),
     }
+}
+
+/// One that lives on.
+fn thread() {
+    std::thread::spawn(|| std::thread::sleep(std::time::Duration::from_secs(600)));
 }

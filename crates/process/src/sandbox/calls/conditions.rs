@@ -11,7 +11,6 @@ use seccompiler::{
 };
 
 use super::Rules;
-use crate::sandbox::Code;
 
 type Result<T> = std::result::Result<T, BackendError>;
 
@@ -24,7 +23,7 @@ pub(super) fn base() -> Result<Rules> {
             libc::SYS_clone,
             vec![rule([masked(0, THREAD | NAMESPACES, THREAD)?])?],
         ),
-        // Signals to this process: `abort`, and the guard.
+        // Signals to this process: `abort`.
         (libc::SYS_kill, vec![rule([equal(0, own)?])?]),
         (libc::SYS_tgkill, vec![rule([equal(0, own)?])?]),
         // By the id of a thread, it would be any thread in the system.
@@ -59,32 +58,45 @@ pub(super) fn base() -> Result<Rules> {
     Ok(rules.into())
 }
 
-/// Private memory and maps of descriptors; executable as `code` says.
-pub(super) fn memory(code: Code) -> Result<Rules> {
-    const KINDS: i32 = libc::MAP_TYPE | libc::MAP_GROWSDOWN;
-    let private = masked(3, KINDS, libc::MAP_PRIVATE)?;
-    let of_descriptor = masked(3, libc::MAP_ANONYMOUS | libc::MAP_GROWSDOWN, 0)?;
-    let not_executable = masked(2, libc::PROT_EXEC, 0)?;
-    let rules = match code {
-        Code::Generated => [
-            (
-                libc::SYS_mmap,
-                vec![rule([private])?, rule([of_descriptor])?],
-            ),
-            (libc::SYS_mprotect, vec![]),
-        ],
-        Code::Loaded => [
-            (
-                libc::SYS_mmap,
-                vec![
-                    rule([private, not_executable.clone()])?,
-                    rule([of_descriptor, not_executable.clone()])?,
-                ],
-            ),
-            (libc::SYS_mprotect, vec![rule([not_executable])?]),
-        ],
-    };
+/// Private memory and maps of descriptors, not executable.
+pub(super) fn native() -> Result<Rules> {
+    let not_executable = || masked(2, libc::PROT_EXEC, 0);
+    let rules = [
+        (
+            libc::SYS_mmap,
+            vec![
+                rule([private()?, not_executable()?])?,
+                rule([of_descriptor()?, not_executable()?])?,
+            ],
+        ),
+        (libc::SYS_mprotect, vec![rule([not_executable()?])?]),
+    ];
     Ok(rules.into())
+}
+
+/// The same and executable, and pairs of sockets.
+pub(super) fn hosted() -> Result<Rules> {
+    const FLAGS: i32 = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    let unix = equal(0, u64::from(libc::AF_UNIX.cast_unsigned()))?;
+    let stream = masked(1, !FLAGS, libc::SOCK_STREAM)?;
+    let rules = [
+        (
+            libc::SYS_mmap,
+            vec![rule([private()?])?, rule([of_descriptor()?])?],
+        ),
+        (libc::SYS_mprotect, vec![]),
+        (libc::SYS_socketpair, vec![rule([unix, stream])?]),
+    ];
+    Ok(rules.into())
+}
+
+fn private() -> Result<SeccompCondition> {
+    const KIND: i32 = libc::MAP_TYPE | libc::MAP_GROWSDOWN;
+    masked(3, KIND, libc::MAP_PRIVATE)
+}
+
+fn of_descriptor() -> Result<SeccompCondition> {
+    masked(3, libc::MAP_ANONYMOUS | libc::MAP_GROWSDOWN, 0)
 }
 
 /// Opening without creating and without truncating, which Landlock sees from its
