@@ -69,7 +69,7 @@ impl Decoder {
     ///
     /// # Errors
     /// It is none, or too large.
-    pub fn next<M: DeserializeOwned>(&mut self) -> Result<Option<M>, Broken> {
+    pub fn take<M: DeserializeOwned>(&mut self) -> Result<Option<M>, Broken> {
         let rest = &self.bytes[self.start..];
         let Some((header, rest)) = rest.split_first_chunk::<HEADER>() else {
             return Ok(None);
@@ -136,7 +136,7 @@ mod tests {
             let mut came = Vec::new();
             for piece in bytes.chunks(piece) {
                 decoder.push(piece);
-                while let Some(message) = decoder.next::<Message>().unwrap() {
+                while let Some(message) = decoder.take::<Message>().unwrap() {
                     came.push(message);
                 }
             }
@@ -147,7 +147,7 @@ mod tests {
         fn any_bytes_are_a_message_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let mut decoder = Decoder::default();
             decoder.push(&bytes);
-            while let Ok(Some(_)) = decoder.next::<Message>() {}
+            while let Ok(Some(_)) = decoder.take::<Message>() {}
         }
     }
 
@@ -155,7 +155,7 @@ mod tests {
     fn a_length_beyond_the_limit_is_refused_before_anything_is_kept_for_it() {
         let mut decoder = Decoder::default();
         decoder.push(&(LARGEST_MESSAGE as u32 + 1).to_le_bytes());
-        assert!(decoder.next::<Message>().is_err());
+        assert!(decoder.take::<Message>().is_err());
     }
 
     #[test]
@@ -164,7 +164,7 @@ mod tests {
         encode(&mut bytes, &(Message::Empty, 0_u8)).unwrap();
         let mut decoder = Decoder::default();
         decoder.push(&bytes);
-        let error = decoder.next::<Message>().unwrap_err();
+        let error = decoder.take::<Message>().unwrap_err();
         assert!(error.0.contains("1 bytes too many"), "{error}");
     }
 }

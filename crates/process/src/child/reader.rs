@@ -38,7 +38,7 @@ impl Incoming {
     /// The next message; `None` if the parent is gone.
     pub(super) fn next<R: Remote>(&mut self) -> Result<Option<ToChildOf<R>>, Broken> {
         loop {
-            if let Some(message) = self.decoder.next()? {
+            if let Some(message) = self.decoder.take()? {
                 return Ok(Some(message));
             }
             let socket = self.socket.as_fd();

@@ -8,6 +8,8 @@ use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 
+use rustix::process::Signal;
+
 use codecwatch_supervisor::{Codec, CodecError, Drained, Flush, Lane, Session};
 
 use super::context::ChildContext;
@@ -32,7 +34,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// From the arguments that [`arguments`](Self::arguments) gives.
+    /// From the arguments of a child.
     ///
     /// # Errors
     /// Names what is none of them.
@@ -131,8 +133,8 @@ fn begin_reading<R: Remote>(
             // A parent that does not read loses this line; `eprintln` would panic.
             let _ = writeln!(std::io::stderr(), "codecwatch-worker: {broken}");
         }
-        // Whatever the codec does: nobody is left to do it for.
-        std::process::exit(0);
+        // Nobody is left to work for. The exit handlers of libraries might hang.
+        let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::KILL);
     });
     begun
         .map(|_detached| requests)

@@ -333,9 +333,17 @@ mod tests {
         assert_eq!(input.part(2), b"");
         drop(input);
         assert_eq!(told.try_iter().collect::<Vec<_>>(), [Told::Returned(5)]);
-        assert!(received.input(&lent(vec![990..1001])).is_err());
+        assert!(
+            received
+                .input(&lent(std::iter::once(990..1001).collect()))
+                .is_err()
+        );
         received.forget(&[memory.block().id()]);
-        assert!(received.input(&lent(vec![10..13])).is_err());
+        assert!(
+            received
+                .input(&lent(std::iter::once(10..13).collect()))
+                .is_err()
+        );
     }
 
     #[test]

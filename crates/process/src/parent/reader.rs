@@ -164,7 +164,7 @@ impl<'a, R: Remote> Reader<'a, R> {
                 return Ok(());
             }
             decoder.push(&bytes[..len]);
-            while let Some(message) = decoder.next()? {
+            while let Some(message) = decoder.take()? {
                 self.handle(message)?;
             }
         }
