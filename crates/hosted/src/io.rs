@@ -163,7 +163,8 @@ pub struct Report {
 
 /// A query on its way to downstream. Dropping it is the answer "not handled".
 pub struct PendingQuery {
-    query: gst::Query,
+    /// The only reference: what reads an answer may write to it.
+    query: Option<gst::Query>,
     reply: Option<Reply>,
 }
 
@@ -196,23 +197,24 @@ impl PendingQuery {
         reply: impl FnOnce(Option<gst::Query>) + Send + 'static,
     ) -> Self {
         Self {
-            query,
+            query: Some(query),
             reply: Some(Box::new(reply)),
         }
     }
 
     /// Puts the query; `ask` returns whether it was answered.
     pub fn put(mut self, ask: impl FnOnce(&mut gst::QueryRef) -> bool) {
-        if ask(self.query.make_mut())
+        if let Some(mut query) = self.query.take()
+            && ask(query.make_mut())
             && let Some(reply) = self.reply.take()
         {
-            reply(Some(self.query.clone()));
+            reply(Some(query));
         }
     }
 
     /// The query, and where its answer goes.
-    pub(crate) fn into_parts(mut self) -> (gst::Query, Option<Reply>) {
-        (self.query.clone(), self.reply.take())
+    pub(crate) fn into_parts(mut self) -> (Option<gst::Query>, Option<Reply>) {
+        (self.query.take(), self.reply.take())
     }
 }
 

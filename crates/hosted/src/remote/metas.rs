@@ -27,10 +27,19 @@ pub(super) enum PackedMeta {
         kind: String,
         rectangle: [u32; 4],
     },
+    Audio {
+        caps: String,
+        samples: u64,
+        offsets: Vec<u64>,
+    },
     AudioClipping {
         format: i32,
         start: u64,
         end: u64,
+    },
+    UserData {
+        uuid: [u8; 16],
+        data: Vec<u8>,
     },
     ReferenceTimestamp {
         reference: String,
@@ -72,6 +81,15 @@ pub(super) fn pack(buffer: &gst::BufferRef) -> Vec<PackedMeta> {
             rectangle: [x, y, width, height],
         });
     }
+    if let Some(meta) = buffer.meta::<gst_audio::AudioMeta>()
+        && let Ok(caps) = meta.info().to_caps()
+    {
+        packed.push(PackedMeta::Audio {
+            caps: caps.to_string(),
+            samples: meta.samples() as u64,
+            offsets: meta.offsets().iter().map(|&offset| offset as u64).collect(),
+        });
+    }
     if let Some(meta) = buffer.meta::<gst_audio::AudioClippingMeta>() {
         let (start, end) = (meta.start(), meta.end());
         packed.push(PackedMeta::AudioClipping {
@@ -88,6 +106,7 @@ pub(super) fn pack(buffer: &gst::BufferRef) -> Vec<PackedMeta> {
         });
     }
     buffer.foreach_meta(|meta| {
+        packed.extend(user_data(&meta));
         if let Some(custom) = meta.try_as_custom_meta() {
             let structure = custom.structure();
             packed.push(PackedMeta::Custom {
@@ -149,6 +168,13 @@ fn add(meta: PackedMeta, buffer: &mut gst::BufferRef) -> Result<(), Broken> {
             let [x, y, width, height] = rectangle;
             gst_video::VideoRegionOfInterestMeta::add(buffer, &kind, (x, y, width, height));
         }
+        PackedMeta::Audio {
+            caps,
+            samples,
+            offsets,
+        } => {
+            add_audio(buffer, &caps, samples, &offsets).ok_or_else(|| wrong("audio"))?;
+        }
         PackedMeta::AudioClipping { format, start, end } => {
             let of = |value: u64| match format {
                 TIME => Some(gst::GenericFormattedValue::from(Some(
@@ -164,6 +190,7 @@ fn add(meta: PackedMeta, buffer: &mut gst::BufferRef) -> Result<(), Broken> {
             };
             add_clipping(buffer, start, end);
         }
+        PackedMeta::UserData { uuid, data } => add_user_data(buffer, uuid, &data),
         PackedMeta::ReferenceTimestamp {
             reference,
             timestamp,
@@ -193,6 +220,66 @@ fn add(meta: PackedMeta, buffer: &mut gst::BufferRef) -> Result<(), Broken> {
         }
     }
     Ok(())
+}
+
+/// The user data of an SEI message, for which the bindings have no type.
+fn user_data(meta: &gst::MetaRef<'_, gst::Meta>) -> Option<PackedMeta> {
+    if meta.api().name() != "GstVideoSEIUserDataUnregisteredMetaAPI" {
+        return None;
+    }
+    let pointer: *const gst_video::ffi::GstVideoSEIUserDataUnregisteredMeta = meta.as_ptr().cast();
+    // SAFETY: metas of this interface are of this type, and live as long as the buffer is
+    // borrowed.
+    let meta = unsafe { &*pointer };
+    if meta.data.is_null() {
+        return None;
+    }
+    // SAFETY: the meta has so many bytes.
+    let data = unsafe { std::slice::from_raw_parts(meta.data, meta.size) };
+    Some(PackedMeta::UserData {
+        uuid: meta.uuid,
+        data: data.to_vec(),
+    })
+}
+
+fn add_user_data(buffer: &mut gst::BufferRef, mut uuid: [u8; 16], data: &[u8]) {
+    let mut data = data.to_vec();
+    // SAFETY: the buffer is writable; both are copied, and have the lengths that are given.
+    unsafe {
+        gst_video::ffi::gst_buffer_add_video_sei_user_data_unregistered_meta(
+            buffer.as_mut_ptr(),
+            &mut uuid,
+            data.as_mut_ptr(),
+            data.len(),
+        )
+    };
+}
+
+/// Adds the meta of audio whose samples lie in the buffer.
+fn add_audio(buffer: &mut gst::BufferRef, caps: &str, samples: u64, offsets: &[u64]) -> Option<()> {
+    let caps: gst::Caps = caps.parse().ok()?;
+    let info = gst_audio::AudioInfo::from_caps(&caps).ok()?;
+    let samples = usize::try_from(samples).ok()?;
+    let offsets: Vec<_> = offsets
+        .iter()
+        .map(|&offset| usize::try_from(offset))
+        .collect();
+    let offsets: Vec<_> = offsets.into_iter().collect::<Result<_, _>>().ok()?;
+    let interleaved = info.layout() == gst_audio::AudioLayout::Interleaved;
+    let frame = if interleaved { info.bpf() } else { info.bps() };
+    let plane = samples.checked_mul(frame as usize)?;
+    let planes: &[usize] = if interleaved { &[0] } else { &offsets };
+    let fits = |offset: &usize| {
+        offset
+            .checked_add(plane)
+            .is_some_and(|end| end <= buffer.size())
+    };
+    let are_all = interleaved == offsets.is_empty();
+    if !are_all || !planes.iter().all(fits) {
+        return None;
+    }
+    gst_audio::AudioMeta::add(buffer, &info, samples, &offsets).ok()?;
+    Some(())
 }
 
 /// Whether the planes lie in the buffer: elements that read them do not check it.
@@ -302,6 +389,8 @@ mod tests {
             .unwrap();
         gst_video::VideoCropMeta::add(add, (1, 2, 3, 4));
         gst_video::VideoCaptionMeta::add(add, gst_video::VideoCaptionType::Cea708Cdp, b"caption");
+        let info = gst_audio::AudioInfo::builder(gst_audio::AudioFormat::S16le, 48000, 2);
+        gst_audio::AudioMeta::add(add, &info.build().unwrap(), 100, &[]).unwrap();
         gst_audio::AudioClippingMeta::add(
             add,
             gst::format::Default::from_u64(3),
@@ -310,7 +399,7 @@ mod tests {
         let reference: gst::Caps = "timestamp/x-unix".parse().unwrap();
         gst::ReferenceTimestampMeta::add(add, &reference, gst::ClockTime::SECOND, None);
         let packed = pack(&buffer);
-        assert_eq!(packed.len(), 5, "{packed:?}");
+        assert_eq!(packed.len(), 6, "{packed:?}");
         let mut there = gst::Buffer::with_size(buffer.size()).unwrap();
         unpack(packed.clone(), there.get_mut().unwrap()).unwrap();
         assert_eq!(pack(&there), packed);

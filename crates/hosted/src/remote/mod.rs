@@ -55,6 +55,8 @@ pub struct Config {
 impl Config {
     /// The config of a chain that would run here.
     pub fn new(hosted: &Hosted) -> Self {
+        // The child's texts are read here.
+        text_types();
         let is_hardware = |part: &Part| {
             let factory = originals::find(&part.factory);
             let class = factory
@@ -179,6 +181,7 @@ impl Remote for RemoteHosted {
     /// Loads GStreamer, and the plugins that the chain is made of.
     fn prepare(config: &Config) -> Result<(), CodecError> {
         gst::init().map_err(|error| CodecError::Resource(error.to_string()))?;
+        text_types();
         for part in &config.description.parts {
             let factory = originals::find(&part.factory);
             let loaded = factory.and_then(|factory| factory.load().ok());
@@ -239,8 +242,9 @@ impl Remote for RemoteHosted {
                 }
             }
             PackedInput::Event(event) => {
-                let event = context.child.events.unpack(&event);
-                Input::Event(event.ok_or_else(|| Broken::new("an event that is none"))?)
+                let known = context.child.events.unpack(&event);
+                let none = || Broken::new(format!("an event that cannot be read: {event:?}"));
+                Input::Event(known.ok_or_else(none)?)
             }
         })
     }
@@ -332,6 +336,21 @@ impl Remote for RemoteHosted {
     }
 }
 
+/// Makes the types known that are named in texts: those of caps, and those of metas, which
+/// exist once somebody has asked for them.
+fn text_types() {
+    gst_video::VideoMultiviewFlags::static_type();
+    gst_video::VideoMeta::meta_api();
+    gst_video::VideoCropMeta::meta_api();
+    gst_video::VideoCaptionMeta::meta_api();
+    gst_video::VideoOverlayCompositionMeta::meta_api();
+    gst_video::VideoRegionOfInterestMeta::meta_api();
+    gst_audio::AudioMeta::meta_api();
+    gst_audio::AudioClippingMeta::meta_api();
+    // SAFETY: the function takes nothing, and may be called at any time.
+    unsafe { gst_video::ffi::gst_video_multiview_flagset_get_type() };
+}
+
 /// Whether a chain may send an event in the stream. It must not end it: the element's own
 /// EOS passes when everything is out.
 fn goes_downstream(event: &gst::Event) -> bool {
@@ -340,7 +359,9 @@ fn goes_downstream(event: &gst::Event) -> bool {
 
 /// Child: the answer comes back as what was found.
 fn pack_query(pending: PendingQuery, context: &ChildContext<RemoteHosted>) -> PackedOutput {
-    let (query, reply) = pending.into_parts();
+    let (Some(query), reply) = pending.into_parts() else {
+        return PackedOutput::Nothing;
+    };
     let packed = PackedQuery::new(&query);
     let number = context.begin_inquiry(move |found| {
         let answered = match found {

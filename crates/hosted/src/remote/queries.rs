@@ -143,7 +143,9 @@ impl PackedAnswer {
             }
             (Self::Caps(result), gst::QueryViewMut::Caps(query)) => {
                 let result: gst::Caps = result.parse().ok()?;
-                query.set_result(&result);
+                // Some elements take the same object for a peer that takes anything.
+                let filter = query.filter_owned().filter(|filter| *filter == result);
+                query.set_result(&filter.unwrap_or(result));
             }
             (_, gst::QueryViewMut::Caps(_) | gst::QueryViewMut::Allocation(_)) => return None,
             (Self::Other(text), _) => {
