@@ -13,8 +13,8 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 
 use crate::metrics;
-use crate::readiness::{Reason, reasons, unreadable};
 use crate::reader::Reader;
+use crate::readiness::{Reason, reasons, unreadable};
 use crate::report::{Report, seconds};
 
 /// The version of the JSON: raised when a field changes its meaning or goes. New fields do
@@ -155,7 +155,11 @@ async fn live() -> Response<Full<Bytes>> {
         true => (StatusCode::OK, "alive"),
         false => (StatusCode::SERVICE_UNAVAILABLE, "late"),
     };
-    of(status, TEXT, format!("{what}: {:.6} s\n", took.as_secs_f64()))
+    of(
+        status,
+        TEXT,
+        format!("{what}: {:.6} s\n", took.as_secs_f64()),
+    )
 }
 
 /// Whether the name that a client has used is one of this machine. A page from elsewhere,

@@ -275,7 +275,10 @@ fn element_gauges(to: &mut DescriptorEncoder<'_>, elements: &[Element]) -> Resul
     for element in elements {
         let id = element.id.to_string();
         let labels = labels_of(element, &id);
-        let age = element.call.as_ref().map_or(Duration::ZERO, |call| call.age);
+        let age = element
+            .call
+            .as_ref()
+            .map_or(Duration::ZERO, |call| call.age);
         family
             .encode_family(&labels)?
             .encode_gauge(&age.as_secs_f64())?;
@@ -294,7 +297,10 @@ fn states(
     states: &[&str],
     state_of: fn(&Element) -> &str,
 ) -> Result<(), Error> {
-    let (name, help) = (format!("element_{what}"), format!("Its {what}: 1, others 0"));
+    let (name, help) = (
+        format!("element_{what}"),
+        format!("Its {what}: 1, others 0"),
+    );
     let mut family = descriptor(to, &name, &help, None, MetricType::Gauge)?;
     for element in elements {
         let id = element.id.to_string();

@@ -38,7 +38,9 @@ impl Source for Published {
         let mut codecs = Codecs::default();
         for file in files() {
             let elements = structures(&file, "elements");
-            report.elements.extend(elements.iter().map(|of| element(of)));
+            report
+                .elements
+                .extend(elements.iter().map(|of| element(of)));
             let faults = structures(&file, "faults");
             report.faults.extend(faults.iter().map(|of| fault(of)));
             codecs.add(&file);

@@ -2,13 +2,14 @@
 //! The thread that reads the source, and nothing else: whoever asks waits for it with a
 //! bound, so that a source that does not come back delays no other answer.
 //!
-//! Everyone who asks while a reading is in progress, or shortly after one, gets the same:
-//! a thousand clients cost the elements no more than one that asks often.
+//! Everyone who asks while a reading is in progress shares the next one. So a reading is
+//! never older than the question, and a thousand clients cost the elements no more than
+//! one that asks all the time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -17,8 +18,6 @@ use crate::report::{Report, Source};
 
 /// The longest that an answer waits for a reading.
 const BOUND: Duration = Duration::from_millis(800);
-/// How old a reading may be.
-const FRESH: Duration = Duration::from_millis(25);
 
 /// Sent to whoever asks; `None` if the source has panicked.
 type Answer = oneshot::Sender<Option<Arc<Report>>>;
@@ -58,18 +57,17 @@ impl Reader {
 }
 
 fn work(source: &dyn Source, asked: &Receiver<Answer>) {
-    let mut last: Option<(Instant, Arc<Report>)> = None;
-    while let Ok(answer) = asked.recv() {
-        // Nobody may wait for it any more.
-        if answer.is_closed() {
+    while let Ok(first) = asked.recv() {
+        let mut waiting: Vec<_> = std::iter::once(first).chain(asked.try_iter()).collect();
+        // Nobody may wait any more.
+        waiting.retain(|answer| !answer.is_closed());
+        if waiting.is_empty() {
             continue;
         }
-        last = last.filter(|(at, _)| at.elapsed() < FRESH);
-        if last.is_none() {
-            let report = catch_unwind(AssertUnwindSafe(|| source.read()));
-            last = report.ok().map(|report| (Instant::now(), Arc::new(report)));
+        let report = catch_unwind(AssertUnwindSafe(|| source.read()));
+        let report = report.ok().map(Arc::new);
+        for answer in waiting {
+            let _ = answer.send(report.clone());
         }
-        let report = last.as_ref().map(|(_, report)| report.clone());
-        let _ = answer.send(report);
     }
 }

@@ -59,18 +59,18 @@ fn reason_of(element: &Element, report: &Report) -> Option<Reason> {
     if !wedged && !element.failed {
         return None;
     }
-    let mut text = match (wedged, &*element.outcome) {
-        (true, _) => format!("{} is wedged while {}", element.path, element.phase),
-        (false, "none" | "Completed") => format!("{} has failed", element.path),
-        (false, outcome) => format!("{} has failed: {outcome}", element.path),
-    };
+    let mut text = element.path.clone();
+    text += if wedged { " is wedged" } else { " has failed" };
+    if !wedged && !["none", "Completed"].contains(&&*element.outcome) {
+        text += &format!(": {}", element.outcome);
+    }
     if let Some(call) = element.call.as_ref().filter(|_| wedged) {
         let age = call.age.as_secs_f64();
         text += &format!(", in {} for {age:.1} s", call.name);
     }
-    // The message on the bus says more about a failure.
+    // What was posted on the bus says more.
     let mut faults = report.faults.iter().rev();
-    if !wedged && let Some(fault) = faults.find(|fault| fault.path == element.path) {
+    if let Some(fault) = faults.find(|fault| fault.path == element.path) {
         text += &format!(" ({})", fault.text);
     }
     Some(Reason {
@@ -127,7 +127,7 @@ mod tests {
             assert_eq!((reason.kind, &*reason.about), ("wedged", "/pipeline0/enc"));
             assert_eq!(
                 reason.text,
-                "/pipeline0/enc is wedged while draining, in svt_av1_enc_get_packet for 2.0 s"
+                "/pipeline0/enc is wedged, in svt_av1_enc_get_packet for 2.0 s"
             );
         }
     }

@@ -53,10 +53,10 @@ fn a_client_that_does_not_finish_its_request_is_left_after_a_while() {
 }
 
 #[test]
-fn a_probe_is_answered_while_a_thousand_clients_do_nothing() {
+fn a_probe_is_answered_while_hundreds_of_clients_do_nothing() {
     let service = saying(Report::default());
     let address = service.address();
-    let clients: Vec<_> = (0..1000).map(|_| connect(address)).collect();
+    let clients: Vec<_> = (0..400).map(|_| connect(address)).collect();
     for _ in 0..20 {
         assert_eq!(get(address, "/readyz").status, 200);
     }

@@ -33,7 +33,10 @@ fn the_port_is_open_when_the_start_returns_and_closed_when_the_close_does() {
     assert!(TcpStream::connect(address).is_err());
     assert_eq!(rest(idle), "");
     let left = std::fs::read_dir(folder.path()).unwrap().count();
-    assert_eq!(left, 0, "the port file is removed, and nothing is left beside it");
+    assert_eq!(
+        left, 0,
+        "the port file is removed, and nothing is left beside it"
+    );
     // The port can be used again at once.
     drop(TcpListener::bind(address).unwrap());
 }
@@ -57,7 +60,10 @@ fn a_start_that_fails_says_why_and_leaves_nothing() {
     let text = error.to_string();
     assert!(text.contains(&address.to_string()), "{text}");
     assert!(text.contains("choose another port, or 0"), "{text}");
-    assert!(!file.exists(), "an old port must not be taken for this one's");
+    assert!(
+        !file.exists(),
+        "an old port must not be taken for this one's"
+    );
     // From the documentation's addresses: no machine has it.
     let error = start("192.0.2.1:9848", &file).to_string();
     assert!(error.contains("no address of this machine"), "{error}");
@@ -146,7 +152,11 @@ fn a_forked_child_has_no_part_in_the_service() {
         let sockets = targets.filter(|target| target.to_string_lossy().starts_with("socket:"));
         sockets.collect::<Vec<_>>()
     };
-    assert_eq!(get(address, "/livez").status, 200, "the parent answers as before");
+    assert_eq!(
+        get(address, "/livez").status,
+        200,
+        "the parent answers as before"
+    );
     let of_child = sockets(&child.to_string());
     let closed = service.close();
     let after = TcpStream::connect(address);

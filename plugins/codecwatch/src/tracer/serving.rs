@@ -39,5 +39,8 @@ pub(super) fn serve(address: SocketAddr, port_file: Option<PathBuf>) {
 }
 
 fn close() -> Option<Service> {
-    SERVICE.lock().unwrap_or_else(PoisonError::into_inner).take()
+    SERVICE
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take()
 }
