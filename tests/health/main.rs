@@ -3,9 +3,9 @@
 //! see it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod browser;
 mod documents;
 mod ends;
-mod figures;
 mod kubernetes;
 mod page;
 mod probes;
