@@ -9,5 +9,6 @@ mod ends;
 mod kubernetes;
 mod page;
 mod probes;
+mod publication;
 mod rig;
 mod tracer;

@@ -214,6 +214,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         gst::debug!(CAT, imp = imp, "started {run:?}");
         line.enter(run.clone());
         drop(line);
+        if let Some(published) = self.published() {
+            published.note_session();
+        }
         // They may have changed meanwhile.
         run.set_budgets(self.settings().budgets);
         output_task::start(imp);

@@ -32,6 +32,8 @@ mod answers;
 mod connections;
 mod forked;
 mod metrics;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 mod published;
 mod reader;
 mod readiness;

@@ -40,6 +40,9 @@ pub struct Element {
     pub codec: String,
     /// The number of its session; 0 before the first.
     pub session: u64,
+    /// When its newest session was started, since 1970; 0 before the first.
+    #[serde(serialize_with = "seconds")]
+    pub session_started: Duration,
     /// The phase of its session, or `none`.
     pub phase: String,
     /// The verdict on its session.

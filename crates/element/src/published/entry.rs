@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use codecwatch_supervisor::{Name, Stats};
 use gst::prelude::*;
@@ -46,6 +46,8 @@ pub(super) struct Entry {
     frames_lost: AtomicU64,
     /// Nanoseconds.
     lag: AtomicU64,
+    /// When the newest session was started: nanoseconds since 1970.
+    session_started: AtomicU64,
     source: Box<dyn Source>,
 }
 
@@ -65,6 +67,8 @@ pub(super) struct Counts {
     pub(super) frames_lost: u64,
     /// How long the last frame that came out was inside.
     pub(super) lag: Duration,
+    /// When the newest session was started, since 1970.
+    pub(super) session_started: Duration,
 }
 
 /// The state of an element at a moment.
@@ -141,6 +145,7 @@ impl Entry {
             frames_out: out,
             frames_lost: lost,
             lag: Duration::from_nanos(load(&self.lag)),
+            session_started: Duration::from_nanos(load(&self.session_started)),
         }
     }
 
@@ -168,25 +173,33 @@ impl Published {
             frames_out: AtomicU64::new(0),
             frames_lost: AtomicU64::new(0),
             lag: AtomicU64::new(0),
+            session_started: AtomicU64::new(0),
             source: Box::new(Arc::downgrade(parts)),
         });
         entry.identify(element);
-        for property in ["name", "parent"] {
-            let weak = Arc::downgrade(&entry);
-            element.connect_notify(Some(property), move |element, _| {
-                if let Some(entry) = weak.upgrade() {
-                    entry.identify(element);
-                }
-            });
-        }
+        // Nobody is told when an element is put into a bin: see `identify`.
+        let weak = Arc::downgrade(&entry);
+        element.connect_notify(Some("name"), move |element, _| {
+            if let Some(entry) = weak.upgrade() {
+                entry.identify(element);
+            }
+        });
         entries().push(Arc::downgrade(&entry));
         Self(entry)
     }
 
-    /// Reads again how the element is called: the bin that it is in may have been put into
-    /// another. The caller must hold no lock.
+    /// Reads again how the element is called: it, or the bin that it is in, may have been
+    /// put into another. Called when its source pad is linked, and when a session starts.
+    /// The caller must hold no lock.
     pub(crate) fn identify(&self, element: &gst::Element) {
         self.0.identify(element);
+    }
+
+    /// Notes that a session was started.
+    pub(crate) fn note_session(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
+        self.0.session_started.store(now, Ordering::Relaxed);
     }
 
     /// Counts a frame that was submitted.

@@ -48,6 +48,7 @@ fn element(entry: &Entry, live: &Live) -> gst::Structure {
         .field("frames-out", counts.frames_out)
         .field("frames-lost", counts.frames_lost)
         .field("lag", nanoseconds(counts.lag))
+        .field("session-started", nanoseconds(counts.session_started))
         .field("max-abandoned", live.settings.max_abandoned)
         .field("close-timeout", nanoseconds(live.settings.budgets.close))
         .field("stats", stats)

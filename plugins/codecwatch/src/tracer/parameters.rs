@@ -14,6 +14,9 @@ pub(super) struct Parameters {
     pub(super) listen: Option<SocketAddr>,
     /// `port-file`: the file that gets the port.
     pub(super) port_file: Option<PathBuf>,
+    /// `otlp`: the OpenTelemetry collector that gets the same.
+    #[cfg(feature = "otlp")]
+    pub(super) otlp: Option<codecwatch_health::otlp::Endpoint>,
 }
 
 /// A parameter: its name, and how its value is read. A value that cannot be used is
@@ -47,6 +50,13 @@ const TABLE: &[Row] = &[
             return Err("'port-file' names no file".to_owned());
         }
         parameters.port_file = Some(PathBuf::from(value));
+        Ok(())
+    }),
+    #[cfg(feature = "otlp")]
+    ("otlp", |parameters, value| {
+        let endpoint = value.parse();
+        let endpoint = endpoint.map_err(|error| format!("no export: {error}"))?;
+        parameters.otlp = Some(endpoint);
         Ok(())
     }),
 ];

@@ -74,6 +74,10 @@ fn finish_if_last(answered: usize) {
     if let Some(address) = parameters.listen {
         serving::serve(address, parameters.port_file);
     }
+    #[cfg(feature = "otlp")]
+    if let Some(endpoint) = parameters.otlp {
+        serving::export(endpoint);
+    }
 }
 
 /// Registers a tracer that does nothing for each piece.
