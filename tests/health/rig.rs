@@ -26,7 +26,7 @@ pub(crate) fn going_wrong(name: &str, how: &str, properties: &str) -> String {
 pub(crate) struct Stage {
     pub(crate) running: Running,
     pub(crate) port: u16,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Stage {
@@ -57,7 +57,7 @@ impl Stage {
         Self {
             running,
             port: port.trim().parse().unwrap(),
-            _folder: folder,
+            folder,
         }
     }
 
@@ -103,9 +103,12 @@ impl Stage {
         self.running.wait_for(&format!("done {line}"));
     }
 
-    /// Ends it.
+    /// Ends it, as a program that deinitialises GStreamer. The service has ended by then.
     pub(crate) fn quit(mut self) -> support::Finished {
         self.running.tell("quit");
-        self.running.finish()
+        let ended = self.running.finish();
+        let file = self.folder.path().join("port");
+        assert!(!file.exists(), "not closed: {}", ended.text());
+        ended
     }
 }
