@@ -8,8 +8,10 @@ packages_to_build=(gcc libc6-dev pkg-config ca-certificates libclang-dev libgstr
     libgstreamer-plugins-base1.0-dev libsvtav1enc-dev libdav1d-dev libva-dev)
 packages_to_run=(gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad)
 # The last two have codecs to host; umockdev has a GPU.
-packages_to_test=(svt-av1 dav1d aom-tools git shellcheck python3-gi gir1.2-gstreamer-1.0 umockdev
+packages_to_test=(svt-av1 dav1d aom-tools git shellcheck python3-gi gir1.2-gstreamer-1.0 python3-venv umockdev
     gstreamer1.0-plugins-ugly gstreamer1.0-libav)
+# For the page of the health service, in a browser.
+packages_to_test_long=(chromium fonts-dejavu-core)
 
 # at_least VERSION MINIMUM
 at_least() {
@@ -66,6 +68,22 @@ need() {
     step "Installing with apt: ${missing[*]}"
     apt_update
     apt_logged install -y --no-install-recommends --no-remove "${missing[@]}"
+}
+
+# What checks the Kubernetes manifests, with the schemas of all versions: from PyPI, into an environment of its own. The
+# tests that use it say so where it could not be had.
+manifest_checker=kubernetes-validate==1.37.0
+need_manifest_checker() {
+    local folder=$target/manifests log=$target/log/manifests.log
+    export CODECWATCH_MANIFESTS=$folder
+    [ ! -e "$folder/$manifest_checker" ] || return 0
+    step "Installing with pip: $manifest_checker"
+    mkdir -p "${log%/*}"
+    if python3 -m venv "$folder" >"$log" 2>&1 && "$folder/bin/pip" install --quiet "$manifest_checker" >>"$log" 2>&1; then
+        touch "$folder/$manifest_checker"
+    else
+        echo "It could not be installed (why: $log): the manifests are not checked."
+    fi
 }
 
 # ---- Rust

@@ -144,6 +144,8 @@ run_test() {
         shift
     fi
     need_to_test
+    need_manifest_checker
+    [ $long = no ] || need "${packages_to_test_long[@]}"
     start_summary
     [ $# != 0 ] || lint
     build_plugins dev

@@ -2,7 +2,7 @@
 //! Runs of `gst-launch-1.0` and other programs as child processes, with a bound.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -118,6 +118,12 @@ impl Launch {
         Self::program(std::env::current_exe().unwrap())
             .args([name, "--exact", "--nocapture"])
             .env(CHILD, "1")
+    }
+
+    /// Keeps its standard input, for [`Running::tell`].
+    pub fn told(mut self) -> Self {
+        self.command.stdin(Stdio::piped());
+        self
     }
 
     /// Runs it under another program, which is given it with its arguments.
@@ -268,6 +274,17 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Writes a line to its standard input.
+    pub fn tell(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().unwrap();
+        writeln!(input, "{line}").unwrap();
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal, such as `libc::SIGINT`.

@@ -96,7 +96,11 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let weak = element.downgrade();
         pad.connect_linked(move |_, _| {
             if let Some(element) = weak.upgrade() {
-                T::from_obj(&element).supervision().lock().answers.void();
+                let supervision = T::from_obj(&element).supervision();
+                supervision.lock().answers.void();
+                if let Some(published) = supervision.published() {
+                    published.identify(element.upcast_ref());
+                }
             }
         });
     }

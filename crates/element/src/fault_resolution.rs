@@ -86,6 +86,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             if let Some(fault) = outcome.fault() {
                 ledger().change(&fault.library, Change::Restarted);
             }
+            if let Some(published) = self.published() {
+                published.note_lost(lost.ids.len());
+            }
             report::post_restarted(element, &outcome, restarts, &lost);
             self.note_posted();
             self.retire(imp, run);

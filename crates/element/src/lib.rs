@@ -30,8 +30,10 @@ mod isolation;
 mod line;
 mod output_task;
 mod process_ledger;
+mod process_type;
 #[doc(hidden)]
 pub mod properties;
+mod published;
 mod refusal;
 mod report;
 mod restarts;

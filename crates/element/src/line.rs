@@ -4,8 +4,9 @@
 //! runs with the supervision's lock held.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
-use codecwatch_supervisor::Run;
+use codecwatch_supervisor::{Name, Run, Stats};
 
 use crate::answers::{Answers, Flow};
 use crate::restarts::Restarts;
@@ -30,6 +31,13 @@ pub struct Frame {
     pub pts: Option<gst::ClockTime>,
 }
 
+/// A frame that was submitted and has not come out.
+#[derive(Debug, Clone, Copy)]
+struct Inside {
+    pts: Option<gst::ClockTime>,
+    submitted: Instant,
+}
+
 /// Frames that were lost with a session.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Lost {
@@ -45,7 +53,7 @@ pub(crate) struct Lost {
 pub(crate) struct InLine<I, O> {
     pub(crate) run: Run<I, O>,
     /// Frames submitted to it that have not come out.
-    frames: BTreeMap<u32, Option<gst::ClockTime>>,
+    frames: BTreeMap<u32, Inside>,
     /// Frames were lost before its next output.
     discont: bool,
 }
@@ -99,8 +107,14 @@ impl<I, O> Default for Line<I, O> {
 
 /// Whether an output may be delivered.
 pub(crate) enum Claim {
-    /// It may. Holds the newest frame that it settles, if any.
-    Taken(Option<u32>),
+    /// It may.
+    Taken {
+        /// The newest frame that it settles, if any.
+        last: Option<u32>,
+        /// How many of the session it settles, and how long the first of these was inside.
+        settled: u64,
+        lag: Duration,
+    },
     /// Its session has left the line: its frames are lost, and it must be dropped.
     Lost,
 }
@@ -206,6 +220,14 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         failed.or(self.back()).or(self.latest.as_ref()).cloned()
     }
 
+    /// The run that `stats` describes: its codec and its numbers. Clones no run: the last
+    /// clone that is dropped may free much, and this is for threads that must not.
+    pub(crate) fn shown_stats(&self) -> Option<(Name, Stats)> {
+        let failed = self.latest.as_ref().filter(|_| self.has_failed());
+        let run = failed.or(self.back()).or(self.latest.as_ref())?;
+        Some((run.library().clone(), run.stats()))
+    }
+
     /// The run that gives output; if none is in line, the last that did.
     pub(crate) fn giving(&self) -> Option<Run<I, O>> {
         self.front().or(self.latest.as_ref()).cloned()
@@ -244,7 +266,7 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         let frames = self.leave(run).map(|session| session.frames);
         let frames = frames.unwrap_or_default();
         self.mark_discont(at);
-        let times = || frames.values().flatten().copied();
+        let times = || frames.values().filter_map(|frame| frame.pts);
         Lost {
             ids: frames.keys().copied().collect(),
             pts: times().min().zip(times().max()),
@@ -293,7 +315,12 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         match session.run.submit(input) {
             Ok(()) => {
                 if let Some(frame) = frame {
-                    session.frames.insert(frame.id, frame.pts);
+                    let inside = Inside {
+                        pts: frame.pts,
+                        submitted: Instant::now(),
+                    };
+                    session.frames.insert(frame.id, inside);
+                    session.run.meter().note_in();
                     self.answers.note_submitted(frame.id);
                 }
                 Submitted::Taken
@@ -312,12 +339,19 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
         let Some(session) = at.and_then(|at| self.sessions.get_mut(at)) else {
             return Claim::Lost;
         };
-        let last = frames.into_iter().inspect(|id| {
-            session.frames.remove(id);
-        });
-        let last = last.max();
+        let now = Instant::now();
+        let (mut last, mut settled, mut lag) = (None, 0, Duration::ZERO);
+        for id in frames {
+            last = last.max(Some(id));
+            if let Some(frame) = session.frames.remove(&id) {
+                let inside = now.saturating_duration_since(frame.submitted);
+                run.meter().note_out(inside);
+                settled += 1;
+                lag = lag.max(inside);
+            }
+        }
         self.delivering = Some(run.id());
-        Claim::Taken(last)
+        Claim::Taken { last, settled, lag }
     }
 
     /// Clears all frames and marks of losses: a flush has dropped them.

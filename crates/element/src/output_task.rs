@@ -111,7 +111,12 @@ fn deliver<T: Supervised>(imp: &T, run: &Run<T::Input, T::Output>, output: T::Ou
     let id = {
         let frames = T::frames_of(&output);
         match supervision.lock().claim(run, frames) {
-            Claim::Taken(last) => last,
+            Claim::Taken { last, settled, lag } => {
+                if let Some(published) = supervision.published() {
+                    published.note_out(settled, lag);
+                }
+                last
+            }
             Claim::Lost => {
                 gst::debug!(CAT, imp = imp, "output of a session that was given up");
                 return;

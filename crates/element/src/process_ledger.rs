@@ -22,14 +22,14 @@ mod peer;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use codecwatch_supervisor::share_ledger;
-use gst::glib;
 use gst::prelude::*;
 
 use self::object::ProcessLedger;
 use self::peer::Peer;
 use crate::CAT;
+use crate::process_type::{Found, find_or_register};
 
-pub(crate) use self::account::account_structure;
+pub(crate) use self::account::{account_structure, accounts_structure};
 
 /// The type's name. It ends with the version of the interface: the signals, their
 /// arguments and return values, and the meaning of the names of changes and fields.
@@ -55,7 +55,8 @@ pub(crate) fn join() {
     if *lock() {
         return;
     }
-    let peer = match find_or_register() {
+    static OURS: OnceLock<gst::glib::Type> = OnceLock::new();
+    let peer = match find_or_register(TYPE_NAME, &OURS, ProcessLedger::static_type) {
         Found::Ours => Ok(None),
         Found::Another(type_) => Peer::of(type_).map(Some),
     };
@@ -72,29 +73,5 @@ pub(crate) fn join() {
     drop(joined);
     if let Err(why) = shared {
         gst::warning!(CAT, "this plugin file uses a separate ledger: {why}");
-    }
-}
-
-enum Found {
-    /// This plugin file has registered the type.
-    Ours,
-    /// Another plugin file has.
-    Another(glib::Type),
-}
-
-/// Finds the type by its name; registers it if there is none.
-fn find_or_register() -> Found {
-    static OURS: OnceLock<glib::Type> = OnceLock::new();
-    let registry = gst::Registry::get();
-    // The plugin files of a process have to agree on which is first, and all of them
-    // share this lock. Registering a type calls nothing that takes it.
-    let _process = registry.object_lock();
-    match glib::Type::from_name(TYPE_NAME) {
-        None => {
-            let _ = OURS.set(ProcessLedger::static_type());
-            Found::Ours
-        }
-        Some(type_) if OURS.get() == Some(&type_) => Found::Ours,
-        Some(type_) => Found::Another(type_),
     }
 }

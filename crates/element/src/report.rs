@@ -7,6 +7,7 @@ use codecwatch_supervisor::{
 use gst::prelude::*;
 
 use crate::line::Lost;
+use crate::published::{Kind, note_fault};
 use crate::stats::{end_structure, fault_structure, slow_structure};
 use crate::{CAT, Role};
 
@@ -17,6 +18,13 @@ pub(crate) fn post_outcome(element: &gst::Element, role: Role, outcome: &Outcome
     let text = headline(fault);
     let debug = format!("{}: {fault}", outcome.name());
     gst::error!(CAT, obj = element, "{debug}");
+    note_fault(
+        Kind::Failed,
+        element,
+        outcome.name(),
+        &text,
+        Some(&fault.at),
+    );
     let post = |builder: gst::message::ErrorBuilder<'_>| {
         let message = builder
             .src(element)
@@ -73,6 +81,8 @@ pub(crate) fn post_end(
     stats: Option<&Stats>,
 ) {
     gst::error!(CAT, obj = element, "{text}");
+    let at = stats.map(|stats| &stats.session);
+    note_fault(Kind::Failed, element, outcome, text, at);
     let message = gst::message::Error::builder(code, text)
         .src(element)
         .details(end_structure(outcome, stats))
@@ -107,7 +117,9 @@ fn headline(fault: &Fault) -> String {
 /// Posts the warning for a session that did not close and was abandoned.
 pub(crate) fn post_stuck_close(element: &gst::Element, outcome: &str, fault: &Fault) {
     gst::warning!(CAT, obj = element, "{fault}");
-    let message = gst::message::Warning::builder(gst::LibraryError::Shutdown, &headline(fault))
+    let text = headline(fault);
+    note_fault(Kind::Close, element, outcome, &text, Some(&fault.at));
+    let message = gst::message::Warning::builder(gst::LibraryError::Shutdown, &text)
         .src(element)
         .debug(&fault.to_string())
         .details(fault_structure(outcome, fault))
@@ -141,6 +153,8 @@ pub(crate) fn post_slow(element: &gst::Element, slow: &Slow) {
         slow.evidence.cpu,
         slow.evidence.observed,
     );
+    let text = "slow, not wedged: the wait continues";
+    note_fault(Kind::Slow, element, "none", text, Some(&slow.at));
     let message = gst::message::Element::builder(slow_structure(slow))
         .src(element)
         .build();
@@ -163,6 +177,14 @@ pub(crate) fn post_restarted(
         outcome.name(),
         pts.map(|pts| pts.0).display(),
         pts.map(|pts| pts.1).display(),
+    );
+    let text = headline(fault);
+    note_fault(
+        Kind::Restarted,
+        element,
+        outcome.name(),
+        &text,
+        Some(&fault.at),
     );
     let structure = gst::Structure::builder("codecwatch-restarted")
         .field("outcome", outcome.name())

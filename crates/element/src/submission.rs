@@ -57,6 +57,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                         let flow = line.answers.flow();
                         drop(line);
                         if let Some(frame) = frame {
+                            if let Some(published) = self.published() {
+                                published.note_in();
+                            }
                             gst::trace!(CAT, imp = imp, "frame {}: submitted", frame.id);
                         }
                         return flow.map_err(SubmitError::Downstream);
@@ -169,6 +172,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let element = imp.obj();
         let element = element.upcast_ref::<gst::Element>();
         let settings = self.settings();
+        if let Some(published) = self.published() {
+            published.identify(element);
+        }
         let codec = imp.codec().ok_or(gst::FlowError::NotNegotiated)?;
         let (predecessor, closed) = {
             let mut line = self.lock_posted();
@@ -208,6 +214,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         gst::debug!(CAT, imp = imp, "started {run:?}");
         line.enter(run.clone());
         drop(line);
+        if let Some(published) = self.published() {
+            published.note_session();
+        }
         // They may have changed meanwhile.
         run.set_budgets(self.settings().budgets);
         output_task::start(imp);

@@ -7,7 +7,7 @@
 //! started for a new session.
 
 use std::any::Any;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use codecwatch_process::ChildStatus;
@@ -18,17 +18,37 @@ use gst::subclass::prelude::*;
 
 use crate::ending::PendingReport;
 use crate::line::Line;
+use crate::published::Published;
 use crate::{Settings, Supervised, process_ledger, stats};
 
 /// The longest that a thread waits for another to post a message. Posting needs none of
 /// GStreamer's stream locks, but may run an application's bus handler.
 const POSTING: Duration = Duration::from_secs(1);
 
+/// The settings and the sessions of one element: what can be read of it without it.
+#[derive(Debug)]
+pub(crate) struct Parts<I, O> {
+    settings: Mutex<Settings>,
+    line: Mutex<Line<I, O>>,
+}
+
+impl<I, O> Parts<I, O> {
+    pub(crate) fn settings(&self) -> Settings {
+        let settings = self.settings.lock();
+        settings.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn line(&self) -> MutexGuard<'_, Line<I, O>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What an element holds for the supervision of its codec.
 #[derive(Debug)]
 pub struct Supervision<I, O> {
-    settings: Mutex<Settings>,
-    line: Mutex<Line<I, O>>,
+    parts: Arc<Parts<I, O>>,
+    /// What others see of the element.
+    published: OnceLock<Published>,
     /// Notified when a session has left the line, when the line is held, or when a
     /// message that had to be posted first is on the bus.
     changed: Condvar,
@@ -49,8 +69,11 @@ where
         // Before there is a session.
         process_ledger::join();
         Self {
-            settings: Mutex::default(),
-            line: Mutex::default(),
+            parts: Arc::new(Parts {
+                settings: Mutex::default(),
+                line: Mutex::default(),
+            }),
+            published: OnceLock::new(),
             changed: Condvar::new(),
             pending_report: PendingReport::default(),
             length: Mutex::default(),
@@ -62,7 +85,7 @@ where
 
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Line<I, O>> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+        self.parts.line()
     }
 
     /// Locks the line once the message of a decided restart is on the bus: nothing may
@@ -97,15 +120,15 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
 
     /// The shared settings.
     pub fn settings(&self) -> Settings {
-        let settings = self.settings.lock();
-        settings.unwrap_or_else(PoisonError::into_inner).clone()
+        self.parts.settings()
     }
 
     /// Changes the shared settings. Running and closing sessions get their budgets at
     /// once: a state change may wait for those that close.
     pub(crate) fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
         let budgets = {
-            let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+            let settings = self.parts.settings.lock();
+            let mut settings = settings.unwrap_or_else(PoisonError::into_inner);
             change(&mut settings);
             settings.budgets
         };
@@ -180,6 +203,23 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     pub(crate) fn lost(&self) -> usize {
         let lost = self.lost.lock();
         lost.unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Publishes the element, until it is freed: its sessions, and what it counts. Must be
+    /// called once, when the element is constructed.
+    pub fn publish<T>(imp: &T)
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
+        let element = imp.obj();
+        let supervision = imp.supervision();
+        let published = Published::new(element.upcast_ref(), &supervision.parts);
+        let _ = supervision.published.set(published);
+    }
+
+    /// What others see of the element; `None` before [`publish`](Self::publish).
+    pub(crate) fn published(&self) -> Option<&Published> {
+        self.published.get()
     }
 
     /// Installs the probe that waits for room on the sink pad. Must be called once,

@@ -163,6 +163,7 @@ pub fn constructed<T: SupervisedVideoDecoder>(imp: &T) {
     element.set_max_errors(MAX_ERRORS);
     Supervision::install_backpressure_probe(imp);
     Supervision::watch_links(imp);
+    Supervision::publish(imp);
     container_hdr::install(element.sink_pad());
     trick_mode::install(imp);
 }

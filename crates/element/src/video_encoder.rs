@@ -133,6 +133,7 @@ pub trait SupervisedVideoEncoder: Supervised + VideoEncoderImpl {
 pub fn constructed<T: SupervisedVideoEncoder>(imp: &T) {
     Supervision::install_backpressure_probe(imp);
     Supervision::watch_links(imp);
+    Supervision::publish(imp);
     pixels::install_probes(imp);
 }
 

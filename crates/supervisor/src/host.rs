@@ -29,8 +29,13 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
     }
 
     fn call_ended(&self, lane: usize) {
-        let mut state = self.lock();
-        self.note(&mut state, Event::CallEnded { lane });
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        if let Some((name, since)) = state.machine.call_in_flight(lane) {
+            let took = now().saturating_duration_since(since);
+            state.call_times.observe(&self.meter, name, took);
+        }
+        self.note(state, Event::CallEnded { lane });
     }
 
     fn emit(&self, output: O, amount: Amount) -> Result<(), Discarded> {

@@ -138,6 +138,12 @@ impl Machine {
         (self.outbox, self.pushing)
     }
 
+    /// The lane's native call in flight, and when it began.
+    pub fn call_in_flight(&self, lane: usize) -> Option<(&Name, Instant)> {
+        let call = self.calls.get(lane)?.as_ref()?;
+        Some((&call.name, call.since))
+    }
+
     /// Processes an event. Times must not decrease.
     pub fn handle(&mut self, now: Instant, event: Event) {
         match event {

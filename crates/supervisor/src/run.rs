@@ -23,7 +23,7 @@ use crate::outcome::Outcome;
 use crate::session::{Codec, Session};
 use crate::state::Shared;
 use crate::sync::thread;
-use crate::{Account, Budgets, Phase, Witness, ledger, retirement, worker};
+use crate::{Account, Budgets, Meter, Name, Phase, Witness, ledger, retirement, worker};
 
 /// One session from its first input to its outcome. Clones share it.
 ///
@@ -75,6 +75,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
             options.budgets,
             options.trace.take(),
         ));
+        shared.meter.set_limit(options.max_abandoned);
         shared.lock().predecessor = options.predecessor.clone();
         let run = Self {
             shared: shared.clone(),
@@ -110,6 +111,16 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     /// The session's number, unique in the process.
     pub fn id(&self) -> u64 {
         self.shared.id
+    }
+
+    /// The name of its codec.
+    pub fn library(&self) -> &Name {
+        &self.shared.library.name
+    }
+
+    /// What the sessions of its codec have done, this one included.
+    pub fn meter(&self) -> &Meter {
+        &self.shared.meter
     }
 
     /// Whether both are the same run.

@@ -11,6 +11,7 @@ use std::time::Instant;
 use crate::clock::now;
 use crate::kill_hook::KillHook;
 use crate::machine::{Event, Machine};
+use crate::meter::{CallTimes, Meter, meter};
 use crate::outcome::{Fault, FaultCause, Outcome};
 use crate::question::{Question, Questions};
 use crate::sync::{Condvar, Mutex, MutexGuard};
@@ -59,6 +60,7 @@ pub(crate) enum Work<I, O> {
 
 pub(crate) struct State<I, O> {
     pub(crate) machine: Machine,
+    pub(crate) call_times: CallTimes,
     pub(crate) inbox: VecDeque<Command<I, O>>,
     /// Inputs that may wait for the worker.
     queue: usize,
@@ -197,6 +199,8 @@ pub(crate) struct Shared<I, O> {
     pub(crate) id: u64,
     /// Name of the worker's thread.
     pub(crate) name: String,
+    /// Counts for the codec, beyond this session.
+    pub(crate) meter: Arc<Meter>,
     /// The session's threads, its witness by default.
     pub(crate) threads: Arc<NamedThreads>,
     /// The session has to close: readable without the lock.
@@ -243,6 +247,7 @@ impl<I, O> Shared<I, O> {
         Self {
             id,
             permit,
+            meter: meter(&library.name),
             threads: Arc::new(NamedThreads::new(&name, library.thread_names.clone())),
             library,
             name,
@@ -251,6 +256,7 @@ impl<I, O> Shared<I, O> {
             trace,
             state: Mutex::new(State {
                 machine: Machine::new(now(), budgets),
+                call_times: CallTimes::default(),
                 inbox: VecDeque::new(),
                 queue,
                 outbox: VecDeque::new(),

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The tracer `codecwatch`, which puts elements under supervision in any program:
-//! `GST_TRACERS="codecwatch(wrap=avdec_h264;x264enc)"`. It traces nothing: GStreamer
-//! creates tracers at the end of its initialisation, before the program creates any
-//! element.
+//! The tracer `codecwatch`, which puts elements under supervision in any program, and
+//! serves the health of those that are:
+//! `GST_TRACERS="codecwatch(wrap=avdec_h264;x264enc,listen=127.0.0.1:9848)"`. It traces
+//! nothing: GStreamer creates tracers at the end of its initialisation, before the program
+//! creates any element.
 
 use gst::glib;
 use gst::prelude::*;
@@ -11,6 +12,7 @@ use gst::subclass::prelude::*;
 mod name;
 mod parameters;
 mod pieces;
+mod serving;
 mod wrapping;
 
 pub(crate) use name::register_if_awaited;

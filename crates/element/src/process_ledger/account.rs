@@ -40,7 +40,7 @@ pub(super) fn account_of(structure: &gst::StructureRef) -> Account {
 }
 
 /// The accounts of all codecs: a field for each.
-pub(super) fn accounts_structure(accounts: Vec<(Name, Account)>) -> gst::Structure {
+pub(crate) fn accounts_structure(accounts: Vec<(Name, Account)>) -> gst::Structure {
     let fields = accounts.iter().map(|(codec, account)| {
         let codec: &str = codec;
         (codec, account_structure(account).to_send_value())

@@ -135,6 +135,7 @@ impl ObjectImpl for CodecWatch {
             }
         }
         Supervision::watch_links(self);
+        Supervision::publish(self);
         if let Some(wrapped) = self.wrapped {
             forwarding::begin(self, wrapped);
         }

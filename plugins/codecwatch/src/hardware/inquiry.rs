@@ -62,6 +62,8 @@ fn start(program: &Path, file: &Path, answers: mpsc::Sender<(u32, String)>) -> O
     let mut child = Command::new(program)
         .arg(file)
         .env("GST_REGISTRY_DISABLE", "yes")
+        // It must not take the port of this process.
+        .env_remove("GST_TRACERS")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

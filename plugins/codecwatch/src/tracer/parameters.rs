@@ -2,11 +2,21 @@
 //! The parameters of the tracer: `NAME=VALUE`, with commas between them. A value that is
 //! a list has semicolons.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
 /// What the parameters say.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Parameters {
     /// `wrap`: the elements to put under supervision, each once.
     pub(super) wrap: Vec<String>,
+    /// `listen`: where the health of the process is served, if anywhere.
+    pub(super) listen: Option<SocketAddr>,
+    /// `port-file`: the file that gets the port.
+    pub(super) port_file: Option<PathBuf>,
+    /// `otlp`: the OpenTelemetry collector that gets the same.
+    #[cfg(feature = "otlp")]
+    pub(super) otlp: Option<codecwatch_health::otlp::Endpoint>,
 }
 
 /// A parameter: its name, and how its value is read. A value that cannot be used is
@@ -16,18 +26,40 @@ type Row = (
     fn(&mut Parameters, &str) -> Result<(), String>,
 );
 
-const TABLE: &[Row] = &[("wrap", |parameters, value| {
-    let names = value.split(';').map(str::trim);
-    for name in names.filter(|name| !name.is_empty()) {
-        if !parameters.wrap.iter().any(|known| known == name) {
-            parameters.wrap.push(name.to_owned());
+const TABLE: &[Row] = &[
+    ("wrap", |parameters, value| {
+        let names = value.split(';').map(str::trim);
+        for name in names.filter(|name| !name.is_empty()) {
+            if !parameters.wrap.iter().any(|known| known == name) {
+                parameters.wrap.push(name.to_owned());
+            }
         }
-    }
-    match parameters.wrap.is_empty() {
-        true => Err("'wrap' names no element".to_owned()),
-        false => Ok(()),
-    }
-})];
+        match parameters.wrap.is_empty() {
+            true => Err("'wrap' names no element".to_owned()),
+            false => Ok(()),
+        }
+    }),
+    ("listen", |parameters, value| {
+        let address = codecwatch_health::parse_address(value);
+        let address = address.map_err(|error| format!("no health: {error}"))?;
+        parameters.listen = Some(address);
+        Ok(())
+    }),
+    ("port-file", |parameters, value| {
+        if value.is_empty() {
+            return Err("'port-file' names no file".to_owned());
+        }
+        parameters.port_file = Some(PathBuf::from(value));
+        Ok(())
+    }),
+    #[cfg(feature = "otlp")]
+    ("otlp", |parameters, value| {
+        let endpoint = value.parse();
+        let endpoint = endpoint.map_err(|error| format!("no export: {error}"))?;
+        parameters.otlp = Some(endpoint);
+        Ok(())
+    }),
+];
 
 /// Reads the parameters: what can be used, and a line for each that cannot.
 pub(super) fn read(text: &str) -> (Parameters, Vec<String>) {
@@ -52,6 +84,9 @@ pub(super) fn read(text: &str) -> (Parameters, Vec<String>) {
             }
         };
         complaints.extend(read.err());
+    }
+    if parameters.port_file.is_some() && parameters.listen.is_none() && complaints.is_empty() {
+        complaints.push("'port-file' is ignored without 'listen'".to_owned());
     }
     (parameters, complaints)
 }
@@ -92,8 +127,38 @@ mod tests {
             assert_eq!(complaints.len(), 1, "{text}: {complaints:?}");
             assert!(complaints[0].contains(said), "{text}: {complaints:?}");
         }
+        let read = |text: &str| {
+            let (parameters, complaints) = super::read(text);
+            assert_eq!(parameters.listen, None, "{text}");
+            assert_eq!(complaints.len(), 1, "{text}: {complaints:?}");
+            complaints[0].clone()
+        };
+        assert!(read("listen=here").contains("'here' is no address"));
+        assert!(read("listen=here,port-file=/tmp/port").contains("'here' is no address"));
+        assert!(read("port-file=/tmp/port").contains("without 'listen'"));
+        assert!(read("port-file=").contains("names no file"));
         let (names, complaints) = wrap("wrap=;");
         assert!(names.is_empty());
         assert_eq!(complaints, ["'wrap' names no element"]);
+    }
+
+    #[test]
+    fn health_is_served_where_it_is_said_beside_wrapped_elements_or_alone() {
+        for (text, address, port_file) in [
+            ("listen=9848", "127.0.0.1:9848", None),
+            ("wrap=a;b,listen=[::1]:0", "[::1]:0", None),
+            (
+                "listen=0.0.0.0:80, port-file=/run/a port",
+                "0.0.0.0:80",
+                Some("/run/a port"),
+            ),
+        ] {
+            let (parameters, complaints) = read(text);
+            assert!(complaints.is_empty(), "{text}: {complaints:?}");
+            let listens = parameters.listen.map(|address| address.to_string());
+            assert_eq!(listens.as_deref(), Some(address), "{text}");
+            let file = parameters.port_file;
+            assert_eq!(file, port_file.map(PathBuf::from), "{text}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::{VARIABLE, complain, parameters, wrapping};
+use super::{VARIABLE, complain, parameters, serving, wrapping};
 
 /// What is to be done when GStreamer has looked for the last piece.
 struct Pending {
@@ -68,7 +68,16 @@ fn finish_if_last(answered: usize) {
     for complaint in complaints {
         complain(&complaint);
     }
-    wrapping::wrap(&parameters.wrap);
+    if !parameters.wrap.is_empty() {
+        wrapping::wrap(&parameters.wrap);
+    }
+    if let Some(address) = parameters.listen {
+        serving::serve(address, parameters.port_file);
+    }
+    #[cfg(feature = "otlp")]
+    if let Some(endpoint) = parameters.otlp {
+        serving::export(endpoint);
+    }
 }
 
 /// Registers a tracer that does nothing for each piece.
