@@ -69,7 +69,7 @@ fn a_decoder_without_memory_for_its_pictures_says_which_property_limits_it() {
         assert_eq!(run.code(), 0, "{}", run.text());
         return;
     }
-    // Two pictures of 1280x720 and no third; the library itself needs less.
+
     let rig = Rig::new(Element::Decoder, "isolate-max-memory=100000000 n-threads=1");
     rig.play();
     let ended = rig.end();
