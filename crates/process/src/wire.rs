@@ -206,7 +206,7 @@ mod tests {
             let mut decoder = Decoder::default();
             decoder.push(&bytes);
             decoder
-                .next::<Listed>()
+                .take::<Listed>()
                 .map(|listed| listed.unwrap().0.len())
         };
         assert_eq!(come(FEW), Ok(FEW));

@@ -2,6 +2,7 @@
 //! A child that lies: the parent ends in an error, in time, and holds no more than before.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     reason = "tests: a panic is the report"
 )]

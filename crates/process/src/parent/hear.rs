@@ -19,8 +19,16 @@ use crate::wire::{Broken, Decoder};
 /// Bytes of shared memory that what is heard can have.
 const MEMORY: u64 = 1 << 20;
 
-/// Hears bytes as if a child had sent them, which has been asked to open, and then to
-/// encode or decode these inputs. Returns the outputs that came before the first mistake.
+/// What came of it.
+pub struct Heard<R: Remote> {
+    /// The outputs before the first mistake.
+    pub outputs: Vec<OutputOf<R>>,
+    /// What was not as it had to be.
+    pub mistake: Option<Broken>,
+}
+
+/// Hears bytes as if a child had sent them, which has been asked to open, has these
+/// inputs, and has to drain.
 ///
 /// # Errors
 /// The parent's, if it cannot even begin.
@@ -28,7 +36,7 @@ pub fn hear<R: Remote>(
     parent: ParentOf<R>,
     inputs: impl IntoIterator<Item = InputOf<R>>,
     bytes: &[u8],
-) -> Result<(Vec<OutputOf<R>>, Result<(), Broken>), CodecError> {
+) -> Result<Heard<R>, CodecError> {
     let (lane, outputs) = Lane::<OutputOf<R>>::detached();
     let resource = |error: rustix::io::Errno| CodecError::Resource(error.to_string());
     // Nobody hears what the parent says.
@@ -65,14 +73,17 @@ pub fn hear<R: Remote>(
     let mut decoder = Decoder::default();
     let heard = bytes.chunks(PIECE).try_for_each(|piece| {
         decoder.push(piece);
-        while let Some(message) = decoder.next()? {
+        while let Some(message) = decoder.take()? {
             reader.handle(message)?;
         }
         Ok(())
     });
     drop(reader);
     drop(lane);
-    Ok((outputs.try_iter().collect(), heard))
+    Ok(Heard {
+        outputs: outputs.try_iter().collect(),
+        mistake: heard.err(),
+    })
 }
 
 /// Bytes that come at a time.

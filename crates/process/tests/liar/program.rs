@@ -75,7 +75,7 @@ impl Liar {
     fn hear(&mut self) -> Hears {
         let mut bytes = [0; 4096];
         loop {
-            if let Some(heard) = self.decoder.next().unwrap() {
+            if let Some(heard) = self.decoder.take().unwrap() {
                 return heard;
             }
             let len = receive_with_fds(self.socket.as_fd(), &mut bytes, &mut self.fds).unwrap();
