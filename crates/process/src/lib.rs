@@ -56,6 +56,11 @@ pub mod protocol {
         BlockId(number)
     }
 
+    /// The number of the next block of this process.
+    pub fn blocks() -> u32 {
+        crate::memory::next_number()
+    }
+
     /// The number under which an input is returned.
     pub fn lent(lent: &Lent) -> u32 {
         lent.number
