@@ -19,7 +19,7 @@ build_plugins() {
     install)
         built=$target/install/release
         cargo build --package gst-plugin-codecwatch --package gst-plugin-dav1dwatch \
-            --package gst-plugin-svtav1watch --locked --release \
+            --package gst-plugin-svtav1watch --package codecwatch-worker --locked --release \
             --target-dir "$target/install"
         ;;
     esac
@@ -31,8 +31,8 @@ build_plugins() {
     for plugin in "$built"/libgst*.so; do
         [ ! -e "$plugin" ] || ln -s "$plugin" "$plugins/"
     done
-    # What codecwatch runs to find hardware codecs.
-    ln -sf "$built/codecwatch-hardware" "$plugins/"
+    # What codecwatch runs to find hardware codecs, and what isolated sessions run in.
+    ln -sf "$built/codecwatch-hardware" "$built/codecwatch-worker" "$plugins/"
 
     export GST_PLUGIN_PATH=$plugins
     export GST_REGISTRY=$target/gstreamer/registry-$folder.bin

@@ -24,7 +24,7 @@ run_install() {
     step "Installing into $folder"
     install -d "$folder"
     install -v -m 644 "$plugins"/libgst*.so "$folder"
-    install -v -m 755 "$plugins"/codecwatch-hardware "$folder"
+    install -v -m 755 "$plugins"/codecwatch-hardware "$plugins"/codecwatch-worker "$folder"
     if [ $# = 2 ]; then
         echo "GStreamer finds them with GST_PLUGIN_PATH=$folder"
     fi

@@ -34,7 +34,6 @@ struct arguments {
 typedef intptr_t (*function)(TEN_INTEGERS);
 
 static struct script script;
-static int log_file = -1;
 
 static _Atomic(function) real_functions[CALLS];
 
@@ -59,13 +58,25 @@ static uint64_t now(void)
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-// One write is one line, whatever other threads and processes write. Nobody could be told that it failed.
+// -1 where none is wanted, or none can be opened: a process that has gone behind a sandbox.
+static int open_log(void)
+{
+    const char *path = getenv("CODECWATCH_REHEARSE_LOG");
+    return path && *path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666) : -1;
+}
+
+// One write is one line, whatever other threads and processes write. Nobody could be told that it failed. The log is
+// opened for each: a child process closes what it has inherited, and another file may get the number.
 static void write_line(const char *line, size_t length, bool on_stderr)
 {
     if (on_stderr && write(STDERR_FILENO, line, length) < 0)
         return;
-    if (log_file >= 0 && write(log_file, line, length) < 0)
+    int log = open_log();
+    if (log < 0)
         return;
+    ssize_t written = write(log, line, length);
+    (void)written;
+    close(log);
 }
 
 static void report(const struct rule *rule, const char *verb, uint64_t number, bool on_stderr)
@@ -98,11 +109,12 @@ __attribute__((constructor)) static void start(void)
 
     const char *path = getenv("CODECWATCH_REHEARSE_LOG");
     if (path && *path) {
-        log_file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-        if (log_file < 0) {
+        int log = open_log();
+        if (log < 0) {
             fprintf(stderr, "rehearse: cannot write %s: %s\n", path, strerror(errno));
             _exit(2);
         }
+        close(log);
     }
 }
 
@@ -262,6 +274,26 @@ static void crash(void)
     *nowhere = 0;
 }
 
+// A frame of more than a page, so that no guard page is stepped over.
+static int overflow(int depth)
+{
+    static volatile bool goes_on = true;
+    volatile char frame[8192];
+    frame[0] = (char)depth;
+    return (goes_on ? overflow(depth + 1) : 0) + frame[0];
+}
+
+// Leaves nothing to allocate. Untouched memory counts against a limit and takes none of the machine's.
+static void exhaust(void)
+{
+    for (size_t piece = (size_t)1 << 28; piece >= 64; piece /= 2)
+        for (int pieces = 0; pieces < 4096; pieces++) {
+            void *volatile taken = malloc(piece);
+            if (!taken)
+                break;
+        }
+}
+
 // Before the call: answers whether the call is to be made.
 static bool strike(struct rule *rule, uint64_t number, const struct arguments *with, intptr_t *result)
 {
@@ -282,6 +314,12 @@ static bool strike(struct rule *rule, uint64_t number, const struct arguments *w
         abort();
     } else if (rule->fault == SEGV) {
         crash();
+    } else if (rule->fault == OVERFLOW) {
+        overflow(0);
+    } else if (rule->fault == EXIT) {
+        _exit(3);
+    } else if (rule->fault == EXHAUST) {
+        exhaust();
     } else if (rule->fault == TRACE) {
         report_settings(rule->call, with);
     }

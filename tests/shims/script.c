@@ -38,7 +38,9 @@ static const struct {
     [HANG] = {"hang", "hangs", MAYBE_TIME}, [SPIN] = {"spin", "spins", MAYBE_TIME},
     [SLOW] = {"slow", "is slowed", FACTOR}, [DELAY] = {"delay", "is delayed", TIME},
     [FAIL] = {"fail", "fails", CODE},       [ABORT] = {"abort", "aborts", NONE},
-    [SEGV] = {"segv", "crashes", NONE},     [CORRUPT] = {"corrupt", "is corrupted", NONE},
+    [SEGV] = {"segv", "crashes", NONE},     [OVERFLOW] = {"overflow", "overflows its stack", NONE},
+    [EXIT] = {"exit", "exits", NONE},       [EXHAUST] = {"exhaust", "exhausts the memory", NONE},
+    [CORRUPT] = {"corrupt", "is corrupted", NONE},
     [TRACE] = {"trace", "is called", NONE}, [PANIC] = {"panic", "panics", NONE},
 };
 
@@ -95,7 +97,8 @@ static bool parse_fault(const char *name, enum fault *fault)
             *fault = (enum fault)id;
             return true;
         }
-    return mistake("no fault is named '%s'; there are hang, spin, slow, delay, fail, abort, segv, corrupt, trace, panic",
+    return mistake("no fault is named '%s'; there are hang, spin, slow, delay, fail, abort, segv, overflow, exit, exhaust, "
+                   "corrupt, trace, panic",
                    name);
 }
 

@@ -25,7 +25,7 @@ enum call_id {
     CALLS
 };
 
-enum fault { HANG, SPIN, SLOW, DELAY, FAIL, ABORT, SEGV, CORRUPT, TRACE, PANIC, FAULTS };
+enum fault { HANG, SPIN, SLOW, DELAY, FAIL, ABORT, SEGV, OVERFLOW, EXIT, EXHAUST, CORRUPT, TRACE, PANIC, FAULTS };
 
 // What the calls of a rule are counted from.
 enum moment {

@@ -15,6 +15,9 @@ use crate::{Settings, Supervised};
 const PROGRAM: &str = "codecwatch-worker";
 const VARIABLE: &str = "CODECWATCH_WORKER";
 
+/// The folder of the program, where whoever has built the plugins has said so.
+const FOLDER: Option<&str> = option_env!("CODECWATCH_LIBEXECDIR");
+
 /// Folders above the plugin's in which `libexec` is looked for: those between a prefix
 /// and `lib/x86_64-linux-gnu/gstreamer-1.0`.
 const LEVELS: usize = 4;
@@ -105,6 +108,8 @@ fn program(element: &gst::Element) -> Result<PathBuf, String> {
     }
     let plugin = element.factory().and_then(|factory| factory.plugin());
     let file = plugin.and_then(|plugin| plugin.filename());
+    // A plugin without a file is a part of the running program.
+    let file = file.or_else(|| std::env::current_exe().ok());
     let places: Vec<_> = file.iter().flat_map(|file| places(file)).collect();
     let found = places.iter().find(|place| place.is_file()).cloned();
     found.ok_or_else(|| {
@@ -120,8 +125,9 @@ fn program(element: &gst::Element) -> Result<PathBuf, String> {
     })
 }
 
-/// Where the program may be: beside the plugin, or where it was built, or in the libexec
-/// folder of its installation.
+/// Where the program may be: beside the plugin (or the program that the plugin is a part
+/// of), where it was built, in the libexec folder of its installation, or where it was to
+/// be installed.
 fn places(plugin: &Path) -> Vec<PathBuf> {
     let mut places = vec![plugin.with_file_name(PROGRAM)];
     if let Ok(real) = plugin.canonicalize() {
@@ -129,6 +135,7 @@ fn places(plugin: &Path) -> Vec<PathBuf> {
     }
     let folders = plugin.ancestors().skip(1).take(LEVELS);
     places.extend(folders.map(|folder| folder.join("libexec/codecwatch").join(PROGRAM)));
+    places.extend(FOLDER.map(|folder| Path::new(folder).join(PROGRAM)));
     places.dedup();
     places
 }

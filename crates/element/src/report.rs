@@ -142,6 +142,14 @@ pub(crate) fn post_refused(element: &gst::Element, refused: &StartError) {
     );
 }
 
+/// Posts the error for a session that was to run in a child process and cannot.
+pub(crate) fn post_not_isolated(element: &gst::Element) {
+    let factory = element.factory();
+    let name = factory.map_or_else(|| element.type_().to_string(), |it| it.name().to_string());
+    let text = format!("{name} cannot run its codec in a child process: set isolate=false");
+    post_end(element, gst::LibraryError::Settings, REFUSED, &text, None);
+}
+
 /// Posts once that the session is slow, not wedged.
 pub(crate) fn post_slow(element: &gst::Element, slow: &Slow) {
     gst::warning!(

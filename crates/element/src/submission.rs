@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Submits frames to sessions, and starts sessions.
 
-use codecwatch_supervisor::{Options, Run, Trace, WaitResult};
+use codecwatch_supervisor::{Codec, Options, Run, Trace, WaitResult};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -176,6 +176,11 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             published.identify(element);
         }
         let codec = imp.codec().ok_or(gst::FlowError::NotNegotiated)?;
+        // Whatever the element knows of the property: what runs here was not asked for.
+        if settings.isolate && !codec.is_isolated() {
+            let element = element.clone();
+            return Err(self.end(imp, move || report::post_not_isolated(&element)));
+        }
         let (predecessor, closed) = {
             let mut line = self.lock_posted();
             let closed = line.take_closed();

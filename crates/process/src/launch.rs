@@ -66,6 +66,7 @@ pub use self::limits::Limits;
 pub(crate) use self::limits::lower;
 pub use self::reaper::unreaped;
 pub use self::tail::Tail;
+pub(crate) use self::tail::printable;
 
 /// A program to be started as a child.
 #[derive(Clone, Debug)]

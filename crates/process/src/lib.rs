@@ -38,4 +38,31 @@ pub use remote::{
     SessionOf,
 };
 pub use talk::{NoTalk, Talk, Travels};
-pub use wire::{Broken, Decoder, LARGEST_MESSAGE};
+pub use wire::{Broken, Decoder, FEW, LARGEST_MESSAGE, few};
+
+/// For tests: the protocol itself, so that they can break it.
+#[doc(hidden)]
+#[allow(missing_docs, reason = "not for users of this crate")]
+pub mod protocol {
+    pub use crate::link::receive_with_fds;
+    pub use crate::message::{FromChild, FromChildOf, INPUTS, Reply, ToChild, ToChildOf};
+    pub use crate::parent::hear;
+    pub use crate::wire::encode;
+
+    use crate::{BlockId, Lent};
+
+    /// The number of a block, which may be none.
+    pub fn block(number: u32) -> BlockId {
+        BlockId(number)
+    }
+
+    /// The number of the next block of this process.
+    pub fn blocks() -> u32 {
+        crate::memory::next_number()
+    }
+
+    /// The number under which an input is returned.
+    pub fn lent(lent: &Lent) -> u32 {
+        lent.number
+    }
+}

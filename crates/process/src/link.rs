@@ -101,7 +101,7 @@ pub(crate) fn receive(socket: impl AsFd, bytes: &mut [u8]) -> rustix::io::Result
 }
 
 /// The same, with the descriptors that have come.
-pub(crate) fn receive_with_fds(
+pub fn receive_with_fds(
     socket: impl AsFd,
     bytes: &mut [u8],
     fds: &mut impl Extend<OwnedFd>,

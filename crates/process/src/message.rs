@@ -15,7 +15,8 @@ use crate::sandbox::Report;
 
 /// From the parent.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum ToChild<C, I, Q, F> {
+#[allow(missing_docs, reason = "fields are explained with their message")]
+pub enum ToChild<C, I, Q, F> {
     /// Request: open a session.
     Open(C),
     /// Request: send an input to the codec.
@@ -53,7 +54,8 @@ pub(crate) enum ToChild<C, I, Q, F> {
 
 /// From the child.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum FromChild<O, F, A = (), N = ()> {
+#[allow(missing_docs, reason = "fields are explained with their message")]
+pub enum FromChild<O, F, A = (), N = ()> {
     /// It has started.
     Ready(Hello),
     /// Its sandbox is closed: what is in force. Comes before a session is open.
@@ -109,7 +111,8 @@ pub struct Hello {
 
 /// Answers to requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Reply {
+#[allow(missing_docs, reason = "fields are explained with their message")]
+pub enum Reply {
     /// To [`ToChild::Open`]: how many frames the session may keep.
     Opened { delay: Option<u32> },
     /// To [`ToChild::Input`].
@@ -129,7 +132,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How many inputs may be on their way to the child's codec: one in its call, one that
 /// is at hand when that returns.
-pub(crate) const INPUTS: usize = 2;
+pub const INPUTS: usize = 2;
 
 /// How many outputs may be on their way to the parent's outbox.
 pub(crate) const OUTPUTS: u32 = 4;
@@ -138,8 +141,8 @@ pub(crate) const OUTPUTS: u32 = 4;
 pub(crate) const LANES: u8 = 16;
 
 /// The messages to a child of this kind.
-pub(crate) type ToChildOf<R> =
+pub type ToChildOf<R> =
     ToChild<<R as Remote>::Config, <R as Remote>::PackedInput, QuestionOf<R>, FindingOf<R>>;
 /// The messages from a child of this kind.
-pub(crate) type FromChildOf<R> =
+pub type FromChildOf<R> =
     FromChild<<R as Remote>::PackedOutput, <R as Remote>::Facts, AnswerOf<R>, InquiryOf<R>>;

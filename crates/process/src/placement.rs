@@ -41,6 +41,13 @@ impl<R: Remote> Codec for Placed<R> {
         }
     }
 
+    fn is_isolated(&self) -> bool {
+        match self {
+            Self::Here(codec) => codec.is_isolated(),
+            Self::Child(codec) => codec.is_isolated(),
+        }
+    }
+
     fn opens_freely(&self) -> bool {
         match self {
             Self::Here(codec) => codec.opens_freely(),

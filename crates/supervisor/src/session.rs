@@ -45,10 +45,14 @@ pub trait Codec: Send + 'static {
     /// The library that the session will call.
     fn library(&self) -> Library;
 
-    /// Whether the session may open while others of its library do. True if it opens in
-    /// a process of its own.
-    fn opens_freely(&self) -> bool {
+    /// Whether the session runs in a process of its own.
+    fn is_isolated(&self) -> bool {
         false
+    }
+
+    /// Whether the session may open while others of its library do.
+    fn opens_freely(&self) -> bool {
+        self.is_isolated()
     }
 
     /// Waits until the codec can be opened in addition to the existing sessions. Runs

@@ -136,7 +136,8 @@ impl PresetSlot {
             Wait::Refused(holder) => Err(CodecError::Settings(format!(
                 "SVT-AV1 {version} cannot run an encoder with preset {preset} in the same process as \
                  {holder}: it crashes if any of them has a preset below {least}. Use a preset of at \
-                 least {least} for each encoder, or one process for each, or SVT-AV1 4.1",
+                 least {least} for each encoder, or a process of its own for each (isolate=true), or \
+                 SVT-AV1 4.1",
             ))),
         }
     }

@@ -39,6 +39,13 @@ pub struct Block {
     mapping: Mapping,
 }
 
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// The number of the next block.
+pub(crate) fn next_number() -> u32 {
+    NEXT.load(Ordering::Relaxed)
+}
+
 /// Who writes to a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Writer {
@@ -63,7 +70,6 @@ impl Block {
     }
 
     fn new(len: usize, writer: Writer) -> Result<Self, MemoryError> {
-        static LATEST: AtomicU32 = AtomicU32::new(0);
         if len > LARGEST {
             let text = format!("{len} bytes of shared memory are more than any picture needs");
             return Err(MemoryError::Refused(text));
@@ -91,7 +97,7 @@ impl Block {
         Ok(Self {
             // A number that comes again, after four thousand million blocks, is that of
             // a block that is long gone.
-            id: BlockId(LATEST.fetch_add(1, Ordering::Relaxed)),
+            id: BlockId(NEXT.fetch_add(1, Ordering::Relaxed)),
             fd,
             mapping,
         })

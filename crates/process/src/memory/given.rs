@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use codecwatch_supervisor::guard;
+
 use super::BlockId;
 use super::block::Block;
 use crate::wire::Broken;
@@ -17,16 +19,28 @@ const MOST: usize = 512;
 pub struct Given {
     blocks: HashMap<BlockId, Arc<Block>>,
     released: Arc<Mutex<Vec<BlockId>>>,
-    /// Bytes that they may have together; 0 = no limit but the machine's memory.
+    /// Bytes that they may have together.
     most_bytes: u64,
+    /// What sets this limit, for the user.
+    limit: &'static str,
 }
 
 impl Given {
+    /// `most_bytes`: what `isolate-max-memory` says; 0 = half of what the machine has left
+    /// now. Without a limit, a child could take all of it in blocks that it never fills.
     pub(crate) fn new(most_bytes: u64) -> Self {
+        let (most_bytes, limit) = match most_bytes {
+            0 => {
+                let available = guard::available_memory().unwrap_or(u64::MAX);
+                (available / 2, "half of the memory that was available is")
+            }
+            set => (set, "isolate-max-memory allows"),
+        };
         Self {
             blocks: HashMap::new(),
             released: Arc::default(),
             most_bytes,
+            limit,
         }
     }
 
@@ -43,10 +57,10 @@ impl Given {
             ));
         }
         let all = present.saturating_add(len);
-        if self.most_bytes > 0 && all > self.most_bytes {
+        if all > self.most_bytes {
             return Err(format!(
-                "isolate-max-memory allows {} bytes, and {all} are needed for output",
-                self.most_bytes
+                "{} {} bytes, and {all} are needed for output",
+                self.limit, self.most_bytes
             ));
         }
         let size = usize::try_from(len).map_err(|error| error.to_string())?;

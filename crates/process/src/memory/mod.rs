@@ -14,6 +14,7 @@ mod registry;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::block::next_number;
 pub use self::block::{Block, InputMemory, MemoryError};
 pub use self::given::{Given, GivenBlock};
 pub(crate) use self::lender::Returns;

@@ -99,8 +99,7 @@ impl<R: Remote> Codec for ProcessCodec<R> {
         self.library.clone()
     }
 
-    /// A library that is not safe to open twice at a time is opened once in each process.
-    fn opens_freely(&self) -> bool {
+    fn is_isolated(&self) -> bool {
         true
     }
 

@@ -3,8 +3,9 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use codecwatch_supervisor::{CallKind, CodecError, Lane, Name, RemoteCalls};
+use codecwatch_supervisor::{Amount, CallKind, CodecError, Lane, Name, RemoteCalls};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::beside::Besides;
@@ -12,7 +13,7 @@ use super::codec::Log;
 use super::context::ParentContext;
 use super::conversation::Conversation;
 use super::status::ChildStatus;
-use crate::launch::{Child, Tail};
+use crate::launch::{Child, Tail, printable};
 use crate::link::{self, Outgoing};
 use crate::memory::{BlockId, Returns};
 use crate::message::{FromChild, FromChildOf, LANES, ToChild, ToChildOf};
@@ -27,6 +28,12 @@ const WARNING: u8 = 2;
 /// Lines of its stderr that an error quotes, and their longest.
 const LINES: usize = 10;
 const LONGEST_LINE: usize = 200;
+/// Longest text of an error or a line of a log, in characters.
+const LONGEST_TEXT: usize = 1000;
+/// How long a child that has closed its socket may take to end.
+const LAST_STEPS: Duration = Duration::from_secs(1);
+/// Bytes of its stderr that are read after its socket was closed.
+const LAST_BYTES: usize = 1 << 20;
 /// The most messages without an output or an answer. A codec reports a call or two for
 /// each input, a chain a few for each of its elements.
 const MOST_MESSAGES: u32 = 100_000;
@@ -41,6 +48,31 @@ fn kind(waits: bool) -> CallKind {
         CallKind::Waits
     } else {
         CallKind::Owed
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    name.len() <= LONGEST_NAME && !name.chars().any(char::is_control)
+}
+
+/// An error whose texts can be shown to a user.
+fn shown(error: CodecError) -> CodecError {
+    let text = |text: String| printable(text.as_bytes(), LONGEST_TEXT, false);
+    let name = |name: Name| printable(name.as_bytes(), LONGEST_NAME, false).into();
+    match error {
+        CodecError::Native { call, code, reason } => CodecError::Native {
+            call: name(call),
+            code,
+            reason: text(reason),
+        },
+        CodecError::Reported { part, text: said } => CodecError::Reported {
+            part: name(part),
+            text: text(said),
+        },
+        CodecError::Settings(why) => CodecError::Settings(text(why)),
+        CodecError::Resource(why) => CodecError::Resource(text(why)),
+        CodecError::Crashed { what } => CodecError::Crashed { what: text(what) },
+        CodecError::Panicked(why) => CodecError::Panicked(text(why)),
     }
 }
 
@@ -77,6 +109,8 @@ pub(super) struct Reader<'a, R: Remote> {
     /// Messages since the last progress.
     messages: u32,
     greeted: bool,
+    /// The program is not the one that belongs to this plugin.
+    mismatch: Option<String>,
 }
 
 impl<'a, R: Remote> Reader<'a, R> {
@@ -94,18 +128,23 @@ impl<'a, R: Remote> Reader<'a, R> {
             names: HashSet::new(),
             messages: 0,
             greeted: false,
+            mismatch: None,
         }
     }
 
     /// Reads until the child is gone.
     ///
     /// # Errors
-    /// [`CodecError::Crashed`] unless it had closed its session.
+    /// Unless it had closed its session: [`CodecError::Crashed`], or
+    /// [`CodecError::Settings`] if it is not the program of this plugin.
     pub(super) fn run(mut self, child: Child) -> Result<(), CodecError> {
         let killer = child.process.killer();
         let id = child.process.id();
         let mut tail = Tail::new(LINES, LONGEST_LINE);
-        let broken = self.read(&child, &mut tail).err();
+        let mut broken = self.read(&child, &mut tail).err();
+        if broken.is_none() && child.process.wait_for(LAST_STEPS).is_none() {
+            broken = Some(Broken::new("it has closed its socket and does not end"));
+        }
         if broken.is_some() {
             killer.kill();
         }
@@ -120,7 +159,10 @@ impl<'a, R: Remote> Reader<'a, R> {
         if !lines.is_empty() {
             what = format!("{what}; its last lines: {}", lines.join(" | "));
         }
-        let error = CodecError::Crashed { what };
+        let error = match self.mismatch {
+            Some(mismatch) => CodecError::Settings(mismatch),
+            None => CodecError::Crashed { what },
+        };
         self.shared.besides.end();
         if self.shared.conversation.ended(error.clone()) {
             return Ok(());
@@ -157,9 +199,12 @@ impl<'a, R: Remote> Reader<'a, R> {
             let received = link::receive(socket, &mut bytes);
             let len = received.map_err(|error| Broken::new(format!("recv: {error}")))?;
             if len == 0 {
-                // What it wrote last.
-                while let Ok(len @ 1..) = rustix::io::read(stderr, &mut bytes) {
-                    tail.push(&bytes[..len]);
+                // What it wrote last. One that lives may write on.
+                for _ in 0..LAST_BYTES / PIECE {
+                    match rustix::io::read(stderr, &mut bytes) {
+                        Ok(len @ 1..) => tail.push(&bytes[..len]),
+                        _ => break,
+                    }
                 }
                 return Ok(());
             }
@@ -170,7 +215,7 @@ impl<'a, R: Remote> Reader<'a, R> {
         }
     }
 
-    fn handle(&mut self, message: FromChildOf<R>) -> Result<(), Broken> {
+    pub(super) fn handle(&mut self, message: FromChildOf<R>) -> Result<(), Broken> {
         self.messages += 1;
         if self.messages > MOST_MESSAGES {
             return Err(Broken::new(format!(
@@ -185,6 +230,7 @@ impl<'a, R: Remote> Reader<'a, R> {
             FromChild::Sandboxed(report) => self.note_sandbox(report),
             FromChild::Done(answer) => {
                 self.messages = 0;
+                let answer = answer.map_err(shown);
                 if let Some(error) = self.shared.conversation.answered(answer)? {
                     self.lane.outlet().fail(error);
                 }
@@ -215,7 +261,9 @@ impl<'a, R: Remote> Reader<'a, R> {
             FromChild::LaneBegan { lane, name } => self.begin_lane(lane, &name)?,
             FromChild::LaneEnded { lane, error } => self.end_lane(lane, error)?,
             FromChild::Output(output, settles) => {
-                self.messages = 0;
+                if settles != Amount::NONE {
+                    self.messages = 0;
+                }
                 let output = R::unpack_output(output, &self.context)?;
                 // If outputs are discarded, the child learns of it by its next request.
                 let _ = self.lane.emit(output, settles);
@@ -232,7 +280,7 @@ impl<'a, R: Remote> Reader<'a, R> {
             FromChild::Delay(delay) => {
                 self.lane.set_delay(super::session::delay_of(delay));
             }
-            FromChild::Failed(error) => self.lane.outlet().fail(error),
+            FromChild::Failed(error) => self.lane.outlet().fail(shown(error)),
             FromChild::OthersAwaited(begins) => self.shared.conversation.others_awaited(begins),
             FromChild::NeedsBlock { len } => self.give(len),
             FromChild::GivesUp(block) => self.context.given.take_back(block)?,
@@ -249,7 +297,7 @@ impl<'a, R: Remote> Reader<'a, R> {
             FromChild::Inquires { number, inquiry } => self.context.answer(number, inquiry)?,
             FromChild::Log { level, line } => {
                 if let Some(log) = &self.log {
-                    log(level, &line);
+                    log(level, &printable(line.as_bytes(), LONGEST_TEXT, false));
                 }
             }
         }
@@ -263,11 +311,14 @@ impl<'a, R: Remote> Reader<'a, R> {
         };
         let (version, kind) = (crate::VERSION, R::KIND);
         if hello.version != version || hello.kind != kind {
-            return Err(Broken::new(format!(
-                "it is version {:?} for {:?}, and version {version:?} for {kind:?} is needed: install \
-                 codecwatch-worker and the plugins together",
-                hello.version, hello.kind
-            )));
+            let [its_version, its_kind] = [hello.version, hello.kind]
+                .map(|text| printable(text.as_bytes(), LONGEST_NAME, false));
+            self.mismatch = Some(format!(
+                "codecwatch-worker is version {its_version} for {its_kind:?}, and version \
+                 {version} for {kind:?} is needed: install it and the plugins together, or set \
+                 isolate=false"
+            ));
+            return Err(Broken::new("it is another program"));
         }
         self.greeted = true;
         Ok(())
@@ -288,7 +339,7 @@ impl<'a, R: Remote> Reader<'a, R> {
         if let Some(known) = self.names.get(&name) {
             return Ok(known.clone());
         }
-        if name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+        if !is_name(&name) {
             return Err(Broken::new("a name that is none"));
         }
         if self.names.len() < NAMES {
@@ -304,7 +355,7 @@ impl<'a, R: Remote> Reader<'a, R> {
 
     fn begin_lane(&mut self, lane: u8, name: &str) -> Result<(), Broken> {
         let index = usize::from(lane);
-        if lane == 0 || lane >= LANES || name.len() > LONGEST_NAME {
+        if lane == 0 || lane >= LANES || !is_name(name) {
             return Err(Broken::new(format!("lane {lane} cannot be")));
         }
         if self.lanes.len() <= index {
@@ -323,7 +374,7 @@ impl<'a, R: Remote> Reader<'a, R> {
             .and_then(Option::take)
             .ok_or_else(|| Broken::new(format!("lane {lane} ends and has not begun")))?;
         if let Some(error) = error {
-            calls.failed(error);
+            calls.failed(shown(error));
         }
         Ok(())
     }

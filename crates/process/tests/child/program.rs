@@ -7,6 +7,9 @@
     reason = "test material: a panic is a failed test"
 )]
 
+#[path = "../plain/mod.rs"]
+mod plain;
+
 mod ends;
 mod parents;
 mod probes;
@@ -17,15 +20,24 @@ use std::io::Write;
 
 use codecwatch_process::launch::{Entered, enter};
 use codecwatch_process::sandbox::{Policy, SessionKind, close_door};
+use codecwatch_process::{Sandbox, serve};
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match *arguments {
         ["parent", what] => parents::run(what),
+        ["plain", policy] => serve_plain(policy),
         [policy, what] => child(policy, what),
         _ => panic!("usage: parent WHAT | open|strict|hosted|devices WHAT"),
     }
+}
+
+/// A session that keeps the protocol.
+fn serve_plain(policy: &str) {
+    let entered = enter().unwrap();
+    let sandbox = Sandbox::from_arguments([policy.to_owned()].into_iter()).unwrap();
+    serve::<plain::Plain>(entered, sandbox).unwrap();
 }
 
 fn child(policy: &str, what: &str) {

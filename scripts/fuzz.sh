@@ -1,0 +1,16 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MPL-2.0
+#
+# Fuzzing by hand, for as long as asked. ./dev test does a little of it.
+
+run_fuzz() {
+    local seconds=600
+    case ${1:-}:${2:-}:$# in
+    protocol::1) ;;
+    protocol:--seconds:3) seconds=$3 ;;
+    *) die "usage: ./dev fuzz protocol [--seconds N]" ;;
+    esac
+    need_rust
+    need "${packages_to_build[@]}"
+    cargo run --locked --release -p codecwatch-process --example fuzz "$seconds"
+}
