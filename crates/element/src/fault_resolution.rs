@@ -86,7 +86,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             if let Some(fault) = outcome.fault() {
                 ledger().change(&fault.library, Change::Restarted);
             }
-            report::post_restarted(element, &outcome, restarts, &lost);
+            let evidence = self.keep_outcome(imp, run, &outcome);
+            report::post_restarted(element, &outcome, restarts, &lost, evidence.as_deref());
             self.note_posted();
             self.retire(imp, run);
             imp.restarted();
@@ -98,8 +99,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             return FaultResolution::Pending;
         }
         let (element, role) = (element.clone(), imp.role());
+        let evidence = self.keep_outcome(imp, run, &outcome);
         let flow = self.end_because_of(imp, Some(run), move || {
-            report::post_outcome(&element, role, &outcome);
+            report::post_outcome(&element, role, &outcome, evidence.as_deref());
         });
         match flow {
             gst::FlowError::Flushing => FaultResolution::Pending,

@@ -4,16 +4,24 @@
 use codecwatch_supervisor::{
     CodecError, Fault, FaultCause, Outcome, Phase, Slow, StartError, Stats,
 };
+use std::path::Path;
+
 use gst::prelude::*;
 
 use crate::line::Lost;
 use crate::stats::{end_structure, fault_structure, slow_structure};
 use crate::{CAT, Role};
 
-/// Posts the element error of a run that did not complete.
-pub(crate) fn post_outcome(element: &gst::Element, role: Role, outcome: &Outcome) {
+/// Posts the element error of a run that did not complete. `evidence`: where its
+/// evidence is written.
+pub(crate) fn post_outcome(
+    element: &gst::Element,
+    role: Role,
+    outcome: &Outcome,
+    evidence: Option<&Path>,
+) {
     let Some(fault) = outcome.fault() else { return };
-    let details = fault_structure(outcome.name(), fault);
+    let details = with_evidence(fault_structure(outcome.name(), fault), evidence);
     let text = headline(fault);
     let debug = format!("{}: {fault}", outcome.name());
     gst::error!(CAT, obj = element, "{debug}");
@@ -71,17 +79,26 @@ pub(crate) fn post_end(
     outcome: &str,
     text: &str,
     stats: Option<&Stats>,
+    evidence: Option<&Path>,
 ) {
     gst::error!(CAT, obj = element, "{text}");
     let message = gst::message::Error::builder(code, text)
         .src(element)
-        .details(end_structure(outcome, stats))
+        .details(with_evidence(end_structure(outcome, stats), evidence))
         .build();
     let _ = element.post_message(message);
 }
 
+/// Adds where the evidence is written.
+fn with_evidence(mut details: gst::Structure, evidence: Option<&Path>) -> gst::Structure {
+    if let Some(path) = evidence {
+        details.set("evidence-path", path.display().to_string());
+    }
+    details
+}
+
 /// The text of the message: what happened, where, and for how long.
-fn headline(fault: &Fault) -> String {
+pub(crate) fn headline(fault: &Fault) -> String {
     match &fault.cause {
         FaultCause::Wedged { reason, budget } => {
             let mut text = format!(
@@ -105,12 +122,17 @@ fn headline(fault: &Fault) -> String {
 }
 
 /// Posts the warning for a session that did not close and was abandoned.
-pub(crate) fn post_stuck_close(element: &gst::Element, outcome: &str, fault: &Fault) {
+pub(crate) fn post_stuck_close(
+    element: &gst::Element,
+    outcome: &str,
+    fault: &Fault,
+    evidence: Option<&Path>,
+) {
     gst::warning!(CAT, obj = element, "{fault}");
     let message = gst::message::Warning::builder(gst::LibraryError::Shutdown, &headline(fault))
         .src(element)
         .debug(&fault.to_string())
-        .details(fault_structure(outcome, fault))
+        .details(with_evidence(fault_structure(outcome, fault), evidence))
         .build();
     let _ = element.post_message(message);
 }
@@ -126,6 +148,7 @@ pub(crate) fn post_refused(element: &gst::Element, refused: &StartError) {
         gst::ResourceError::NoSpaceLeft,
         REFUSED,
         &text,
+        None,
         None,
     );
 }
@@ -153,6 +176,7 @@ pub(crate) fn post_restarted(
     outcome: &Outcome,
     restarts: u32,
     lost: &Lost,
+    evidence: Option<&Path>,
 ) {
     let Some(fault) = outcome.fault() else { return };
     let (frames, pts) = (lost.ids.len() as u64, lost.pts);
@@ -170,7 +194,10 @@ pub(crate) fn post_restarted(
         .field("frames-lost", frames)
         .field("first-pts-lost", pts.map(|pts| pts.0))
         .field("last-pts-lost", pts.map(|pts| pts.1))
-        .field("fault", fault_structure(outcome.name(), fault))
+        .field(
+            "fault",
+            with_evidence(fault_structure(outcome.name(), fault), evidence),
+        )
         .build();
     let message = gst::message::Element::builder(structure)
         .src(element)
