@@ -31,6 +31,11 @@ pub fn target_dir() -> PathBuf {
         .to_owned()
 }
 
+/// The program of isolated sessions, built with the tests.
+pub fn worker() -> PathBuf {
+    target_dir().join("codecwatch-worker-tests")
+}
+
 /// The folder with the plugins.
 fn plugin_dir() -> PathBuf {
     std::env::var_os("CODECWATCH_PLUGIN_DIR").map_or_else(
@@ -104,6 +109,7 @@ impl Launch {
             // What `support::init` does in the process of a test.
             .env("G_DEBUG", "fatal-criticals")
             .env("GST_PLUGIN_PATH", plugin_dir())
+            .env("CODECWATCH_WORKER", worker())
             .env("GST_REGISTRY", target_dir().join("registry-tests.bin"));
         Self {
             command,

@@ -13,13 +13,18 @@ pub mod process;
 pub mod rehearsal;
 pub mod stopping;
 
-pub use launch::{Finished, Launch, Line, Running, is_child, target_dir};
+pub use launch::{Finished, Launch, Line, Running, is_child, target_dir, worker};
 
 /// Registers the plugins in this process, once. A critical message of GLib, which
 /// says that a function was misused, ends the process from now on.
 pub fn init() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
+        if std::env::var_os("CODECWATCH_WORKER").is_none() {
+            // SAFETY: every test begins here, and nothing of C that could read variables
+            // meanwhile runs before GStreamer is initialised.
+            unsafe { std::env::set_var("CODECWATCH_WORKER", worker()) };
+        }
         gst::glib::log_set_always_fatal(gst::glib::LogLevels::LEVEL_CRITICAL);
         gst::init().unwrap();
         gstcodecwatch::plugin_register_static().unwrap();

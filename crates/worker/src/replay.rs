@@ -50,14 +50,22 @@ pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<ExitCode, E
     let sample = read(&replay.folder.join(IVF_FILE))?;
     let frames = read_ivf(&sample)
         .map_err(|error| format!("{}: {error}", replay.folder.join(IVF_FILE).display()))?;
-    if file.sample.as_ref().is_some_and(|sample| sample.cut_inputs > 0) {
+    if file
+        .sample
+        .as_ref()
+        .is_some_and(|sample| sample.cut_inputs > 0)
+    {
         say("The sample is not whole: inputs after the first were left out");
     }
     say(&format!(
         "Replaying {} inputs, {} bytes, {}",
         frames.len(),
         sample.len(),
-        if replay.here { "here" } else { "in a child process" }
+        if replay.here {
+            "here"
+        } else {
+            "in a child process"
+        }
     ));
     let budgets = budgets(&file);
     let inputs = frames.iter().map(|frame| frame.to_vec()).collect();
@@ -180,11 +188,7 @@ impl Tally {
 }
 
 /// Runs the codec on the inputs. Returns how it ended.
-fn play(
-    codec: Placed<RemoteDav1d>,
-    budgets: Budgets,
-    inputs: Vec<Vec<u8>>,
-) -> Result<u8, Error> {
+fn play(codec: Placed<RemoteDav1d>, budgets: Budgets, inputs: Vec<Vec<u8>>) -> Result<u8, Error> {
     let options = Options {
         budgets,
         ..Options::default()
@@ -192,7 +196,8 @@ fn play(
     let run = Run::start(codec, options)?;
     let feeder = {
         let run = run.clone();
-        std::thread::Builder::new().name("feeder".to_owned())
+        std::thread::Builder::new()
+            .name("feeder".to_owned())
             .spawn(move || feed(&run, inputs))?
     };
     let mut tally = Tally::default();
@@ -206,7 +211,10 @@ fn play(
     }
     // Every wait of it ends with the run.
     drop(feeder);
-    let mut line = format!("{} pictures, {} inputs damaged", tally.pictures, tally.damaged);
+    let mut line = format!(
+        "{} pictures, {} inputs damaged",
+        tally.pictures, tally.damaged
+    );
     if let Some(damage) = tally.first_damage {
         line += &format!("; the first is input {}: {}", damage.id, damage.cause);
     }
