@@ -20,7 +20,7 @@ pub(super) fn structure(structure: &gst::StructureRef) -> Map<String, Value> {
 /// time of the fault are in its details.
 pub(super) fn properties(element: &gst::Element) -> Map<String, Value> {
     let specs = element.list_properties();
-    let read = specs.iter().filter(|spec| {
+    let read = specs.iter().filter(|&spec| {
         let is_object = spec.value_type().is_a(glib::Type::OBJECT);
         let is_readable = spec.flags().contains(glib::ParamFlags::READABLE);
         is_readable && !is_object && spec.name() != "stats"
