@@ -27,6 +27,14 @@ pub fn render_node() -> PathBuf {
     compiled("drm-tests.so", &["drm.c"])
 }
 
+/// The library under which a disk hangs: whoever creates a folder in [`HANGING_DISK`].
+pub fn hanging_disk() -> PathBuf {
+    compiled("disk-tests.so", &["disk.c"])
+}
+
+/// A part of a path.
+pub const HANGING_DISK: &str = "/hanging-disk/";
+
 fn compiled(name: &str, sources: &[&str]) -> PathBuf {
     let target = crate::launch::target_dir().join(name);
     // Several test programs may do this at once: each moves its own into place.

@@ -39,6 +39,7 @@ pub use config::{Config, InloopFilters, LARGEST_LEVEL_PICTURE, frame_delay};
 pub use decode_session::Dav1dSession;
 pub use decoded::{Damage, DamageCause, Decoded};
 pub use facts::Facts;
+pub use loaded_version::version;
 pub use metadata::{Frame, FrameKind, Sequence, T35};
 pub use page_allocator::PageAllocator;
 pub use picture::{Picture, Plane};

@@ -13,17 +13,21 @@ pub(crate) struct Version([u32; 3]);
 
 /// The version of the loaded library.
 pub(crate) fn loaded_version() -> Version {
-    static LOADED: LazyLock<Version> = LazyLock::new(|| {
-        // SAFETY: takes no argument; returns a constant.
-        let text = unsafe { sys::dav1d_version() };
-        if text.is_null() {
-            return Version::UNKNOWN;
-        }
-        // SAFETY: a string constant of the library, which is never unloaded.
-        let text = unsafe { CStr::from_ptr(text) };
-        Version::parse(&text.to_string_lossy())
-    });
+    static LOADED: LazyLock<Version> = LazyLock::new(|| Version::parse(&version()));
     *LOADED
+}
+
+/// What the loaded library calls its version; empty if it does not say. Returns a
+/// constant: needs no session and does not block.
+pub fn version() -> String {
+    // SAFETY: takes no argument; returns a constant.
+    let text = unsafe { sys::dav1d_version() };
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: a string constant of the library, which is never unloaded.
+    let text = unsafe { CStr::from_ptr(text) };
+    text.to_string_lossy().into_owned()
 }
 
 impl Version {

@@ -2,7 +2,9 @@
 //! Drains: before an event that must not overtake the frames inside, and at the
 //! end of the stream.
 
-use codecwatch_supervisor::{CloseResult, DrainResult, Outcome, Run};
+use std::sync::Arc;
+
+use codecwatch_supervisor::{CloseResult, DrainResult, Fault, Outcome, Run, Witness};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -96,11 +98,10 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         self.lock().leave(run);
         self.line_changed();
         let weak = imp.obj().downgrade();
-        let outcome = run.outcome();
+        let (outcome, witness) = (run.outcome(), run.witness());
         run.retire(move |fault| {
             if let Some(element) = weak.upgrade() {
-                let outcome = outcome_name(outcome.as_ref());
-                report::post_stuck_close(element.upcast_ref(), outcome, fault);
+                report_stuck_close(T::from_obj(&element), outcome.as_ref(), fault, witness);
             }
         });
     }
@@ -134,10 +135,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             CloseResult::Closed | CloseResult::Abandoned(None) => {}
             CloseResult::Retiring => self.retire(imp, run),
             CloseResult::Abandoned(Some(fault)) => {
-                let element = imp.obj();
-                let outcome = run.outcome();
-                let outcome = outcome_name(outcome.as_ref());
-                report::post_stuck_close(element.upcast_ref(), outcome, &fault);
+                report_stuck_close(imp, run.outcome().as_ref(), &fault, run.witness());
             }
         }
     }
@@ -153,4 +151,19 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             self.close(imp, run);
         }
     }
+}
+
+/// Keeps the evidence of a close that hangs, and posts the warning.
+fn report_stuck_close<T: Supervised>(
+    imp: &T,
+    outcome: Option<&Outcome>,
+    fault: &Fault,
+    witness: Option<Arc<dyn Witness>>,
+) {
+    let outcome = outcome_name(outcome);
+    let kept = imp
+        .supervision()
+        .keep_stuck_close(imp, outcome, fault, witness);
+    let element = imp.obj();
+    report::post_stuck_close(element.upcast_ref(), outcome, fault, kept.as_deref());
 }

@@ -89,7 +89,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             if let Some(published) = self.published() {
                 published.note_lost(lost.ids.len());
             }
-            report::post_restarted(element, &outcome, restarts, &lost);
+            let evidence = self.keep_outcome(imp, run, &outcome);
+            report::post_restarted(element, &outcome, restarts, &lost, evidence.as_deref());
             self.note_posted();
             self.retire(imp, run);
             imp.restarted();
@@ -101,8 +102,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             return FaultResolution::Pending;
         }
         let (element, role) = (element.clone(), imp.role());
+        let evidence = self.keep_outcome(imp, run, &outcome);
         let flow = self.end_because_of(imp, Some(run), move || {
-            report::post_outcome(&element, role, &outcome);
+            report::post_outcome(&element, role, &outcome, evidence.as_deref());
         });
         match flow {
             gst::FlowError::Flushing => FaultResolution::Pending,

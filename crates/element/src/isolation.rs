@@ -2,13 +2,16 @@
 //! Where the sessions of an element run: in this process, or each in a child.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use codecwatch_evidence::LastLook;
 use codecwatch_process::sandbox::Policy;
 use codecwatch_process::{Isolation, Log, ParentOf, Placed, ProcessCodec, Remote};
 use codecwatch_supervisor::Library;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
+use crate::evidence::OpenedWith;
 use crate::{Settings, Supervised};
 
 /// The program of children. A variable of this name can name another file.
@@ -59,10 +62,18 @@ pub fn place<T: Supervised, R: Remote>(
         parent,
         log,
     } = parts;
+    let recorder = imp.supervision().recorder();
+    let mut opened_with = recorder.is_on().then(|| OpenedWith::new(R::KIND, &config));
     if !settings.isolate {
+        recorder.note_opening(opened_with);
         return Placed::Here(here(config));
     }
-    let isolation = isolation(imp, &settings);
+    let isolation = isolation(imp, &settings, opened_with.is_some());
+    if let Some(opened_with) = &mut opened_with {
+        opened_with.isolated = true;
+        opened_with.last_look = isolation.as_ref().ok().and_then(|i| i.last_look.clone());
+    }
+    recorder.note_opening(opened_with);
     Placed::Child(ProcessCodec {
         config,
         library,
@@ -72,10 +83,17 @@ pub fn place<T: Supervised, R: Remote>(
     })
 }
 
-fn isolation<T: Supervised>(imp: &T, settings: &Settings) -> Result<Isolation, String> {
+fn isolation<T: Supervised>(
+    imp: &T,
+    settings: &Settings,
+    looks: bool,
+) -> Result<Isolation, String> {
     let (policy, strictly) = policy(&settings.isolate_policy)?;
+    let program = program(imp.obj().upcast_ref())?;
+    let dumper = dumps(&settings.isolate_dump)?.then(|| program.clone());
     Ok(Isolation {
-        program: program(imp.obj().upcast_ref())?,
+        program,
+        last_look: looks.then(|| Arc::new(LastLook::new(dumper))),
         max_memory: settings.isolate_max_memory,
         policy,
         strictly,
@@ -94,6 +112,15 @@ fn policy(name: &str) -> Result<(Option<Policy>, bool), String> {
         other => Err(format!(
             "isolate-policy={other}: use auto, strict, devices or open"
         )),
+    }
+}
+
+/// Whether the stacks of a child are wanted.
+fn dumps(name: &str) -> Result<bool, String> {
+    match name {
+        "none" | "" => Ok(false),
+        "minidump" => Ok(true),
+        other => Err(format!("isolate-dump={other}: use none or minidump")),
     }
 }
 

@@ -25,6 +25,7 @@ mod draining;
 mod ending;
 mod event_table;
 mod events;
+mod evidence;
 mod fault_resolution;
 mod isolation;
 mod line;
@@ -53,6 +54,7 @@ pub use gst;
 pub use gst_video;
 
 pub use events::EventDisposition;
+pub use evidence::{RecordedInput, SampleForm};
 pub use isolation::{ChildLog, SessionParts, place};
 pub use line::Frame;
 pub use properties::{ElementSettings, Property, Stored, store};

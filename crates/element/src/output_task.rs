@@ -123,6 +123,7 @@ fn deliver<T: Supervised>(imp: &T, run: &Run<T::Input, T::Output>, output: T::Ou
             }
         }
     };
+    supervision.recorder().settle(|| T::frames_of(&output));
     let flow = imp.deliver(output);
     if let Some(id) = id {
         gst::trace!(CAT, imp = imp, "frame {id}: {}", delivered(flow));

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use codecwatch_supervisor::Run;
 use codecwatch_supervisor::guard::{self, Position, Refusal};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -112,11 +113,17 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     where
         T: Supervised<Input = I, Output = O>,
     {
-        let stats = self.lock().shown().map(|run| run.stats());
+        let run = self.lock().shown();
+        let stats = run.as_ref().map(Run::stats);
+        let evidence = run
+            .as_ref()
+            .filter(|_| outcome == FAILED)
+            .and_then(|run| self.keep_end(imp, run, outcome, text));
         let element = imp.obj().clone().upcast::<gst::Element>();
         let text = text.to_owned();
         self.end(imp, move || {
-            report::post_end(&element, code, outcome, &text, stats.as_ref());
+            let (stats, evidence) = (stats.as_ref(), evidence.as_deref());
+            report::post_end(&element, code, outcome, &text, stats, evidence);
         })
     }
 }

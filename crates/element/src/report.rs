@@ -4,6 +4,8 @@
 use codecwatch_supervisor::{
     CodecError, Fault, FaultCause, Outcome, Phase, Slow, StartError, Stats,
 };
+use std::path::Path;
+
 use gst::prelude::*;
 
 use crate::line::Lost;
@@ -11,10 +13,16 @@ use crate::published::{Kind, note_fault};
 use crate::stats::{end_structure, fault_structure, slow_structure};
 use crate::{CAT, Role};
 
-/// Posts the element error of a run that did not complete.
-pub(crate) fn post_outcome(element: &gst::Element, role: Role, outcome: &Outcome) {
+/// Posts the element error of a run that did not complete. `evidence`: where its
+/// evidence is written.
+pub(crate) fn post_outcome(
+    element: &gst::Element,
+    role: Role,
+    outcome: &Outcome,
+    evidence: Option<&Path>,
+) {
     let Some(fault) = outcome.fault() else { return };
-    let details = fault_structure(outcome.name(), fault);
+    let details = with_evidence(fault_structure(outcome.name(), fault), evidence);
     let text = headline(fault);
     let debug = format!("{}: {fault}", outcome.name());
     gst::error!(CAT, obj = element, "{debug}");
@@ -79,19 +87,28 @@ pub(crate) fn post_end(
     outcome: &str,
     text: &str,
     stats: Option<&Stats>,
+    evidence: Option<&Path>,
 ) {
     gst::error!(CAT, obj = element, "{text}");
     let at = stats.map(|stats| &stats.session);
     note_fault(Kind::Failed, element, outcome, text, at);
     let message = gst::message::Error::builder(code, text)
         .src(element)
-        .details(end_structure(outcome, stats))
+        .details(with_evidence(end_structure(outcome, stats), evidence))
         .build();
     let _ = element.post_message(message);
 }
 
+/// Adds where the evidence is written.
+fn with_evidence(mut details: gst::Structure, evidence: Option<&Path>) -> gst::Structure {
+    if let Some(path) = evidence {
+        details.set("evidence-path", path.display().to_string());
+    }
+    details
+}
+
 /// The text of the message: what happened, where, and for how long.
-fn headline(fault: &Fault) -> String {
+pub(crate) fn headline(fault: &Fault) -> String {
     match &fault.cause {
         FaultCause::Wedged { reason, budget } => {
             let mut text = format!(
@@ -115,14 +132,19 @@ fn headline(fault: &Fault) -> String {
 }
 
 /// Posts the warning for a session that did not close and was abandoned.
-pub(crate) fn post_stuck_close(element: &gst::Element, outcome: &str, fault: &Fault) {
+pub(crate) fn post_stuck_close(
+    element: &gst::Element,
+    outcome: &str,
+    fault: &Fault,
+    evidence: Option<&Path>,
+) {
     gst::warning!(CAT, obj = element, "{fault}");
     let text = headline(fault);
     note_fault(Kind::Close, element, outcome, &text, Some(&fault.at));
     let message = gst::message::Warning::builder(gst::LibraryError::Shutdown, &text)
         .src(element)
         .debug(&fault.to_string())
-        .details(fault_structure(outcome, fault))
+        .details(with_evidence(fault_structure(outcome, fault), evidence))
         .build();
     let _ = element.post_message(message);
 }
@@ -139,6 +161,7 @@ pub(crate) fn post_refused(element: &gst::Element, refused: &StartError) {
         REFUSED,
         &text,
         None,
+        None,
     );
 }
 
@@ -147,7 +170,14 @@ pub(crate) fn post_not_isolated(element: &gst::Element) {
     let factory = element.factory();
     let name = factory.map_or_else(|| element.type_().to_string(), |it| it.name().to_string());
     let text = format!("{name} cannot run its codec in a child process: set isolate=false");
-    post_end(element, gst::LibraryError::Settings, REFUSED, &text, None);
+    post_end(
+        element,
+        gst::LibraryError::Settings,
+        REFUSED,
+        &text,
+        None,
+        None,
+    );
 }
 
 /// Posts once that the session is slow, not wedged.
@@ -175,6 +205,7 @@ pub(crate) fn post_restarted(
     outcome: &Outcome,
     restarts: u32,
     lost: &Lost,
+    evidence: Option<&Path>,
 ) {
     let Some(fault) = outcome.fault() else { return };
     let (frames, pts) = (lost.ids.len() as u64, lost.pts);
@@ -200,7 +231,10 @@ pub(crate) fn post_restarted(
         .field("frames-lost", frames)
         .field("first-pts-lost", pts.map(|pts| pts.0))
         .field("last-pts-lost", pts.map(|pts| pts.1))
-        .field("fault", fault_structure(outcome.name(), fault))
+        .field(
+            "fault",
+            with_evidence(fault_structure(outcome.name(), fault), evidence),
+        )
         .build();
     let message = gst::message::Element::builder(structure)
         .src(element)

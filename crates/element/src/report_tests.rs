@@ -46,7 +46,7 @@ fn fault(phase: Phase, cause: FaultCause) -> Fault {
 /// The error that is posted for an outcome.
 fn error(role: Role, outcome: &Outcome) -> gst::glib::Error {
     let (element, bus) = element();
-    post_outcome(&element, role, outcome);
+    post_outcome(&element, role, outcome, None);
     posted(&bus)
 }
 
@@ -108,7 +108,7 @@ fn settings_and_resources_that_lack_have_codes_of_their_own_whatever_the_phase()
 #[test]
 fn what_completed_is_no_error() {
     let (element, bus) = element();
-    post_outcome(&element, Role::Encoder, &Outcome::Completed);
+    post_outcome(&element, Role::Encoder, &Outcome::Completed, None);
     assert!(bus.pop().is_none());
 }
 
@@ -116,6 +116,6 @@ fn what_completed_is_no_error() {
 fn a_stuck_close_is_a_warning_of_the_shutdown() {
     let (element, bus) = element();
     let cause = FaultCause::Panicked("no".to_owned());
-    post_stuck_close(&element, "Completed", &fault(Phase::Closing, cause));
+    post_stuck_close(&element, "Completed", &fault(Phase::Closing, cause), None);
     assert!(posted(&bus).matches(gst::LibraryError::Shutdown));
 }

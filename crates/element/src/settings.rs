@@ -33,6 +33,10 @@ pub struct Settings {
     pub isolate_policy: String,
     /// `isolate-max-memory`: bytes, 0 = no limit.
     pub isolate_max_memory: u64,
+    /// `isolate-dump`: what is taken of a child before it is killed.
+    pub isolate_dump: String,
+    /// `evidence-dir`: where faults leave their evidence.
+    pub evidence_dir: Option<String>,
 }
 
 impl Default for Settings {
@@ -47,6 +51,8 @@ impl Default for Settings {
             isolate: false,
             isolate_policy: "auto".to_owned(),
             isolate_max_memory: 0,
+            isolate_dump: "none".to_owned(),
+            evidence_dir: None,
         }
     }
 }
@@ -261,6 +267,52 @@ const TABLE: &[Property<Settings>] = &[
                 .build()
         },
         stored!(isolate_max_memory),
+    ),
+    Property::new(
+        "isolate-dump",
+        |name, d| {
+            glib::ParamSpecString::builder(name)
+                .nick("Dump of the child")
+                .blurb(
+                    "What evidence-dir gets of a wedged child process before it is killed: none \
+                     (its threads' states alone), minidump (their stacks; the kill waits for 2 s \
+                     at most)",
+                )
+                .default_value(Some(d.isolate_dump.as_str()))
+                .mutable_ready()
+                .build()
+        },
+        (
+            |settings, value| {
+                let mut name = None::<String>;
+                store(&mut name, value);
+                settings.isolate_dump = name.unwrap_or_default();
+            },
+            |settings| settings.isolate_dump.to_value(),
+        ),
+    ),
+    Property::new(
+        "evidence-dir",
+        |name, d| {
+            glib::ParamSpecString::builder(name)
+                .nick("Evidence folder")
+                .blurb(
+                    "An existing folder in which each fault of the codec leaves a folder for a \
+                     bug report: the error, settings, versions, threads, and the latest inputs of \
+                     a decoder (docs/EVIDENCE.md)",
+                )
+                .default_value(d.evidence_dir.as_deref())
+                .mutable_playing()
+                .build()
+        },
+        (
+            |settings, value| {
+                let mut folder = None::<String>;
+                store(&mut folder, value);
+                settings.evidence_dir = folder.filter(|folder| !folder.is_empty());
+            },
+            |settings| settings.evidence_dir.to_value(),
+        ),
     ),
 ];
 

@@ -75,6 +75,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         self.length().restart();
         drop(self.take_lost());
         drop(self.take_carried());
+        self.recorder().forget_inputs();
         let goes_on = {
             let mut line = self.lock();
             line.flushing = false;
@@ -125,6 +126,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
         *self.length() = Length::default();
         drop(self.take_lost());
+        self.recorder().forget_inputs();
         let mut line = self.lock();
         let closed = line.take_closed();
         let closing = line.leaving().to_vec();

@@ -47,7 +47,23 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     where
         T: Supervised<Input = I, Output = O>,
     {
-        let (frame, mut input) = (frame.into(), input);
+        let frame = frame.into();
+        let submitted = self.hand_in(imp, frame, input);
+        if let (Err(SubmitError::NotTaken(_)), Some(frame)) = (&submitted, frame) {
+            self.recorder().take_back(frame.id);
+        }
+        submitted
+    }
+
+    fn hand_in<T>(
+        &self,
+        imp: &T,
+        frame: Option<Frame>,
+        mut input: I,
+    ) -> Result<gst::FlowSuccess, SubmitError>
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
         loop {
             let submitted = {
                 let mut line = self.lock();
@@ -200,6 +216,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                 return Err(self.end(imp, move || report::post_refused(&element, &refused)));
             }
         };
+        self.recorder().note_session(run.id());
         let mut line = self.lock();
         if let Err(flow) = line.check_open() {
             // The flush, stop or failure did not cancel the waits of this session: it

@@ -5,8 +5,8 @@ use codecwatch_supervisor::{Codec, Session};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use crate::Supervision;
 use crate::properties::{ElementSettings, Stored};
+use crate::{SampleForm, Supervision};
 
 /// What the codec does; decides the code of its errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +75,17 @@ pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Sen
 
     /// Adds the element's own fields to the `stats` property. Must not wait.
     fn add_stats(&self, _stats: &mut gst::Structure) {}
+
+    /// How the inputs that it [records](Supervision::record) are written. `None` for an
+    /// element that records none, such as an encoder.
+    fn sample_form(&self) -> Option<SampleForm> {
+        None
+    }
+
+    /// The versions of what does its work: name and version.
+    fn versions(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
 
     /// The factory for a session with the current settings and format; `None` before
     /// there is a format.

@@ -17,6 +17,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use crate::ending::PendingReport;
+use crate::evidence::FaultRecorder;
 use crate::line::Line;
 use crate::published::Published;
 use crate::{Settings, Supervised, process_ledger, stats};
@@ -59,6 +60,7 @@ pub struct Supervision<I, O> {
     child_status: Arc<ChildStatus>,
     /// Frames that were lost with a session and that the base class has not released yet.
     lost: Mutex<Vec<u32>>,
+    recorder: FaultRecorder,
 }
 
 impl<I, O> Default for Supervision<I, O>
@@ -79,6 +81,7 @@ where
             length: Mutex::default(),
             child_status: Arc::default(),
             lost: Mutex::default(),
+            recorder: FaultRecorder::default(),
         }
     }
 }
@@ -126,12 +129,13 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     /// Changes the shared settings. Running and closing sessions get their budgets at
     /// once: a state change may wait for those that close.
     pub(crate) fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
-        let budgets = {
+        let (budgets, keeps_evidence) = {
             let settings = self.parts.settings.lock();
             let mut settings = settings.unwrap_or_else(PoisonError::into_inner);
             change(&mut settings);
-            settings.budgets
+            (settings.budgets, settings.evidence_dir.is_some())
         };
+        self.recorder.turn(keeps_evidence);
         for run in self.runs() {
             run.set_budgets(budgets);
         }
@@ -161,6 +165,11 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     /// Where the sessions of this element show their child processes.
     pub(crate) fn child_status(&self) -> Arc<ChildStatus> {
         self.child_status.clone()
+    }
+
+    /// What is recorded for the evidence of a fault.
+    pub(crate) fn recorder(&self) -> &FaultRecorder {
+        &self.recorder
     }
 
     pub(crate) fn length(&self) -> MutexGuard<'_, Length> {

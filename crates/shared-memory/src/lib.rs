@@ -2,9 +2,14 @@
 //! A GStreamer allocator of memory that the child process of a codec can read: pictures
 //! that upstream writes into it need no copy on their way to the child.
 //!
-//! A crate apart because the class of allocators has an interface of raw pointers only.
+//! A crate apart because the class of allocators has an interface of raw pointers only, as
+//! has what else there is about the memory of buffers ([`is_pooled`]).
 
 use gst::glib;
+
+mod pooled;
+
+pub use pooled::is_pooled;
 
 mod imp {
     use codecwatch_process::InputMemory;

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `codecwatch-worker KIND POLICY [strictly]`: runs one codec session for an element of another
-//! process, which starts it.
+//! The program of an isolated codec, and what goes with it:
+//!
+//! - `codecwatch-worker KIND POLICY [strictly]` runs one codec session for an element of
+//!   another process, which starts it;
+//! - `codecwatch-worker dump PROCESS` writes the stacks of such a process to stdout;
+//! - `codecwatch-worker replay [--here] FOLDER` gives the inputs of a fault's folder to the
+//!   codec again. Exit codes: 0 it completed, 2 it is wedged again, 3 it failed, crashed or
+//!   found damage, 1 there is nothing that could be replayed.
+
+mod dump;
+mod replay;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -11,22 +20,26 @@ use codecwatch_process::launch::{Entered, enter};
 use codecwatch_process::{Broken, Remote, Sandbox, serve};
 use codecwatch_svtav1::RemoteSvtAv1;
 
+type Error = Box<dyn std::error::Error>;
+
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nobody may be reading.
-            let _ = writeln!(std::io::stderr(), "codecwatch-worker: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let ended = match command.as_str() {
+        "dump" => dump::run(arguments).map(|()| ExitCode::SUCCESS),
+        "replay" => replay::run(arguments),
+        kind => work(kind, arguments).map(|()| ExitCode::SUCCESS),
+    };
+    ended.unwrap_or_else(|error| {
+        // Nobody may be reading.
+        let _ = writeln!(std::io::stderr(), "codecwatch-worker: {error}");
+        ExitCode::FAILURE
+    })
 }
 
-fn run() -> Result<(), Box<dyn std::error::Error>> {
+fn work(kind: &str, arguments: impl Iterator<Item = String>) -> Result<(), Error> {
     // Before anything else.
     let entered = enter()?;
-    let mut arguments = std::env::args().skip(1);
-    let kind = arguments.next().unwrap_or_default();
     let sandbox = Sandbox::from_arguments(arguments)?;
     let kinds: [(&str, Serve); 3] = [
         (RemoteSvtAv1::KIND, serve::<RemoteSvtAv1>),

@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use codecwatch_evidence::LastLook;
 use codecwatch_supervisor::{Codec, CodecError, Lane, Library};
 
 use super::conversation::CALL;
@@ -32,6 +33,8 @@ pub struct Isolation {
     pub strictly: bool,
     /// Where the latest child is shown.
     pub status: Arc<ChildStatus>,
+    /// Looks at a child that is about to be killed.
+    pub last_look: Option<Arc<LastLook>>,
 }
 
 impl Isolation {

@@ -62,7 +62,13 @@ impl<R: Remote> ProcessSession<R> {
         isolation.status.begin(process);
         lane.set_witness(Arc::new(ChildProcess::new(process)));
         let killer = child.process.killer();
-        lane.set_kill_hook(move || killer.kill());
+        let last_look = isolation.last_look;
+        lane.set_kill_hook(move || {
+            if let Some(last_look) = last_look {
+                last_look.take(process);
+            }
+            killer.kill();
+        });
         let socket = child.socket.try_clone().map_err(|error| {
             CodecError::Resource(format!("the socket of codecwatch-worker: {error}"))
         })?;

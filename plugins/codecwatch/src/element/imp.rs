@@ -4,7 +4,8 @@
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use codecwatch_element::{
-    BaseClass, PadCaps, Role, SessionParts, Stored, Supervised, Supervision, place, properties,
+    BaseClass, PadCaps, Role, SampleForm, SessionParts, Stored, Supervised, Supervision, place,
+    properties,
 };
 use codecwatch_hosted::{
     ChainSession, CheckError, Config, Entrance, Hosted, Input, Kind, Lends, Output, RemoteHosted,
@@ -252,6 +253,15 @@ impl Supervised for CodecWatch {
         if let Some(chain) = &self.state().chain {
             stats.set("codec", chain.description.name());
         }
+    }
+
+    fn sample_form(&self) -> Option<SampleForm> {
+        (self.role() == Role::Decoder).then_some(SampleForm::Gdp)
+    }
+
+    fn versions(&self) -> Vec<(String, String)> {
+        let chain = self.state().chain.clone();
+        chain.map_or_else(Vec::new, |chain| messages::versions(&chain.description))
     }
 
     fn codec(&self) -> Option<Placed<RemoteHosted>> {

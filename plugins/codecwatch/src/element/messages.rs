@@ -3,7 +3,7 @@
 //! own.
 
 use codecwatch_element::Supervised;
-use codecwatch_hosted::{ChainSession, Content, Output, Posted};
+use codecwatch_hosted::{ChainSession, Content, Description, Output, Posted};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -116,4 +116,15 @@ pub(super) fn post_missing(element: &super::CodecWatch, factory: &str) {
         .src(element)
         .build();
     let _ = element.post_message(message);
+}
+
+/// The plugins that a chain's elements come from, with their versions.
+pub(super) fn versions(chain: &Description) -> Vec<(String, String)> {
+    let parts = chain.parts.iter();
+    let versions = parts.filter_map(|part| {
+        let plugin = gst::ElementFactory::find(&part.factory)?.plugin()?;
+        let (name, version) = (plugin.plugin_name(), plugin.version());
+        Some((part.factory.clone(), format!("{version} (plugin {name})")))
+    });
+    versions.collect()
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The sink pad.
 
-use codecwatch_element::{EventDisposition, Frame, Role, SubmitError, Supervised};
+use codecwatch_element::{EventDisposition, Frame, RecordedInput, Role, SubmitError, Supervised};
 use codecwatch_hosted::{ChainSession, Input, RemoteHosted};
 use codecwatch_process::PlacedSession;
 use gst::prelude::*;
@@ -46,6 +46,7 @@ fn on_element<R>(
 fn chain(imp: &CodecWatch, buffer: gst::Buffer) -> Flow {
     let pts = buffer.pts();
     let id = admit(imp, &buffer)?;
+    record(imp, id, || [buffer.clone()]);
     submit(imp, Frame { id, pts }, Input::Buffer { id, buffer })
 }
 
@@ -55,6 +56,7 @@ fn chain_list(imp: &CodecWatch, list: gst::BufferList) -> Flow {
     };
     let pts = first.pts();
     let id = admit(imp, first)?;
+    record(imp, id, || list.iter_owned().collect::<Vec<_>>());
     submit(imp, Frame { id, pts }, Input::List { id, list })
 }
 
@@ -66,6 +68,23 @@ fn admit(imp: &CodecWatch, buffer: &gst::BufferRef) -> Result<u32, FlowError> {
     };
     let checked = imp.supervision().check_frame(imp, &segment, buffer.pts());
     checked.map(|()| id)
+}
+
+/// Records buffers for the evidence of a fault. What a decoder of raw data is given, or an
+/// encoder, is too much.
+fn record<B>(imp: &CodecWatch, id: u32, buffers: impl FnOnce() -> B)
+where
+    B: IntoIterator<Item = gst::Buffer>,
+{
+    let supervision = imp.supervision();
+    if !supervision.records() || imp.role() != Role::Decoder {
+        return;
+    }
+    let caps = imp.sink.current_caps();
+    for buffer in buffers() {
+        let begins = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        supervision.record(id, || RecordedInput::new(buffer, caps.clone(), begins));
+    }
 }
 
 fn submit(imp: &CodecWatch, frame: impl Into<Option<Frame>>, input: Input) -> Flow {

@@ -12,7 +12,7 @@ use codecwatch_element::video_decoder::{
     self, DecoderStream, Encoded, SupervisedVideoDecoder, request_key_frame,
 };
 use codecwatch_element::{
-    BaseClass, PadCaps, SessionParts, Stored, Supervised, Supervision, place,
+    BaseClass, PadCaps, SampleForm, SessionParts, Stored, Supervised, Supervision, place,
 };
 use codecwatch_process::Placed;
 use codecwatch_supervisor::guard;
@@ -122,8 +122,15 @@ impl SupervisedVideoDecoder for Dav1dWatchDec {
 
     fn input(&self, encoded: Encoded<'_, Bitstream>) -> dav1d::Chunk {
         self.state().tally.inputs += 1;
+        let kept = self.supervision.records().then(|| encoded.buffer.clone());
         let bytes = match encoded.bitstream.bytes(encoded.buffer) {
-            Ok(bytes) => Some(bytes),
+            Ok(bytes) => {
+                if let Some(kept) = kept {
+                    let recorded = || encoded.bitstream.recorded(kept, (*bytes).as_ref());
+                    self.supervision.record(encoded.id, recorded);
+                }
+                Some(bytes)
+            }
             Err(text) => {
                 gst::warning!(CAT, imp = self, "input {}: {text}", encoded.id);
                 None
@@ -205,6 +212,15 @@ impl Supervised for Dav1dWatchDec {
 
     fn add_stats(&self, stats: &mut gst::Structure) {
         self.state().tally.add_to(stats);
+    }
+
+    fn sample_form(&self) -> Option<SampleForm> {
+        let headers = self.stream.format()?.bitstream.headers;
+        Some(SampleForm::Ivf { headers })
+    }
+
+    fn versions(&self) -> Vec<(String, String)> {
+        vec![("dav1d".to_owned(), dav1d::version())]
     }
 
     fn codec(&self) -> Option<Self::Codec> {

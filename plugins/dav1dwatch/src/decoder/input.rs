@@ -3,6 +3,7 @@
 
 use codecwatch_av1 as av1;
 use codecwatch_dav1d as dav1d;
+use codecwatch_element::RecordedInput;
 
 use super::imp::CAT;
 
@@ -54,6 +55,24 @@ impl Bitstream {
             Framing::AnnexB => Ok(Box::new(from_annex_b(&map).map_err(|e| e.to_string())?)),
         }
     }
+
+    /// A buffer as it is recorded, with the bytes that the codec gets for it.
+    pub(super) fn recorded(&self, buffer: gst::Buffer, bytes: &[u8]) -> RecordedInput {
+        let summary = av1::summarize(bytes, false);
+        let has_header = summary.sequence_header.is_some();
+        let begins = summary.start.is_some() && (has_header || !self.headers.is_empty());
+        let buffer = match self.framing {
+            Framing::Obus => buffer,
+            Framing::AnnexB => {
+                let mut obus = gst::Buffer::from_slice(bytes.to_vec());
+                if let Some(obus) = obus.get_mut() {
+                    obus.set_pts(buffer.pts());
+                }
+                obus
+            }
+        };
+        RecordedInput::new(buffer, None, begins).with_needs_headers(!has_header)
+    }
 }
 
 /// A buffer holds whole temporal units, usually one.
@@ -97,8 +116,8 @@ mod tests {
             )))
         };
         assert_eq!(with("81004c000a0100").headers, [0x0a, 0x01, 0x00]);
-        assert_eq!(with("00010203").headers, []);
-        assert_eq!(with("81").headers, []);
+        assert!(with("00010203").headers.is_empty());
+        assert!(with("81").headers.is_empty());
     }
 
     #[test]

@@ -245,6 +245,10 @@ impl Supervised for SvtAv1WatchEnc {
         }
     }
 
+    fn versions(&self) -> Vec<(String, String)> {
+        vec![("SVT-AV1".to_owned(), svtav1::runtime().to_owned())]
+    }
+
     fn codec(&self) -> Option<Self::Codec> {
         let (config, changed) = {
             let mut state = self.state();
