@@ -7,6 +7,7 @@ mod streams;
 
 mod beside;
 mod ends;
+mod hosted;
 mod identity;
 mod memory;
 mod programs;

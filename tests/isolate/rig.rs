@@ -171,8 +171,9 @@ impl Rig {
     /// A counter of the codec's account in the ledger, also when the element is in NULL.
     pub(crate) fn ledger(&self, counter: &str) -> u64 {
         let library = match self.codec.factory().unwrap().name().as_str() {
-            "svtav1watchenc" => "SVT-AV1",
-            _ => "dav1d",
+            "svtav1watchenc" => "SVT-AV1".to_owned(),
+            "dav1dwatchdec" => "dav1d".to_owned(),
+            _ => self.stats().get("codec").unwrap(),
         };
         let kind = gst::glib::Type::from_name("GstCodecwatchLedger1").unwrap();
         let ledger = gst::glib::Object::with_type(kind);

@@ -40,6 +40,7 @@ fn fault(phase: Phase, cause: FaultCause) -> Fault {
             worst_calls: Vec::new(),
         },
         abandoned: 0,
+        process: None,
     }
 }
 

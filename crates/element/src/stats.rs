@@ -51,6 +51,7 @@ pub(crate) fn add_child(stats: &mut gst::Structure, child: &Seen) {
 /// The details of an error or a warning.
 pub(crate) fn fault_structure(outcome: &str, fault: &Fault) -> gst::Structure {
     session_fields(gst::Structure::builder("codecwatch-fault"), &fault.at)
+        .field_if_some("process", fault.process)
         .field("outcome", outcome)
         .field("library", &*fault.library)
         .field("session", fault.id)

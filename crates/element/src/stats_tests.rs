@@ -50,6 +50,7 @@ fn account() -> Account {
         panicked: 23,
         crashed: 24,
         abandoned: 32,
+        process: Some(37),
         reclaimed: 7,
         restarts: 27,
         retiring: 28,
@@ -168,6 +169,7 @@ fn a_fault_says_where_the_session_was_and_whose_it_is() {
         .field("outcome", "CodecFailed")
         .field("library", "SVT-AV1")
         .field("session", 29_u64)
+        .field("process", 37_u32)
         .field("abandoned", 31_u32)
         .build();
     assert_eq!(fault_structure("CodecFailed", &fault), expected);

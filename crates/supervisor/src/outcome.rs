@@ -100,6 +100,9 @@ pub struct Fault {
     pub at: Snapshot,
     /// Abandoned workers of the library that still hold resources, this one included.
     pub abandoned: usize,
+    /// The process that the codec runs in, if that is another than this: it is killed when
+    /// the session is abandoned.
+    pub process: Option<u32>,
 }
 
 impl std::fmt::Display for Fault {
@@ -141,6 +144,9 @@ impl std::fmt::Display for Fault {
                 evidence.cpu.as_secs_f64() * 1e3,
                 evidence.observed.as_secs_f64() * 1e3,
             )?;
+        }
+        if let Some(process) = self.process {
+            write!(f, "; in process {process}")?;
         }
         if self.abandoned > 0 {
             write!(f, "; {} abandoned", self.abandoned)?;

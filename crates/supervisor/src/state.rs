@@ -379,6 +379,7 @@ impl<I, O> Shared<I, O> {
             cause,
             at: state.machine.snapshot(now()),
             abandoned: account.unreclaimed(),
+            process: state.witness.as_ref().and_then(|witness| witness.process()),
         }
     }
 }

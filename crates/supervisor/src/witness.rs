@@ -25,12 +25,21 @@ pub trait Witness: Send + Sync {
     /// The cumulative times of every thread that works for the session. Called by the
     /// thread that watches the session, without a lock; must not block.
     fn sample(&self) -> Sample;
+
+    /// The process that works for the session, if that is another than this.
+    fn process(&self) -> Option<u32> {
+        None
+    }
 }
 
 /// Several witnesses of one session.
 pub(crate) struct Joined(pub(crate) [Arc<dyn Witness>; 2]);
 
 impl Witness for Joined {
+    fn process(&self) -> Option<u32> {
+        self.0.iter().find_map(|witness| witness.process())
+    }
+
     fn sample(&self) -> Sample {
         let [mut all, more] = self.0.each_ref().map(|witness| witness.sample());
         all.source = match (all.source, more.source) {

@@ -392,3 +392,26 @@ fn unpack_query(
         },
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_in_a_child_cannot_end_a_stream() {
+        gst::init().unwrap();
+        let caps = gst::event::Caps::new(&gst::Caps::new_any());
+        assert!(goes_downstream(&caps));
+        for event in [
+            gst::event::Eos::new(),
+            gst::event::FlushStart::new(),
+            gst::event::FlushStop::new(true),
+            gst::event::Reconfigure::new(),
+        ] {
+            assert!(!goes_downstream(&event), "{event:?}");
+        }
+        assert!(goes_upstream(&gst::event::Reconfigure::new()));
+        assert!(!goes_upstream(&gst::event::FlushStart::new()));
+        assert!(!goes_upstream(&caps));
+    }
+}

@@ -9,6 +9,7 @@ use crate::procfs::Tasks;
 /// kernel then reuses its id.
 #[derive(Debug)]
 pub struct ChildProcess {
+    id: u32,
     tasks: Tasks,
 }
 
@@ -16,6 +17,7 @@ impl ChildProcess {
     /// The process with this id ([`std::process::Child::id`]).
     pub fn new(id: u32) -> Self {
         Self {
+            id,
             tasks: Tasks::of_process(id),
         }
     }
@@ -24,6 +26,10 @@ impl ChildProcess {
 impl Witness for ChildProcess {
     fn sample(&self) -> Sample {
         self.tasks.sample(|_, _| true)
+    }
+
+    fn process(&self) -> Option<u32> {
+        Some(self.id)
     }
 }
 

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Chains of GStreamer elements in child processes. That their output is the same is shown
+//! in `tests/hosted/identity.rs`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use gst::prelude::*;
+use support::{Launch, is_child, media};
+
+use crate::rig::Rig;
+
+const SOON: &str = "watchdog-timeout=1000000000 drain-timeout=1000000000 \
+                    open-timeout=5000000000 close-timeout=1000000000";
+/// What NULL may take on a loaded machine.
+const NULL: Duration = Duration::from_secs(4);
+
+fn pictures(number: i32) -> String {
+    format!(
+        "videotestsrc num-buffers={number} \
+         ! video/x-raw,format=I420,width=64,height=64,framerate=30/1"
+    )
+}
+
+fn isolated(codec: &str) -> String {
+    format!("codecwatch name=codec isolate=true {SOON} codec=\"{codec}\"")
+}
+
+/// The clip behind a demuxer, decoded by libavcodec.
+fn clip() -> String {
+    format!(
+        "filesrc location={} ! qtdemux ! {} restart-limit=2",
+        media::h264_clip().display(),
+        isolated("h264parse ! avdec_h264 max-threads=1")
+    )
+}
+
+fn sink() -> &'static str {
+    "fakesink name=out sync=false async=false"
+}
+
+/// Runs the rest of the test in a process under the fault shim. False there.
+fn is_rehearsed(test: &str, script: &str) -> bool {
+    if is_child() {
+        return false;
+    }
+    let run = Launch::this_test(&format!("hosted::{test}"))
+        .rehearse(script)
+        .bound(Duration::from_secs(90))
+        .run();
+    assert_eq!(run.code(), 0, "{}", run.text());
+    true
+}
+
+#[test]
+fn a_hang_inside_x264_is_killed_and_what_it_held_comes_back() {
+    let test = "a_hang_inside_x264_is_killed_and_what_it_held_comes_back";
+    if is_rehearsed(test, "x264_encoder_encode:hang@10") {
+        return;
+    }
+    let codec = isolated("x264enc tune=zerolatency threads=1");
+    let rig = Rig::of(&format!("{} ! {codec} ! {}", pictures(-1), sink()));
+    rig.play();
+    let ended = rig.end();
+    let error = ended.error();
+    assert_eq!(error.outcome(), "WatchdogAbandoned");
+    assert!(error.error.matches(gst::StreamError::Encode), "{error:?}");
+    let details = error.details.as_ref().unwrap();
+    assert_eq!(details.get("process"), Ok(rig.process()));
+    let call: String = details.get("call").unwrap();
+    assert!(call.starts_with("x264enc"), "names its element: {details}");
+    let took = rig.stop();
+    assert!(took < NULL, "NULL took {took:?}");
+    rig.leaves_nothing();
+}
+
+#[test]
+fn a_crash_inside_libavcodec_is_answered_with_new_children_up_to_the_limit() {
+    let test = "a_crash_inside_libavcodec_is_answered_with_new_children_up_to_the_limit";
+    // Each child counts from the beginning.
+    if is_rehearsed(test, "avcodec_send_packet:segv@20") {
+        return;
+    }
+    let rig = Rig::of(&format!("{} ! {}", clip(), sink()));
+    rig.play();
+    let ended = rig.end();
+    assert_eq!(ended.restarts, 2, "{ended:?}");
+    assert_eq!(ended.error().outcome(), "CodecCrashed");
+    assert!(ended.error().text().contains("SIGSEGV"), "{ended:?}");
+    rig.stop();
+    rig.leaves_nothing();
+}
+
+#[test]
+fn two_chains_side_by_side_in_children_give_every_frame() {
+    let encoder = isolated("vp8enc deadline=1").replace("name=codec", "name=encoder");
+    let rig = Rig::of(&format!(
+        "{} ! {encoder} ! {} ! {}",
+        pictures(60),
+        isolated("vp8dec"),
+        sink()
+    ));
+    let frames = count(&rig);
+    rig.play();
+    let ended = rig.end();
+    assert!(ended.eos && ended.errors.is_empty(), "{ended:?}");
+    assert_eq!(frames.load(Ordering::Relaxed), 60);
+    rig.stop();
+}
+
+fn count(rig: &Rig) -> Arc<AtomicU32> {
+    let frames = Arc::new(AtomicU32::new(0));
+    let counter = frames.clone();
+    let sink = rig.pipeline.by_name("out").unwrap();
+    let pad = sink.static_pad("sink").unwrap();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        gst::PadProbeReturn::Ok
+    });
+    frames
+}
+
+#[test]
+fn properties_of_a_codec_in_a_child_are_set_and_read_while_it_runs() {
+    let codec = isolated("x264enc tune=zerolatency bitrate=500");
+    let rig = Rig::of(&format!("{} ! {codec} ! {}", pictures(-1), sink()));
+    let frames = count(&rig);
+    rig.play();
+    crate::rig::eventually("frames", || frames.load(Ordering::Relaxed) > 5);
+    let proxy = rig.codec.clone().dynamic_cast::<gst::ChildProxy>().unwrap();
+    let bitrate = || proxy.child_property::<u32>("codec::bitrate");
+    assert_eq!(bitrate(), 500);
+    proxy.set_child_property("codec::bitrate", 700_u32);
+    assert_eq!(bitrate(), 700);
+    assert_eq!(
+        rig.stats().get::<&str>("verdict").map(|it| it != "none"),
+        Ok(true)
+    );
+    rig.stop();
+}
+
+#[test]
+fn the_sandbox_of_a_chain_is_shown() {
+    let rig = Rig::of(&format!(
+        "{} ! {} ! {}",
+        pictures(-1),
+        isolated("jpegenc"),
+        sink()
+    ));
+    let frames = count(&rig);
+    rig.play();
+    crate::rig::eventually("frames", || frames.load(Ordering::Relaxed) > 5);
+    let sandbox: String = rig.stats().get("sandbox").unwrap();
+    assert!(sandbox.starts_with("strict: "), "{sandbox}");
+    assert!(crate::rig::exists(rig.process()));
+    rig.stop();
+}
