@@ -70,19 +70,19 @@ need() {
     apt_logged install -y --no-install-recommends --no-remove "${missing[@]}"
 }
 
-# What checks the Kubernetes manifests, with the schemas of all versions: from PyPI, into an environment of its own. The
-# tests that use it say so where it could not be had.
-manifest_checker=kubernetes-validate==1.37.0
-need_manifest_checker() {
-    local folder=$target/manifests log=$target/log/manifests.log
-    export CODECWATCH_MANIFESTS=$folder
-    [ ! -e "$folder/$manifest_checker" ] || return 0
-    step "Installing with pip: $manifest_checker"
+# What checks the Kubernetes manifests, with the schemas of all versions, and the metrics: from PyPI, into an environment
+# of its own. The tests that use it say so where it could not be had.
+checkers=(kubernetes-validate==1.37.0 prometheus-client==0.26.0)
+need_checkers() {
+    local folder=$target/checkers log=$target/log/checkers.log
+    export CODECWATCH_CHECKERS=$folder
+    [ "$(cat "$folder/installed" 2>/dev/null)" != "${checkers[*]}" ] || return 0
+    step "Installing with pip: ${checkers[*]}"
     mkdir -p "${log%/*}"
-    if python3 -m venv "$folder" >"$log" 2>&1 && "$folder/bin/pip" install --quiet "$manifest_checker" >>"$log" 2>&1; then
-        touch "$folder/$manifest_checker"
+    if python3 -m venv "$folder" >"$log" 2>&1 && "$folder/bin/pip" install --quiet "${checkers[@]}" >>"$log" 2>&1; then
+        echo "${checkers[*]}" >"$folder/installed"
     else
-        echo "It could not be installed (why: $log): the manifests are not checked."
+        echo "They could not be installed (why: $log): manifests and metrics are not checked with them."
     fi
 }
 

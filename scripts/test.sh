@@ -144,7 +144,7 @@ run_test() {
         shift
     fi
     need_to_test
-    need_manifest_checker
+    need_checkers
     [ $long = no ] || need "${packages_to_test_long[@]}"
     start_summary
     [ $# != 0 ] || lint

@@ -2,11 +2,23 @@
 //! docs/HEALTH.md says what there is.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::rig::{Stage, going_wrong};
+
+/// A program of the environment with checkers that `./dev test` makes.
+pub(crate) fn checker(program: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("CODECWATCH_CHECKERS").map_or_else(
+        || support::target_dir().join("../checkers"),
+        PathBuf::from,
+    );
+    let path = folder.join("bin").join(program);
+    path.exists().then_some(path)
+}
 
 /// The names of all series of `/metrics`.
 pub(crate) fn series(metrics: &str) -> BTreeSet<String> {
@@ -95,5 +107,37 @@ fn every_metric_and_every_field_is_described_and_no_other() {
             "{list}"
         );
     }
+    stage.quit();
+}
+
+#[test]
+fn the_numbers_are_openmetrics_to_the_reference_parser() {
+    const PARSE: &str = "
+import sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+print(len(list(text_string_to_metric_families(sys.stdin.read()))))
+";
+    let Some(python) = checker("python3") else {
+        return support::skip("health", "no parser of OpenMetrics is installed");
+    };
+    let wedged = going_wrong("stuck", "how=sleep", "");
+    let stage = Stage::new(&[&wedged]);
+    stage.until("wedged", |stage| stage.get("/readyz").status == 503);
+    let text = stage.get("/metrics").body;
+    let mut parser = Command::new(python)
+        .args(["-c", PARSE])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = parser.stdin.take().unwrap();
+    input.write_all(text.as_bytes()).unwrap();
+    drop(input);
+    let output = parser.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}: {text}");
+    let parsed: usize = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap();
+    assert_eq!(parsed, families(&text).len());
     stage.quit();
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::documents;
+use crate::documents::{self, checker};
 use crate::rig::{LIVE, Stage};
 
 /// What a state change takes besides the close of a codec, at most.
@@ -19,16 +19,6 @@ const VERSIONS: [&str; 2] = ["1.31.0", "1.37.0"];
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/kubernetes")
-}
-
-/// A program of the environment that `./dev test` makes for the manifests.
-fn checker(program: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("CODECWATCH_MANIFESTS").map_or_else(
-        || support::target_dir().join("../manifests/bin"),
-        |folder| PathBuf::from(folder).join("bin"),
-    );
-    let path = folder.join(program);
-    path.exists().then_some(path)
 }
 
 /// A manifest; `None`, and said so, where the means to read it are not there.

@@ -49,13 +49,13 @@ type Labels<'a> = Vec<(&'static str, &'a str)>;
 impl Collector for Reading {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         let to = &mut encoder;
-        let mut build = descriptor(to, "build", "The version", None, MetricType::Info)?;
+        let mut build = to.encode_descriptor("build", "The version", None, MetricType::Info)?;
         build.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])?;
         let help = "Whether /readyz answers 200";
-        descriptor(to, "ready", help, None, MetricType::Gauge)?
+        to.encode_descriptor("ready", help, None, MetricType::Gauge)?
             .encode_gauge(&i64::from(self.ready))?;
         let help = "Time since the service started";
-        descriptor(to, "uptime", help, Some(&Unit::Seconds), MetricType::Gauge)?
+        to.encode_descriptor("uptime", help, Some(&Unit::Seconds), MetricType::Gauge)?
             .encode_gauge(&self.uptime.as_secs_f64())?;
         codec_counters(to, &self.report.codecs)?;
         codec_gauges(to, &self.report.codecs)?;
@@ -63,17 +63,6 @@ impl Collector for Reading {
         element_counters(to, &self.report.elements)?;
         element_gauges(to, &self.report.elements)
     }
-}
-
-fn descriptor<'a>(
-    encoder: &'a mut DescriptorEncoder<'_>,
-    name: &'a str,
-    help: &str,
-    unit: Option<&'a Unit>,
-    kind: MetricType,
-) -> Result<MetricEncoder<'a>, Error> {
-    // The library ends no sentence.
-    encoder.encode_descriptor(name, help, unit, kind)
 }
 
 // ---- codecs: these series stay until the process ends
@@ -112,7 +101,7 @@ fn codec_counters(to: &mut DescriptorEncoder<'_>, codecs: &[Codec]) -> Result<()
         ),
     ];
     for (name, help, value) in table {
-        let mut family = descriptor(to, name, help, None, MetricType::Counter)?;
+        let mut family = to.encode_descriptor(name, help, None, MetricType::Counter)?;
         for codec in codecs {
             let labels: Labels<'_> = vec![("codec", &codec.name)];
             family
@@ -121,7 +110,7 @@ fn codec_counters(to: &mut DescriptorEncoder<'_>, codecs: &[Codec]) -> Result<()
         }
     }
     let help = "Runs that have ended, by outcome; abandoned ones are in workers_abandoned";
-    let mut family = descriptor(to, "runs", help, None, MetricType::Counter)?;
+    let mut family = to.encode_descriptor("runs", help, None, MetricType::Counter)?;
     for codec in codecs {
         for (outcome, count) in [
             ("Completed", codec.ledger.completed),
@@ -157,7 +146,7 @@ fn codec_gauges(to: &mut DescriptorEncoder<'_>, codecs: &[Codec]) -> Result<(), 
         ),
     ];
     for (name, help, value) in table {
-        let mut family = descriptor(to, name, help, None, MetricType::Gauge)?;
+        let mut family = to.encode_descriptor(name, help, None, MetricType::Gauge)?;
         for codec in codecs {
             let labels: Labels<'_> = vec![("codec", &codec.name)];
             family.encode_family(&labels)?.encode_gauge(&value(codec))?;
@@ -169,13 +158,13 @@ fn codec_gauges(to: &mut DescriptorEncoder<'_>, codecs: &[Codec]) -> Result<(), 
 fn codec_histograms(to: &mut DescriptorEncoder<'_>, codecs: &[Codec]) -> Result<(), Error> {
     let seconds = Some(&Unit::Seconds);
     let help = "Time from a frame's submission to the output that settles it";
-    let mut family = descriptor(to, "lag", help, seconds, MetricType::Histogram)?;
+    let mut family = to.encode_descriptor("lag", help, seconds, MetricType::Histogram)?;
     for codec in codecs.iter().filter(|codec| !codec.lag.counts.is_empty()) {
         let labels: Labels<'_> = vec![("codec", &codec.name)];
         histogram(family.encode_family(&labels)?, &codec.lag)?;
     }
     let help = "Time that a native call took which has returned";
-    let mut family = descriptor(to, "call_duration", help, seconds, MetricType::Histogram)?;
+    let mut family = to.encode_descriptor("call_duration", help, seconds, MetricType::Histogram)?;
     for codec in codecs {
         for (call, times) in &codec.calls {
             let labels: Labels<'_> = vec![("codec", &codec.name), ("call", call)];
@@ -223,7 +212,7 @@ fn element_counters(to: &mut DescriptorEncoder<'_>, elements: &[Element]) -> Res
         ),
     ];
     for (name, help, value) in table {
-        let mut family = descriptor(to, name, help, None, MetricType::Counter)?;
+        let mut family = to.encode_descriptor(name, help, None, MetricType::Counter)?;
         for element in elements {
             let id = element.id.to_string();
             // Without the codec, which may change: the series would begin again.
@@ -260,7 +249,7 @@ fn element_gauges(to: &mut DescriptorEncoder<'_>, elements: &[Element]) -> Resul
         ),
     ];
     for (name, help, value) in table {
-        let mut family = descriptor(to, name, help, None, MetricType::Gauge)?;
+        let mut family = to.encode_descriptor(name, help, None, MetricType::Gauge)?;
         for element in elements {
             let id = element.id.to_string();
             let labels = labels_of(element, &id);
@@ -271,7 +260,7 @@ fn element_gauges(to: &mut DescriptorEncoder<'_>, elements: &[Element]) -> Resul
     }
     let help = "Age of the native call in flight; 0 without one";
     let seconds = Some(&Unit::Seconds);
-    let mut family = descriptor(to, "element_call_age", help, seconds, MetricType::Gauge)?;
+    let mut family = to.encode_descriptor("element_call_age", help, seconds, MetricType::Gauge)?;
     for element in elements {
         let id = element.id.to_string();
         let labels = labels_of(element, &id);
@@ -301,7 +290,7 @@ fn states(
         format!("element_{what}"),
         format!("Its {what}: 1, others 0"),
     );
-    let mut family = descriptor(to, &name, &help, None, MetricType::Gauge)?;
+    let mut family = to.encode_descriptor(&name, &help, None, MetricType::Gauge)?;
     for element in elements {
         let id = element.id.to_string();
         for state in states {
