@@ -73,6 +73,10 @@ fn the_sample_of_a_damaged_stream_shows_the_same_in_dav1d() {
     assert_eq!(details.get::<&str>("outcome"), Ok("CodecFailed"));
     let path = details.get::<String>("evidence-path").unwrap();
     assert_eq!(written.as_ref(), Some(&path));
+    let codec = harness.find_element("dav1dwatchdec").unwrap();
+    let stats = codec.property::<gst::Structure>("stats");
+    assert_eq!(stats.get::<u32>("evidence-written"), Ok(1));
+    assert_eq!(stats.get::<u32>("evidence-pending"), Ok(0));
     drop(harness);
 
     let folder = Folder(path.into());

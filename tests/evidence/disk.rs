@@ -23,7 +23,8 @@ fn failed_as_always(run: &Finished) {
     assert!(run.says("stuck in dav1d_send_data"), "{}", run.text());
 }
 
-/// The error ends `gst-launch-1.0` before the warning can be on its bus; it is in the log.
+/// The error ends `gst-launch-1.0` before the warning can be on its bus; it is in the log,
+/// or on stderr if the element was gone by then.
 fn warned(run: &Finished, text: &str) {
     failed_as_always(run);
     let lines = run.lines.iter().map(|line| &line.text);

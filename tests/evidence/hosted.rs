@@ -11,7 +11,7 @@ fn the_sample_of_a_hosted_decoder_plays_in_gstreamer() {
     if gst::ElementFactory::find("avdec_h264").is_none() {
         return support::skip("evidence", "avdec_h264 is not installed");
     }
-    for isolate in ["isolate=false"] {
+    for isolate in ["isolate=false", "isolate=true"] {
         let place = Place::new();
         let source = format!(
             "filesrc location={} ! qtdemux",

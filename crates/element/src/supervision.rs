@@ -159,6 +159,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         if let Some(child) = self.child_status.seen() {
             stats::add_child(&mut stats, &child);
         }
+        if self.recorder.is_on() {
+            self.recorder.add_stats(&mut stats);
+        }
         stats
     }
 

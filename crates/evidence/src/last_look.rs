@@ -11,6 +11,10 @@ use std::time::Duration;
 
 use crate::threads;
 
+/// Set in the environment of a process whose stacks are wanted: it should let other
+/// processes of its user look at it.
+pub const SHOWS_STACKS: &str = "CODECWATCH_SHOWS_STACKS";
+
 /// How long a kill waits for the look at the threads. It takes a few milliseconds.
 const LOOK: Duration = Duration::from_millis(300);
 /// How long it waits for the stacks, too, if they are asked for.
@@ -59,6 +63,11 @@ impl LastLook {
             state: Mutex::default(),
             changed: Condvar::new(),
         }
+    }
+
+    /// Whether stacks are wanted.
+    pub fn dumps(&self) -> bool {
+        self.dumper.is_some()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -157,7 +166,8 @@ impl LastLook {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;

@@ -26,6 +26,6 @@ pub use folder::{
     FAULT_FILE, Folder, MOST_BYTES, MOST_FOLDERS, STACKS_FILE, THREADS_FILE, WriteError,
 };
 pub use ivf::{IVF_FILE, IvfError, read_ivf, write_ivf};
-pub use last_look::{LastLook, Looked};
+pub use last_look::{LastLook, Looked, SHOWS_STACKS};
 pub use name::FolderName;
 pub use recording::{Cut, Input, MOST_INPUTS, MOST_SAMPLE_BYTES, Recording};

@@ -4,8 +4,9 @@
 //!
 //! In a process of its own, because what looks at one that hangs may hang, too, and
 //! because the application may be waiting for children of its own: it would see the
-//! child stop. Where a security module lets only ancestors look
-//! (`kernel.yama.ptrace_scope` 1 and more), it fails, and says so.
+//! child stop. A security module that lets only ancestors look
+//! (`kernel.yama.ptrace_scope` 1) is told by the child to [`allow`] it; one that lets
+//! nobody look (2 and 3) makes it fail, and it says so.
 
 use std::io::{self, Cursor, Write};
 
@@ -34,4 +35,11 @@ pub(crate) fn run(
     let mut stdout = io::stdout();
     stdout.write_all(dump.get_ref())?;
     Ok(stdout.flush()?)
+}
+
+/// Lets other processes of the same user look at this one, as they may where there is no
+/// such security module.
+pub(crate) fn allow() {
+    // Without the module there is nothing to be told.
+    let _ = rustix::process::set_ptracer(rustix::process::PTracer::Any);
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use codecwatch_evidence::{FORMAT, FaultFile, FolderName, write_in_background};
 use codecwatch_supervisor::{Fault, FaultCause, Outcome, Run, Witness};
@@ -115,10 +116,15 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             witness: told.witness,
             element: element.downgrade(),
             session: told.session,
+            counts: self.recorder().counts.clone(),
         };
+        job.counts.pending.fetch_add(1, Ordering::Relaxed);
         match write_in_background(move || job.run()) {
             Ok(()) => Some(path),
             Err(busy) => {
+                let counts = &self.recorder().counts;
+                counts.pending.fetch_sub(1, Ordering::Relaxed);
+                counts.failed.fetch_add(1, Ordering::Relaxed);
                 post_failed(element, &Failed::new(&path, &busy));
                 None
             }

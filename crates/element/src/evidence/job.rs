@@ -3,11 +3,12 @@
 //! may be slow, full or gone.
 //!
 //! GStreamer may have been deinitialised meanwhile, unless the element still exists. So
-//! nothing is logged without it.
+//! without it, an error goes to stderr and not to the log.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use codecwatch_evidence::{
@@ -19,7 +20,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use super::gdp::{GDP_FILE, write_gdp};
-use super::{RecordedInput, SampleForm};
+use super::{Counts, RecordedInput, SampleForm};
 use crate::CAT;
 
 /// How long the look at a child before its kill is waited for. The kill itself waits
@@ -40,6 +41,7 @@ pub(super) struct Job {
     /// Not kept alive by a disk that hangs.
     pub(super) element: glib::WeakRef<gst::Element>,
     pub(super) session: u64,
+    pub(super) counts: Arc<Counts>,
 }
 
 /// Evidence that could not be written.
@@ -49,22 +51,38 @@ pub(super) struct Failed {
     pub(super) why: String,
 }
 
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = self.path.display();
+        let why = &self.why;
+        write!(
+            f,
+            "The evidence of a fault could not be written: {path}: {why}"
+        )
+    }
+}
+
 impl Job {
     pub(super) fn run(mut self) {
         // First: the threads go on.
         let threads = self.threads();
         let written = self.write(&threads);
-        let Some(element) = self.element.upgrade() else {
-            return;
+        let count = match written {
+            Ok(_) => &self.counts.written,
+            Err(_) => &self.counts.failed,
         };
-        match written {
-            Ok(path) => self.post_written(&element, path),
-            Err(error) => {
-                let failed = Failed {
-                    path: error.path,
-                    why: error.source.to_string(),
-                };
-                post_failed(&element, &failed);
+        count.fetch_add(1, Ordering::Relaxed);
+        self.counts.pending.fetch_sub(1, Ordering::Relaxed);
+        let failed = |error: WriteError| Failed {
+            path: error.path,
+            why: error.source.to_string(),
+        };
+        match (written.map_err(failed), self.element.upgrade()) {
+            (Ok(path), Some(element)) => self.post_written(&element, path),
+            (Ok(_), None) => {}
+            (Err(failed), Some(element)) => post_failed(&element, &failed),
+            (Err(failed), None) => {
+                let _ = writeln!(io::stderr(), "codecwatch: {failed}");
             }
         }
     }
@@ -206,11 +224,7 @@ fn write_obus(file: &mut dyn Write, headers: &[u8], inputs: &[RecordedInput]) ->
 
 /// Posts that evidence could not be written. The fault's own error is unaffected.
 pub(super) fn post_failed(element: &gst::Element, failed: &Failed) {
-    let text = format!(
-        "The evidence of a fault could not be written: {}: {}",
-        failed.path.display(),
-        failed.why
-    );
+    let text = failed.to_string();
     gst::warning!(CAT, obj = element, "{text}");
     let message = gst::message::Warning::builder(gst::ResourceError::Write, &text)
         .src(element)

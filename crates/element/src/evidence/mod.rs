@@ -14,7 +14,7 @@ mod job;
 mod json;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use codecwatch_evidence::{Codec, Cut, LastLook, Recording};
@@ -30,7 +30,16 @@ const SESSIONS: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct FaultRecorder {
     on: AtomicBool,
+    counts: Arc<Counts>,
     state: Mutex<State>,
+}
+
+/// Folders of an element.
+#[derive(Debug, Default)]
+struct Counts {
+    pending: AtomicU32,
+    written: AtomicU32,
+    failed: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -147,6 +156,18 @@ impl FaultRecorder {
     pub(crate) fn forget_inputs(&self) {
         let gone = self.state().recording.take();
         drop(gone);
+    }
+
+    /// Adds the counts of folders to the `stats` structure.
+    pub(crate) fn add_stats(&self, stats: &mut gst::Structure) {
+        let counts = &self.counts;
+        for (name, count) in [
+            ("evidence-pending", &counts.pending),
+            ("evidence-written", &counts.written),
+            ("evidence-failed", &counts.failed),
+        ] {
+            stats.set(name, count.load(Ordering::Relaxed));
+        }
     }
 
     /// Takes what is known of a session for its evidence. `None` if that was written.

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use codecwatch_evidence::LastLook;
+use codecwatch_evidence::{LastLook, SHOWS_STACKS};
 use codecwatch_supervisor::{Codec, CodecError, Lane, Library};
 
 use super::conversation::CALL;
@@ -46,13 +46,17 @@ impl Isolation {
         };
         let mut arguments = vec![R::KIND.into()];
         arguments.extend(sandbox.arguments());
+        let shows_stacks = self.last_look.as_ref().filter(|look| look.dumps());
+        let shows_stacks = shows_stacks.map(|_| (SHOWS_STACKS, "1"));
         let launch = Launch {
             program: self.program.clone(),
             arguments,
             name: format!("codecwatch:{}", R::KIND),
             variables: R::VARIABLES
                 .iter()
-                .map(|&(name, value)| (name.into(), value.into()))
+                .copied()
+                .chain(shows_stacks)
+                .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
             limits: Limits {
                 memory: NonZeroU64::new(self.max_memory),
