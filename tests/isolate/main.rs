@@ -12,3 +12,4 @@ mod memory;
 mod programs;
 mod rig;
 mod sandbox;
+mod spare;

@@ -98,6 +98,11 @@ fn isolation<T: Supervised>(
         policy,
         strictly,
         status: imp.supervision().child_status(),
+        // A fault is answered with another session only then.
+        spare: imp
+            .supervision()
+            .spare()
+            .for_session(settings.restart_limit > 0),
     })
 }
 
