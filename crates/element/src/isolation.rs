@@ -99,10 +99,11 @@ fn isolation<T: Supervised>(
         strictly,
         status: imp.supervision().child_status(),
         // A fault is answered with another session only then.
-        spare: imp
-            .supervision()
-            .spare()
-            .for_session(settings.restart_limit > 0),
+        spare: Some(
+            imp.supervision()
+                .spare()
+                .for_session(settings.restart_limit > 0),
+        ),
     })
 }
 

@@ -12,7 +12,7 @@ mod plain;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use codecwatch_process::{ChildStatus, Isolation, Log, ProcessCodec, Spare};
+use codecwatch_process::{ChildStatus, Isolation, Log, ProcessCodec};
 use codecwatch_supervisor::{Budgets, Library, Next, Options, Outcome, Run};
 use plain::{Bytes, Config, Output, Plain};
 
@@ -51,7 +51,8 @@ fn run(program: &str, lie: &str, inputs: u8, budget: Duration) -> Told {
             policy: None,
             strictly: false,
             status: status.clone(),
-            spare: Arc::new(Spare::default()).for_session(false),
+            last_look: None,
+            spare: None,
         }),
         parent: (),
         log: Some(log),
