@@ -109,6 +109,8 @@ fn show(test: &str, cases: &[Case], properties: &str, check: fn(&Case, &Rig, &En
         let rig = Rig::new(case.element, &format!("{SOON} {properties}"));
         if let (Some(source), true) = (rig.pipeline.by_name("source"), case.goes_on()) {
             source.set_property("num-buffers", -1);
+            // SVT-AV1 1.4 crashes when it has taken 800 frames and given none.
+            source.set_property("is-live", true);
         }
         rig.play();
         let ended = rig.end();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use gst_check::Harness;
 use support::media;
-use support::pictures::{Downstream, Played, md5, pipeline, play, play_pipeline};
+use support::pictures::{Downstream, Played, info, pipeline, plane_rows, play, play_pipeline};
 
 use crate::streams::{ivf, mkv, set::SET};
 
@@ -41,19 +41,23 @@ fn both(what: &str, before: &str, element: &str) -> [Played; 2] {
     plays
 }
 
+/// The samples of a picture, without what lies between them.
+fn samples(sample: &gst::Sample) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for plane in 0..info(sample).n_planes() as usize {
+        plane_rows(sample, plane, |row| bytes.extend_from_slice(row));
+    }
+    bytes
+}
+
 /// Decoded pictures.
 #[track_caller]
 fn same_pictures(name: &str, before: &str, element: &str) {
     let [here, child] = both(name, before, element);
     assert_eq!(here.formats(), child.formats(), "{name}");
-    let planes = if name.starts_with("mono") { 1 } else { 3 };
-    assert_eq!(
-        md5(&here.samples, planes),
-        md5(&child.samples, planes),
-        "{name}"
-    );
     for (here, child) in here.samples.iter().zip(&child.samples) {
         same_buffers(name, here, child);
+        assert!(samples(here) == samples(child), "{name}: another picture");
     }
 }
 
@@ -120,8 +124,11 @@ fn a_copy_into_downstreams_layout_is_the_same() {
         let description = format!("{} ! dav1dwatchdec n-threads=2{isolate}", clip());
         play(&description, Downstream::TakesPlain)
     });
-    let sums = plays.map(|played| md5(&played.samples, 3));
-    assert_eq!(sums[0], sums[1]);
+    let [here, child] = plays.map(|played| played.samples);
+    assert_eq!(here.len(), child.len());
+    for (here, child) in here.iter().zip(&child) {
+        assert!(samples(here) == samples(child), "another picture");
+    }
 }
 
 #[test]

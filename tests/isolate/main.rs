@@ -13,3 +13,4 @@ mod memory;
 mod programs;
 mod rig;
 mod sandbox;
+mod spare;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use support::media;
+pub(crate) use support::process::children;
 
 /// What may take a while on a machine that does something else as well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
@@ -215,20 +216,4 @@ pub(crate) fn exists(process: u32) -> bool {
     std::path::Path::new("/proc")
         .join(process.to_string())
         .exists()
-}
-
-/// The children of this process, living and dead.
-pub(crate) fn children() -> Vec<u32> {
-    let own = std::process::id().to_string();
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    numbers
-        .filter(|&id| parent(id) == Some(own.clone()))
-        .collect()
-}
-
-fn parent(process: u32) -> Option<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    let after_name = stat.rsplit(") ").next()?;
-    after_name.split(' ').nth(1).map(str::to_owned)
 }

@@ -23,6 +23,20 @@ pub fn thread_names() -> Vec<String> {
         .collect()
 }
 
+/// The children of this process, zombies included.
+pub fn children() -> Vec<u32> {
+    let own = std::process::id().to_string();
+    let parent = |process: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        let after_name = stat.rsplit(") ").next()?;
+        after_name.split(' ').nth(1).map(str::to_owned)
+    };
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let own_ones = numbers.filter(|&process| parent(process) == Some(own.clone()));
+    own_ones.collect()
+}
+
 /// Resident memory of this process in kB.
 pub fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

@@ -98,6 +98,12 @@ fn isolation<T: Supervised>(
         policy,
         strictly,
         status: imp.supervision().child_status(),
+        // A fault is answered with another session only then.
+        spare: Some(
+            imp.supervision()
+                .spare()
+                .for_session(settings.restart_limit > 0),
+        ),
     })
 }
 

@@ -113,6 +113,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         T: Supervised<Input = I, Output = O>,
     {
         output_task::stop(imp);
+        self.spare().drop_child();
         let runs = {
             let mut line = self.lock();
             line.clear();

@@ -10,7 +10,7 @@ use std::any::Any;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use codecwatch_process::ChildStatus;
+use codecwatch_process::{ChildStatus, Spare};
 use codecwatch_supervisor::Run;
 use codecwatch_supervisor::guard::Length;
 use gst::prelude::*;
@@ -58,6 +58,8 @@ pub struct Supervision<I, O> {
     length: Mutex<Length>,
     /// The latest child process.
     child_status: Arc<ChildStatus>,
+    /// A child process that is started ahead.
+    spare: Arc<Spare>,
     /// Frames that were lost with a session and that the base class has not released yet.
     lost: Mutex<Vec<u32>>,
     recorder: FaultRecorder,
@@ -80,6 +82,7 @@ where
             pending_report: PendingReport::default(),
             length: Mutex::default(),
             child_status: Arc::default(),
+            spare: Arc::default(),
             lost: Mutex::default(),
             recorder: FaultRecorder::default(),
         }
@@ -173,6 +176,11 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     /// What is recorded for the evidence of a fault.
     pub(crate) fn recorder(&self) -> &FaultRecorder {
         &self.recorder
+    }
+
+    /// The child process that is started ahead.
+    pub(crate) fn spare(&self) -> &Arc<Spare> {
+        &self.spare
     }
 
     pub(crate) fn length(&self) -> MutexGuard<'_, Length> {

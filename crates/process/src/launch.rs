@@ -69,7 +69,7 @@ pub use self::tail::Tail;
 pub(crate) use self::tail::printable;
 
 /// A program to be started as a child.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launch {
     /// An absolute path. No shell and no PATH is involved.
     pub program: PathBuf,

@@ -30,7 +30,8 @@ pub use memory::{
 };
 pub use message::{Hello, VERSION};
 pub use parent::{
-    Beside, ChildStatus, Isolation, Log, ParentContext, ProcessCodec, ProcessSession, Seen,
+    Beside, ChildStatus, Isolation, Log, ParentContext, ProcessCodec, ProcessSession, Seen, Spare,
+    SpareUse,
 };
 pub use placement::{Placed, PlacedSession};
 pub use remote::{

@@ -51,6 +51,8 @@ fn run(program: &str, lie: &str, inputs: u8, budget: Duration) -> Told {
             policy: None,
             strictly: false,
             status: status.clone(),
+            last_look: None,
+            spare: None,
         }),
         parent: (),
         log: Some(log),

@@ -98,6 +98,9 @@ pub struct Row {
     pub launch: &'static str,
     /// It is `codecwatch`.
     pub is_hosted: bool,
+    /// Its codec runs in a child process, outside of a sandbox: the fault shim needs files
+    /// there.
+    pub is_isolated: bool,
     /// Users get it: the whole matrix has it by itself, not only where it is named.
     pub is_shipped: bool,
     /// Encoder or decoder.
@@ -172,6 +175,8 @@ const TABLE: &[Row] = &[
     native::SVTAV1WATCHENC,
     native::DAV1DWATCHDEC,
     native::MEMORYWATCHENC,
+    native::SVTAV1WATCHENC_ISOLATED,
+    native::DAV1DWATCHDEC_ISOLATED,
     hosted::VP8ENC,
     hosted::AVDEC_H264,
     hosted::WEDGE,

@@ -228,6 +228,9 @@ pub struct Holding {
     pub threads: usize,
     /// Of these, those of the codec: the worker, its lanes and the library's own.
     pub codec_threads: usize,
+    /// Child processes, zombies included.
+    #[serde(default)]
+    pub children: usize,
     /// Resident memory in kB.
     pub memory: u64,
     /// Workers abandoned so far.

@@ -20,6 +20,7 @@ impl Holding {
         Self {
             threads: threads.len(),
             codec_threads: threads.iter().filter(|name| is_codec(name)).count(),
+            children: support::process::children().len(),
             memory: support::process::resident(),
             abandoned: account.abandoned,
             reclaimed: account.reclaimed,

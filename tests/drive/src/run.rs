@@ -103,6 +103,10 @@ impl Runner {
         let mut launch = Launch::program(&self.program)
             .args(["act", &scenario.to_string()])
             .env(material::STREAMS, self.folder.path())
+            .env(
+                "CODECWATCH_WORKER",
+                self.program.with_file_name("codecwatch-worker-drive"),
+            )
             // One heap: otherwise each thread that was has left another behind.
             // Symbols take a loaded machine longer than a budget.
             .env("RUST_BACKTRACE", "0")
@@ -112,12 +116,20 @@ impl Runner {
         if let Some(script) = &scenario.script {
             launch = launch.rehearse(script);
         }
+        // The shim speaks on the stderr of the child, which the parent reads.
+        let log = own.path().join("log");
+        if scenario.element.is_isolated {
+            launch = launch.env("CODECWATCH_REHEARSE_LOG", &log);
+        }
         if let Some(library) = &self.preloaded {
             launch = launch.preload(library);
         }
         let mut running = launch.start();
         meanwhile(&mut running);
-        report(scenario, &running.end())
+        let mut report = report(scenario, &running.end());
+        let log = std::fs::read_to_string(&log).unwrap_or_default();
+        report.struck = report.struck.or(log.lines().find_map(struck));
+        report
     }
 }
 

@@ -10,6 +10,7 @@ use codecwatch_supervisor::{Codec, CodecError, Lane, Library};
 
 use super::conversation::CALL;
 use super::session::ProcessSession;
+use super::spare::SpareUse;
 use super::status::ChildStatus;
 use crate::child::Sandbox;
 use crate::launch::{Child, Launch, LaunchError, Limits};
@@ -35,11 +36,13 @@ pub struct Isolation {
     pub status: Arc<ChildStatus>,
     /// Looks at a child that is about to be killed.
     pub last_look: Option<Arc<LastLook>>,
+    /// Where a child may have been started ahead.
+    pub spare: Option<SpareUse>,
 }
 
 impl Isolation {
-    /// Starts a child for sessions of this kind. Does not wait for it.
-    fn start<R: Remote>(&self, policy: Policy) -> Result<Child, CodecError> {
+    /// How a child for sessions of this kind is started.
+    fn launch<R: Remote>(&self, policy: Policy) -> Launch {
         let sandbox = Sandbox {
             policy: self.policy.unwrap_or(policy),
             strictly: self.strictly,
@@ -48,7 +51,7 @@ impl Isolation {
         arguments.extend(sandbox.arguments());
         let shows_stacks = self.last_look.as_ref().filter(|look| look.dumps());
         let shows_stacks = shows_stacks.map(|_| (SHOWS_STACKS, "1"));
-        let launch = Launch {
+        Launch {
             program: self.program.clone(),
             arguments,
             name: format!("codecwatch:{}", R::KIND),
@@ -62,18 +65,21 @@ impl Isolation {
                 memory: NonZeroU64::new(self.max_memory),
                 threads: None,
             },
-        };
-        let started = launch.start();
-        started.map_err(|error| match error {
-            error @ (LaunchError::Relative(_) | LaunchError::Program { .. }) => {
-                CodecError::Settings(format!(
-                    "isolate=true: {error}; CODECWATCH_WORKER can name the program \
-                     codecwatch-worker, which is installed beside the plugin"
-                ))
-            }
-            error => CodecError::Resource(error.to_string()),
-        })
+        }
     }
+}
+
+/// Starts a child. Does not wait for it.
+fn start(launch: &Launch) -> Result<Child, CodecError> {
+    launch.start().map_err(|error| match error {
+        error @ (LaunchError::Relative(_) | LaunchError::Program { .. }) => {
+            CodecError::Settings(format!(
+                "isolate=true: {error}; CODECWATCH_WORKER can name the program \
+                 codecwatch-worker, which is installed beside the plugin"
+            ))
+        }
+        error => CodecError::Resource(error.to_string()),
+    })
 }
 
 /// Opens sessions in children.
@@ -113,7 +119,17 @@ impl<R: Remote> Codec for ProcessCodec<R> {
     fn open(self, lane: &Lane<OutputOf<R>>) -> Result<ProcessSession<R>, CodecError> {
         let isolation = self.isolation.map_err(CodecError::Settings)?;
         let policy = R::policy(&self.config);
-        let child = lane.call(CALL, || isolation.start::<R>(policy))?;
-        ProcessSession::open(lane, child, self.config, isolation, self.parent, self.log)
+        let launch = isolation.launch::<R>(policy);
+        let spare = isolation.spare.clone();
+        let child = match spare.as_ref().and_then(|spare| spare.take(&launch)) {
+            Some(child) => child,
+            None => lane.call(CALL, || start(&launch))?,
+        };
+        let opened =
+            ProcessSession::open(lane, child, self.config, isolation, self.parent, self.log)?;
+        if let Some(spare) = spare {
+            spare.prepare(launch);
+        }
+        Ok(opened)
     }
 }

@@ -8,6 +8,7 @@ mod conversation;
 mod hear;
 mod reader;
 mod session;
+mod spare;
 mod status;
 
 pub use self::beside::Beside;
@@ -15,4 +16,5 @@ pub use self::codec::{Isolation, Log, ProcessCodec};
 pub use self::context::ParentContext;
 pub use self::hear::hear;
 pub use self::session::ProcessSession;
+pub use self::spare::{Spare, SpareUse};
 pub use self::status::{ChildStatus, Seen};

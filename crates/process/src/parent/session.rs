@@ -128,9 +128,11 @@ impl<R: Remote> ProcessSession<R> {
     }
 }
 
-/// A codec's delay, as the parent sees it: further inputs may be on their way.
+/// A codec's delay, as the parent sees it: further inputs may be on their way, besides the
+/// one that the worker passes on. With less, a wait of the codec for more input would be
+/// taken for a call that should return, and named instead of the one that hangs.
 pub(super) fn delay_of(delay: Option<u32>) -> Option<usize> {
-    delay.map(|delay| delay as usize + INPUTS - 1)
+    delay.map(|delay| delay as usize + INPUTS)
 }
 
 fn no_answer() -> CodecError {

@@ -8,6 +8,7 @@ pub(super) const SVTAV1WATCHENC: Row = Row {
     name: "svtav1watchenc",
     launch: "svtav1watchenc",
     is_hosted: false,
+    is_isolated: false,
     is_shipped: true,
     role: Role::Encoder,
     library: "SVT-AV1",
@@ -64,6 +65,7 @@ pub(super) const DAV1DWATCHDEC: Row = Row {
     name: "dav1dwatchdec",
     launch: "dav1dwatchdec",
     is_hosted: false,
+    is_isolated: false,
     is_shipped: true,
     role: Role::Decoder,
     library: "dav1d",
@@ -102,10 +104,25 @@ pub(super) const DAV1DWATCHDEC: Row = Row {
     ],
 };
 
+pub(super) const SVTAV1WATCHENC_ISOLATED: Row = Row {
+    name: "svtav1watchenc-isolated",
+    launch: "svtav1watchenc isolate=true isolate-policy=open",
+    is_isolated: true,
+    ..SVTAV1WATCHENC
+};
+
+pub(super) const DAV1DWATCHDEC_ISOLATED: Row = Row {
+    name: "dav1dwatchdec-isolated",
+    launch: "dav1dwatchdec isolate=true isolate-policy=open",
+    is_isolated: true,
+    ..DAV1DWATCHDEC
+};
+
 pub(super) const MEMORYWATCHENC: Row = Row {
     name: "memorywatchenc",
     launch: "memorywatchenc",
     is_hosted: false,
+    is_isolated: false,
     is_shipped: false,
     role: Role::Encoder,
     library: "memory",

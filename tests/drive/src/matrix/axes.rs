@@ -102,8 +102,73 @@ axis! {
         Abort = "abort",
         /// It touches memory that is not there.
         Segv = "segv",
+        /// It overflows its stack: shown of codecs in a child process.
+        Overflow = "overflow",
+        /// It ends the process with a code: likewise.
+        Exit = "exit",
         /// What it gives out is corrupt.
         Corrupt = "corrupt",
+    }
+}
+
+/// What a call can do to the process that it is made in: all but what ends the process
+/// in yet another way.
+const FAULTS_OF_A_CALL: &[Fault] = &[
+    Fault::Hang,
+    Fault::Late,
+    Fault::Fail,
+    Fault::Spin,
+    Fault::Slow,
+    Fault::Delay,
+    Fault::Busy,
+    Fault::Panic,
+    Fault::Abort,
+    Fault::Segv,
+    Fault::Corrupt,
+];
+
+/// The faults that are shown of a codec in a child process, with one source. What the
+/// element makes of them is as in this process, so what is left out is what does not
+/// depend on where the codec is.
+fn faults_of_child(at: Where, state: State, restart: bool, source: Source) -> &'static [Fault] {
+    use {Fault as F, Source::Live, Source::NonLive, State as S, Where as W};
+    const ENDS: &[Fault] = &[
+        F::Hang,
+        F::Fail,
+        F::Panic,
+        F::Abort,
+        F::Segv,
+        F::Overflow,
+        F::Exit,
+    ];
+    match (at, state, restart, source) {
+        (W::FlushStop, S::Playing, false, Live) => &[F::Delay],
+        (W::FlushStop, ..) => &[],
+        (W::Send | W::Get, S::Playing, false, Live) => &[
+            F::Hang,
+            F::Late,
+            F::Fail,
+            F::Spin,
+            F::Slow,
+            F::Delay,
+            F::Busy,
+            F::Panic,
+            F::Abort,
+            F::Segv,
+            F::Overflow,
+            F::Exit,
+            F::Corrupt,
+        ],
+        (_, S::Playing, false, Live) | (_, S::Eos, false, NonLive) => ENDS,
+        (_, S::Preroll | S::Paused, false, NonLive) => &[F::Hang, F::Segv],
+        (_, S::Null, false, Live) => &[F::Hang, F::Late, F::Segv],
+        (W::Send | W::Get | W::Drain | W::Caps, S::Playing, true, Live)
+        | (W::Send | W::Get | W::Drain | W::Caps, S::Eos, true, NonLive) => {
+            &[F::Hang, F::Fail, F::Panic, F::Segv, F::Exit]
+        }
+        (W::Send | W::Get, S::CapsWait | S::GapWaits | S::Successor, _, NonLive)
+        | (W::Send, S::Unlinked, _, NonLive) => &[F::Hang, F::Segv],
+        _ => &[],
     }
 }
 
@@ -179,7 +244,7 @@ fn faults(at: Where, state: State, restart: bool) -> &'static [Fault] {
     match (at, state, restart) {
         (W::FlushStop, S::Playing | S::Paused | S::Full, false) => &[Fault::Delay],
         (W::FlushStop, ..) => &[],
-        (_, S::Preroll | S::Playing | S::Paused | S::Eos | S::Null, false) => Fault::ALL,
+        (_, S::Preroll | S::Playing | S::Paused | S::Eos | S::Null, false) => FAULTS_OF_A_CALL,
         (W::Flush | W::Seek | W::Close, S::Full, false)
         | (W::Send | W::Get, S::CapsWait | S::GapWaits | S::Successor, _)
         | (W::Send, S::Unlinked, _)
@@ -201,6 +266,9 @@ impl Cell {
                                 None => &[],
                                 Some(_) if element.is_hosted => {
                                     faults_of_chain(at, state, restart, source)
+                                }
+                                Some(_) if element.is_isolated => {
+                                    faults_of_child(at, state, restart, source)
                                 }
                                 Some(_) => faults(at, state, restart),
                             };

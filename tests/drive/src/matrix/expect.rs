@@ -18,7 +18,7 @@ pub enum Expected {
     Whole(Close),
     /// The change to NULL ends in time.
     Stopped(Close),
-    /// The process ends by this signal: codecs are not isolated.
+    /// The process ends by this signal: the codec runs in it.
     Dies(i32),
 }
 
@@ -45,8 +45,8 @@ pub fn expected(cell: &Cell) -> Expected {
         || (cell.at == Where::Close
             && matches!(cell.state, State::Preroll | State::Paused | State::Full));
     match cell.fault {
-        Fault::Abort => Expected::Dies(6),
-        Fault::Segv => Expected::Dies(11),
+        Fault::Abort if !cell.element.is_isolated => Expected::Dies(6),
+        Fault::Segv | Fault::Overflow if !cell.element.is_isolated => Expected::Dies(11),
         _ if stops => Expected::Stopped(close),
         // Slow is not wedged.
         Fault::Slow | Fault::Delay | Fault::Busy => Expected::Whole(Close::Done),
@@ -54,6 +54,7 @@ pub fn expected(cell: &Cell) -> Expected {
         _ if cell.closes() => Expected::Whole(close),
         Fault::Hang | Fault::Late | Fault::Spin => fatal(cell, "WatchdogAbandoned"),
         Fault::Panic => fatal(cell, "CodecPanicked"),
+        Fault::Abort | Fault::Segv | Fault::Overflow | Fault::Exit => fatal(cell, "CodecCrashed"),
         Fault::Fail if matches!(cell.call().failure, Failure::Damage | Failure::Ignored) => {
             Expected::Whole(Close::Done)
         }

@@ -139,6 +139,9 @@ impl Judge<'_> {
         self.check(!ends || life.after.codec_threads == 0, || {
             format!("{} threads left", life.after.codec_threads)
         });
+        self.check(life.after.children == 0, || {
+            format!("{} child processes left", life.after.children)
+        });
     }
 
     fn error(&mut self, outcome: &str) {
@@ -314,11 +317,9 @@ impl Judge<'_> {
 
     fn ledger(&mut self, abandoned: bool) {
         let abandoned = usize::from(abandoned);
-        let reclaimed = if self.cell.fault == Fault::Late {
-            abandoned
-        } else {
-            0
-        };
+        // A child that is given up is killed.
+        let returns = self.cell.fault == Fault::Late || self.cell.element.is_isolated;
+        let reclaimed = if returns { abandoned } else { 0 };
         let account = (self.life.after.abandoned, self.life.after.reclaimed);
         let right = (abandoned, reclaimed);
         self.check(account == right, || {

@@ -86,6 +86,8 @@ fn fault(fault: Fault) -> &'static str {
         Fault::Panic => "panic",
         Fault::Abort => "abort",
         Fault::Segv => "segv",
+        Fault::Overflow => "overflow",
+        Fault::Exit => "exit",
         Fault::Corrupt => "corrupt",
     }
 }

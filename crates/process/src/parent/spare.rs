@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A child that is started ahead, so that a restart does not wait for its start.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::Builder;
+
+use crate::launch::{Child, Launch};
+
+/// The spare child of an element. It has no session yet: it waits for the message that
+/// opens one. Nobody holds its lock while a child starts or ends.
+#[derive(Debug, Default)]
+pub struct Spare(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// How often the element has stopped: what was asked for before is not wanted any
+    /// more.
+    life: u64,
+    child: Option<(Launch, Child)>,
+    /// A thread starts one.
+    starting: bool,
+}
+
+/// The spare child of an element, for the sessions up to its next stop.
+#[derive(Debug, Clone)]
+pub struct SpareUse {
+    spare: Arc<Spare>,
+    life: u64,
+    /// Whether one is wanted.
+    wanted: bool,
+}
+
+impl Spare {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For a session that begins now. `wanted`: one is started when that is open.
+    pub fn for_session(self: &Arc<Self>, wanted: bool) -> SpareUse {
+        SpareUse {
+            life: self.lock().life,
+            spare: self.clone(),
+            wanted,
+        }
+    }
+
+    /// The element stops: the spare child is killed, and none is started until the next
+    /// session. Does not block.
+    pub fn drop_child(&self) {
+        let child = {
+            let mut state = self.lock();
+            state.life += 1;
+            state.child.take()
+        };
+        drop(child);
+    }
+
+    /// The id of its process.
+    pub fn process(&self) -> Option<u32> {
+        let state = self.lock();
+        state.child.as_ref().map(|(_, child)| child.process.id())
+    }
+}
+
+impl SpareUse {
+    /// The spare child, if it is as one that is started now would be, and lives.
+    pub(super) fn take(&self, launch: &Launch) -> Option<Child> {
+        let (as_launched, child) = self.spare.lock().child.take()?;
+        // Otherwise it is killed here.
+        (as_launched == *launch && child.process.try_wait().is_none()).then_some(child)
+    }
+
+    /// Starts one on a thread of its own, if it is wanted and there is none.
+    pub(super) fn prepare(self, launch: Launch) {
+        {
+            let mut state = self.spare.lock();
+            let is_there = state.starting || state.child.is_some();
+            if !self.wanted || is_there || state.life != self.life {
+                return;
+            }
+            state.starting = true;
+        }
+        let spare = self.spare.clone();
+        let thread = Builder::new().name("cw-spare".to_owned());
+        let begun = thread.spawn(move || {
+            // Without one, the next session starts its own.
+            let child = launch.start().ok();
+            let mut state = self.spare.lock();
+            state.starting = false;
+            let unwanted = match child {
+                Some(child) if state.life == self.life && state.child.is_none() => {
+                    state.child = Some((launch, child));
+                    None
+                }
+                unwanted => unwanted,
+            };
+            drop(state);
+            drop(unwanted);
+        });
+        if begun.is_err() {
+            spare.lock().starting = false;
+        }
+    }
+}
