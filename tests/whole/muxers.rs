@@ -24,7 +24,7 @@ fn every_muxer_writes_a_whole_file_that_is_there_at_eos() {
         });
         let end = play(&pipeline);
         assert_eq!(end, Ok(()), "{name}");
-        assert_eq!(folder.names(), [name.clone()]);
+        assert_eq!(folder.names(), std::slice::from_ref(&name));
         assert_eq!(frames(&target), Ok(FRAMES), "{name}");
     }
 }
