@@ -96,7 +96,7 @@ pub(crate) enum Show {
 
 #[derive(Debug, Args)]
 pub(crate) struct Transcode {
-    /// A file, a URI that GStreamer reads, or - for stdin
+    /// A file, or a URI that GStreamer reads
     #[arg(value_name = "IN")]
     pub(crate) input: String,
     /// A file: .mkv, .webm, .mp4, .mov, .ts

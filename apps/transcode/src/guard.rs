@@ -60,7 +60,7 @@ pub(crate) struct Video {
 /// A refusal that names the value and the limit.
 pub(crate) fn check(claims: &Claims, limits: &Limits) -> Result<(), Failure> {
     if let Some(seconds) = claims.raw_duration {
-        check_seconds(seconds)?;
+        check_duration(seconds_of(seconds)?, limits)?;
     }
     let refuse = |refusal: guard::Refusal| Failure::refused(refusal.to_string());
     let duration = guard::announced_end(claims.duration).map_err(refuse)?;
@@ -135,7 +135,8 @@ fn pixels(video: Video) -> u64 {
     u64::from(video.width.unsigned_abs()) * u64::from(video.height.unsigned_abs())
 }
 
-fn check_seconds(seconds: f64) -> Result<(), Failure> {
+/// A duration that is written as a number of seconds.
+fn seconds_of(seconds: f64) -> Result<Duration, Failure> {
     if !seconds.is_finite() {
         return Err(Failure::refused(format!(
             "the file declares a duration that is no finite number ({seconds})"
@@ -146,7 +147,7 @@ fn check_seconds(seconds: f64) -> Result<(), Failure> {
             "the file declares a negative duration ({seconds} s)"
         )));
     }
-    Ok(())
+    Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
 fn check_duration(duration: Duration, limits: &Limits) -> Result<(), Failure> {

@@ -57,6 +57,8 @@ fn impossible_claims_are_refused_with_the_value_and_the_limit() {
         (seconds(f64::NAN), "no finite number"),
         (seconds(f64::INFINITY), "no finite number"),
         (seconds(-1.0), "negative"),
+        (seconds(1e10), "--max-duration"),
+        (seconds(f64::MAX), "--max-duration"),
         (nanoseconds(u64::MAX - 1), "sentinel"),
         (nanoseconds(u64::MAX / 2 + 1), "sentinel"),
         // 1e10 s does not fit into a signed number of nanoseconds.

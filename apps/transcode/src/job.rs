@@ -2,7 +2,7 @@
 //! The transcoding itself.
 //!
 //! [`specs`] reads what the user wants, [`container`] knows the muxers, [`branches`] has
-//! the elements of one stream, [`pipeline`] puts them together, [`completeness`] decides
+//! the elements of one stream ([`text`]: of subtitles), [`pipeline`] puts them together, [`completeness`] decides
 //! at the end whether everything is there, [`watch`] waits for that end and stops the
 //! pipeline, and [`verdict`] says what an error means.
 
@@ -11,6 +11,7 @@ mod completeness;
 mod container;
 mod pipeline;
 mod specs;
+mod text;
 mod verdict;
 mod watch;
 

@@ -117,7 +117,6 @@ pub(crate) fn make(factory: &str) -> Result<gst::Element, Failure> {
 /// The path of an input that is a file.
 pub(crate) fn local_file(input: &str) -> Option<PathBuf> {
     match input.split_once("://") {
-        _ if input == "-" => None,
         None => Some(PathBuf::from(input)),
         Some(("file", _)) => gst::glib::filename_from_uri(input)
             .ok()
@@ -145,8 +144,13 @@ pub(crate) fn source_of(input: &str) -> Result<gst::Element, Failure> {
         source.set_property("location", path);
         return Ok(source);
     }
+    if input.starts_with("fd:") {
+        return Err(Failure::error(format!(
+            "{input}: an input is read twice, which a pipe cannot be: name a file"
+        )));
+    }
     let source = make("urisourcebin")?;
-    source.set_property("uri", if input == "-" { "fd://0" } else { input });
+    source.set_property("uri", input);
     Ok(source)
 }
 

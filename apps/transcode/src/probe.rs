@@ -177,7 +177,7 @@ impl Probe {
         let bin = parsebin.downcast_ref::<gst::Bin>()?;
         self.container = bin
             .by_name("typefind")
-            .and_then(|typefind| typefind.static_pad("src")?.current_caps())
+            .and_then(|typefind| typefind.property::<Option<gst::Caps>>("caps"))
             .and_then(|caps| Some(caps.structure(0)?.name().to_string()));
         let has_demuxer = bin
             .iterate_recurse()

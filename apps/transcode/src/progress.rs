@@ -128,7 +128,7 @@ impl Progress {
     fn line(&self) {
         say(&json!({
             "frames": self.last.frames,
-            "frames-total": self.frames,
+            "frames-expected": self.frames,
             "position": seconds(self.last.position),
             "duration": self.duration.map(seconds),
             "fps": rounded(self.fps()),

@@ -6,6 +6,7 @@ use gst::prelude::*;
 
 use super::container::{Container, parser};
 use super::specs::{AudioSpec, USUAL_OPUS, VideoSpec};
+use super::text::plain_text;
 use crate::cli::StreamOptions;
 use crate::end::Failure;
 use crate::media::{Kind, Stream, make};
@@ -25,21 +26,22 @@ pub(crate) const VIDEO_ENCODER: &str = "video-encoder";
 /// The branch of a video stream that is encoded.
 pub(crate) fn video(
     stream: &Stream,
-    container: &Container,
     options: &StreamOptions,
 ) -> Result<Vec<gst::Element>, Failure> {
     let mut elements = Vec::new();
     if let Some(decoder) = decoder(stream, options)? {
         elements.push(named(decoder, VIDEO_DECODER));
     }
-    if stream.is_interlaced() {
-        // One picture for each frame: as many come out as go in.
-        let deinterlace = make("deinterlace")?;
-        deinterlace.set_property_from_str("fields", "top");
-        elements.push(deinterlace);
-    }
+    // First: deinterlace knows fewer formats.
     elements.push(make("videoconvert")?);
-    if stream.is_turned() && !container.keeps_orientation {
+    // Passes on what is progressive, in every format; not every parser says what it is.
+    // One picture for each frame: as many come out as go in.
+    let deinterlace = make("deinterlace")?;
+    deinterlace.set_property_from_str("mode", "auto");
+    deinterlace.set_property_from_str("fields", "top");
+    elements.push(deinterlace);
+    if stream.is_turned() {
+        // Not every muxer of every version writes how pictures are turned.
         let flip = make("videoflip")?;
         flip.set_property_from_str("video-direction", "auto");
         elements.push(flip);
@@ -104,6 +106,12 @@ pub(crate) fn subtitles(
     if container.can_hold(Kind::Subtitle, &stream.caps) {
         return copied(stream);
     }
+    let utf8 = gst::Caps::builder("text/x-raw")
+        .field("format", "utf8")
+        .build();
+    if stream.media() == "text/x-raw" && container.can_hold(Kind::Subtitle, &utf8) {
+        return Ok(Branch::Elements(vec![plain_text(container.keeps_markup)?]));
+    }
     Ok(Branch::Dropped(Some(format!(
         "subtitles of the type {} are left out: .{} cannot hold them",
         stream.media(),
@@ -149,7 +157,8 @@ fn hosted_decoder(stream: &Stream, max_damaged: u32) -> Result<String, Failure> 
     );
     let best = factories
         .into_iter()
-        .filter(|factory| factory.can_sink_any_caps(&stream.caps))
+        // Any caps would match those that take only a part, such as pictures with alpha.
+        .filter(|factory| factory.can_sink_all_caps(&stream.caps))
         .filter(|factory| {
             !factory
                 .metadata("klass")

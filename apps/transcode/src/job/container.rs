@@ -14,8 +14,8 @@ pub(crate) struct Container {
     video: &'static str,
     audio: &'static str,
     subtitle: Option<&'static str>,
-    /// Whether it writes how pictures are turned; otherwise they have to be.
-    pub(crate) keeps_orientation: bool,
+    /// Whether its subtitles may have tags such as `<i>`.
+    pub(crate) keeps_markup: bool,
 }
 
 const MATROSKA: Container = Container {
@@ -24,7 +24,7 @@ const MATROSKA: Container = Container {
     video: "video_%u",
     audio: "audio_%u",
     subtitle: Some("subtitle_%u"),
-    keeps_orientation: false,
+    keeps_markup: true,
 };
 
 const ALL: &[Container] = &[
@@ -38,13 +38,13 @@ const ALL: &[Container] = &[
     Container {
         extensions: &["mp4", "m4v"],
         muxer: "mp4mux",
-        keeps_orientation: true,
+        keeps_markup: false,
         ..MATROSKA
     },
     Container {
         extensions: &["mov"],
         muxer: "qtmux",
-        keeps_orientation: true,
+        keeps_markup: false,
         ..MATROSKA
     },
     Container {
@@ -53,7 +53,7 @@ const ALL: &[Container] = &[
         video: "sink_%d",
         audio: "sink_%d",
         subtitle: None,
-        keeps_orientation: false,
+        keeps_markup: false,
     },
 ];
 

@@ -28,6 +28,8 @@ pub(crate) struct Job {
     pub(crate) frames: Arc<AtomicU64>,
     /// Where the last of them ends, in nanoseconds.
     pub(crate) position: Arc<AtomicU64>,
+    /// The most that was written, in bytes: a muxer goes back to write its header.
+    pub(crate) bytes: AtomicU64,
     /// What the user is told.
     pub(crate) notes: Vec<String>,
 }
@@ -80,7 +82,7 @@ pub(crate) fn build(
             }
             Kind::Video => {
                 has_video = true;
-                Branch::Elements(branches::video(stream, container, &options.streams)?)
+                Branch::Elements(branches::video(stream, &options.streams)?)
             }
             Kind::Audio => branches::audio(stream, container, &options.streams)?,
             Kind::Subtitle => branches::subtitles(stream, container, &options.streams)?,
@@ -141,6 +143,7 @@ pub(crate) fn build(
         sink,
         frames: frames.unwrap_or_default(),
         position,
+        bytes: AtomicU64::new(0),
         notes,
     })
 }
@@ -201,7 +204,7 @@ fn connect(parsebin: &gst::Element, waiting: Vec<Waiting>) {
     let waiting = Mutex::new(waiting);
     parsebin.connect_pad_added(move |parsebin, pad| {
         let stream = Stream::of(pad);
-        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = lock(&waiting);
         let is_it = |other: &Waiting| other.stream.id.is_some() && other.stream.id == stream.id;
         let found = waiting.iter().position(is_it);
         // The same kind in the same order, where streams have no names.
@@ -239,7 +242,7 @@ fn watch(pad: &gst::Pad, counter: &Arc<Mutex<Counter>>, is_dropped: bool) {
         | gst::PadProbeType::BUFFER_LIST
         | gst::PadProbeType::EVENT_DOWNSTREAM;
     pad.add_probe(kinds, move |_, info| {
-        let mut counter = counter.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counter = lock(&counter);
         match &info.data {
             Some(gst::PadProbeData::Buffer(buffer)) => counter.add(buffer),
             Some(gst::PadProbeData::BufferList(list)) => {
@@ -261,23 +264,28 @@ fn watch(pad: &gst::Pad, counter: &Arc<Mutex<Counter>>, is_dropped: bool) {
     });
 }
 
-/// Counts the frames that leave an element, and notes where the last of them ends.
+/// Counts the frames that leave an element, and notes where the last of them ends in the
+/// medium.
 fn count(element: &gst::Element, position: &Arc<AtomicU64>) -> Arc<AtomicU64> {
+    let counter = Arc::new(Mutex::new(Counter::default()));
     let frames = Arc::new(AtomicU64::new(0));
     let (counted, position) = (frames.clone(), position.clone());
-    if let Some(pad) = element.static_pad("src") {
-        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-            counted.fetch_add(1, Ordering::Relaxed);
-            if let Some(end) = info
-                .buffer()
-                .and_then(|buffer| Some(buffer.pts()? + buffer.duration().unwrap_or_default()))
-            {
-                position.fetch_max(end.nseconds(), Ordering::Relaxed);
-            }
-            gst::PadProbeReturn::Ok
-        });
-    }
+    let Some(pad) = element.static_pad("src") else {
+        return frames;
+    };
+    watch(&pad, &counter, false);
+    // After the one that counts.
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        let counter = lock(&counter);
+        counted.store(counter.frames, Ordering::Relaxed);
+        position.store(counter.end, Ordering::Relaxed);
+        gst::PadProbeReturn::Ok
+    });
     frames
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Gives the muxer the chapters, if it can write them.

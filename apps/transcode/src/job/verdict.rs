@@ -29,18 +29,22 @@ pub(crate) fn failure_of(error: &gst::message::Error) -> Failure {
     let source = error.src().map(|source| source.name().to_string());
     let source = source.as_deref().unwrap_or("the pipeline");
     let text = error.error().to_string();
-    let end = match error.details() {
+    let debug = error.debug();
+    let (end, more) = match error.details() {
         Some(details) if details.name() == OWN => {
             return Failure::new(End::Damaged, text);
         }
-        Some(details) if details.name() == FAULT => of_codec(error, details),
-        _ => of_element(error),
+        Some(details) if details.name() == FAULT => (of_codec(error, details), debug.as_deref()),
+        // The first line says where in the source text it was posted.
+        _ => (
+            of_element(error),
+            debug
+                .as_deref()
+                .and_then(|debug| Some(debug.split_once('\n')?.1)),
+        ),
     };
-    let debug = error
-        .debug()
-        .map(|debug| format!(" ({debug})"))
-        .unwrap_or_default();
-    Failure::new(end, format!("{source}: {text}{debug}"))
+    let more = more.map(|more| format!(" ({more})")).unwrap_or_default();
+    Failure::new(end, format!("{source}: {text}{more}"))
 }
 
 fn of_codec(error: &gst::message::Error, details: &gst::StructureRef) -> End {

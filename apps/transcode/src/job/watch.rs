@@ -31,8 +31,8 @@ const MOST_AHEAD: u32 = 1024 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
     pub(crate) frames: u64,
-    /// Nanoseconds of the medium.
-    pub(crate) position: u64,
+    /// In the medium.
+    pub(crate) position: Duration,
     /// Codecs that were given up for another one.
     pub(crate) restarts: u32,
     pub(crate) frames_lost: u64,
@@ -105,8 +105,9 @@ fn play(
         progress.show(&state);
         stall.check(job, &state)?;
     }
-    summary.frames = job.frames.load(Ordering::Relaxed);
-    summary.position = job.position.load(Ordering::Relaxed);
+    let last = state(job);
+    progress.show(&last);
+    (summary.frames, summary.position) = (last.frames, last.position);
     Ok(summary)
 }
 
@@ -119,10 +120,11 @@ fn state(job: &Job) -> State {
             _ => None,
         }
     });
+    let bytes = bytes.unwrap_or(0);
     State {
         frames: job.frames.load(Ordering::Relaxed),
         position: Duration::from_nanos(job.position.load(Ordering::Relaxed)),
-        bytes: bytes.unwrap_or(0),
+        bytes: bytes.max(job.bytes.fetch_max(bytes, Ordering::Relaxed)),
     }
 }
 
@@ -153,7 +155,7 @@ impl Summary {
     pub(crate) fn print(&self, output: &Path, took: Duration) {
         let bytes = std::fs::metadata(output).map_or(0, |about| about.len());
         let (seconds, frames) = (took.as_secs_f64(), self.frames);
-        let medium = Duration::from_nanos(self.position).as_secs_f64();
+        let medium = self.position.as_secs_f64();
         println!(
             "{}: {frames} frames, {}, {seconds:.1} s, {:.1} fps, {:.2} times real time",
             output.display(),

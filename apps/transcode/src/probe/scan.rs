@@ -36,11 +36,6 @@ impl Counter {
 
     pub(crate) fn add(&mut self, buffer: &gst::BufferRef) {
         let flags = buffer.flags();
-        // What only configures a decoder, and is in the caps as well.
-        if flags.contains(gst::BufferFlags::HEADER) && flags.contains(gst::BufferFlags::DELTA_UNIT)
-        {
-            return;
-        }
         let (pts, duration) = (buffer.pts(), buffer.duration());
         if flags.contains(gst::BufferFlags::CORRUPTED) {
             self.corrupted += 1;
