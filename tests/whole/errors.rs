@@ -159,22 +159,22 @@ fn a_recording_that_is_closed_after_a_wedge_is_not_put_in_place() {
         let description = format!(
             "videotestsrc num-buffers=60 ! video/x-raw,width=160,height=120,framerate=30/1 \
              ! svtav1watchenc preset=12 drain-timeout=1000000000 eos-after-failure=true \
-             ! mp4mux ! {sink}"
+             ! matroskamux ! {sink}"
         );
         Launch::pipeline(&description)
             .rehearse("svt_av1_enc_get_packet:hang@flush")
             .run()
     };
-    let target = folder.path("a.mp4");
+    let target = folder.path("a.mkv");
     let run = launch(&format!(
         "wholefilesink keep-partial=true location={}",
         target.display()
     ));
     assert_eq!(run.code(), 1, "{}", run.text());
     assert!(run.says("WatchdogAbandoned"), "{}", run.text());
-    assert_eq!(folder.names(), ["a.mp4.codecwatch-partial"]);
+    assert_eq!(folder.names(), ["a.mkv.codecwatch-partial"]);
     // What the option is for.
-    assert!(frames(&folder.path("a.mp4.codecwatch-partial")).unwrap() > 0);
+    assert!(frames(&folder.path("a.mkv.codecwatch-partial")).unwrap() > 0);
 }
 
 #[test]

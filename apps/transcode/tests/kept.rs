@@ -181,7 +181,7 @@ fn subtitles_and_chapters_are_kept() {
     assert!(run.says("chapters are left out"), "{}", run.text());
     let after = facts::of(&folder.path("out.mp4"));
     let texts: Vec<&str> = after.text.texts.iter().map(String::as_str).collect();
-    assert!(texts.iter().any(|text| *text == "Tom & Jerry"), "{texts:?}");
+    assert!(texts.contains(&"Tom & Jerry"), "{texts:?}");
 }
 
 fn table_of_contents() -> gst::Toc {
