@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -26,6 +28,10 @@ pub(crate) enum Command {
     Transcode(Transcode),
     /// Looks at IN without a codec, refuses impossible work, prints the plan as JSON.
     Plan(Plan),
+    /// Encodes one chunk of a plan. What is there already is not done again.
+    Chunk(Chunk),
+    /// Puts the chunks of a plan together, with the audio and the subtitles of IN.
+    Join(Join),
 }
 
 /// What is allowed; above it the work is refused (exit code 3).
@@ -37,7 +43,7 @@ pub(crate) struct LimitOptions {
     max_frames: u64,
     /// Longest duration, in seconds or as 90s, 10m, 36h, 7d
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
-    max_duration: std::time::Duration,
+    max_duration: Duration,
     /// Most pixels of a picture
     #[arg(long, value_name = "N", default_value_t = 16_384 * 16_384)]
     max_pixels: u64,
@@ -94,6 +100,21 @@ pub(crate) enum Show {
     None,
 }
 
+/// How a job is run and watched.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Run")]
+pub(crate) struct RunOptions {
+    /// How progress is shown
+    #[arg(long, value_enum, default_value_t = Show::Auto)]
+    pub(crate) progress: Show,
+    /// Give up if nothing moves for this long, whatever the reason
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub(crate) stall_timeout: Duration,
+    /// Serve health over HTTP meanwhile: a port, or an address and a port
+    #[arg(long, value_name = "ADDRESS", value_parser = codecwatch_health::parse_address)]
+    pub(crate) health: Option<SocketAddr>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Transcode {
     /// A file, or a URI that GStreamer reads
@@ -106,18 +127,14 @@ pub(crate) struct Transcode {
     pub(crate) streams: StreamOptions,
     #[command(flatten)]
     pub(crate) limits: LimitOptions,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
     /// Keep what is not whole as OUT.codecwatch-partial
     #[arg(long)]
     pub(crate) keep_partial: bool,
-    /// How progress is shown
-    #[arg(long, value_enum, default_value_t = Show::Auto)]
-    pub(crate) progress: Show,
     /// Compare OUT with IN afterwards: PSNR and SSIM
     #[arg(long)]
     pub(crate) compare: bool,
-    /// Give up if nothing moves for this long, whatever the reason
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
-    pub(crate) stall_timeout: std::time::Duration,
 }
 
 #[derive(Debug, Args)]
@@ -125,6 +142,11 @@ pub(crate) struct Plan {
     /// A file, or a URI that GStreamer reads
     #[arg(value_name = "IN")]
     pub(crate) input: String,
+    /// The file that `join` writes
+    #[arg(long, value_name = "OUT")]
+    pub(crate) to: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) streams: StreamOptions,
     #[command(flatten)]
     pub(crate) limits: LimitOptions,
     /// Write the plan to this file instead of stdout
@@ -133,4 +155,28 @@ pub(crate) struct Plan {
     /// About as many chunks, each from a key frame on
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) chunks: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Chunk {
+    /// What `plan --to OUT` has written
+    #[arg(value_name = "MANIFEST")]
+    pub(crate) manifest: PathBuf,
+    /// Which chunk, from 0 on
+    #[arg(value_name = "K")]
+    pub(crate) number: usize,
+    /// How often it is tried if a codec is given up
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) tries: u32,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Join {
+    /// What `plan --to OUT` has written
+    #[arg(value_name = "MANIFEST")]
+    pub(crate) manifest: PathBuf,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
 }

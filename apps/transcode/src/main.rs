@@ -49,5 +49,7 @@ fn run(cli: Cli) -> Result<End, Failure> {
     match cli.command {
         Command::Transcode(options) => job::transcode(&options),
         Command::Plan(options) => plan::plan(&options),
+        Command::Chunk(options) => job::chunk(&options),
+        Command::Join(options) => job::join(&options),
     }
 }

@@ -9,13 +9,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use codecwatch_whole_file::{Target, WholeFile};
+use md5::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::cli;
 use crate::end::{End, Failure};
 use crate::guard::{self, Found};
 use crate::interrupt::Interrupt;
-use crate::media::Stream;
+use crate::media::{Stream, local_file};
 use crate::probe::{Cut, Probe, Scan, VideoScan};
 
 /// The version of the JSON below. A field that is added does not change it.
@@ -36,6 +37,20 @@ pub(crate) struct Plan {
     pub(crate) video: Option<PlannedVideo>,
     pub(crate) streams: Vec<PlannedStream>,
     pub(crate) chunks: Vec<Chunk>,
+    /// What `join` writes.
+    pub(crate) output: Option<String>,
+    pub(crate) encode: Encode,
+}
+
+/// How it is to be encoded, as on the command line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Encode {
+    pub(crate) video: String,
+    pub(crate) audio: String,
+    pub(crate) subtitles: bool,
+    pub(crate) isolate: bool,
+    pub(crate) max_damaged: u32,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -94,7 +109,7 @@ pub(crate) fn plan(options: &cli::Plan) -> Result<End, Failure> {
         untimed: video.map_or(0, |video| video.untimed),
     };
     guard::check_found(found, &probe.claims, &limits)?;
-    let plan = describe(&options.input, &probe, &scan, options.chunks);
+    let plan = describe(options, &probe, &scan)?;
     let json = serde_json::to_string_pretty(&plan);
     let json = json.map_err(|error| Failure::error(error.to_string()))? + "\n";
     match &options.output {
@@ -105,7 +120,7 @@ pub(crate) fn plan(options: &cli::Plan) -> Result<End, Failure> {
     Ok(End::Complete)
 }
 
-fn describe(input: &str, probe: &Probe, scan: &Scan, chunks: u32) -> Plan {
+fn describe(options: &cli::Plan, probe: &Probe, scan: &Scan) -> Result<Plan, Failure> {
     let planned = |(stream, frames): (&Stream, &u64)| PlannedStream {
         kind: stream.kind.name().to_owned(),
         media: stream.media().to_owned(),
@@ -131,9 +146,10 @@ fn describe(input: &str, probe: &Probe, scan: &Scan, chunks: u32) -> Plan {
                 memory: guard::least_memory(picture),
             })
         });
-    Plan {
+    let streams = &options.streams;
+    Ok(Plan {
         version: VERSION,
-        input: input.to_owned(),
+        input: lasting(&options.input)?,
         bytes: probe.claims.bytes,
         container: probe.container.clone(),
         duration: nanoseconds(scan.end),
@@ -148,7 +164,58 @@ fn describe(input: &str, probe: &Probe, scan: &Scan, chunks: u32) -> Plan {
         chunks: scan
             .video
             .as_ref()
-            .map_or_else(Vec::new, |scan| parted(scan, chunks)),
+            .map_or_else(Vec::new, |scan| parted(scan, options.chunks)),
+        output: options.to.as_ref().map(|to| absolute(to)).transpose()?,
+        encode: Encode {
+            video: streams.video.to_string(),
+            audio: streams.audio.to_string(),
+            subtitles: streams.subtitles == cli::Subtitles::Copy,
+            isolate: streams.isolate,
+            max_damaged: streams.max_damaged,
+        },
+    })
+}
+
+/// An input as every machine finds it that has the same files.
+fn lasting(input: &str) -> Result<String, Failure> {
+    match local_file(input) {
+        Some(path) => absolute(&path),
+        None => Ok(input.to_owned()),
+    }
+}
+
+fn absolute(path: &Path) -> Result<String, Failure> {
+    let shown = path.display();
+    let absolute =
+        std::path::absolute(path).map_err(|error| Failure::error(format!("{shown}: {error}")))?;
+    let text = absolute.to_str().map(str::to_owned);
+    text.ok_or_else(|| Failure::error(format!("{shown}: names in UTF-8 only")))
+}
+
+impl Plan {
+    /// Reads what `plan` has written, and answers it with a name that no other plan has.
+    ///
+    /// # Errors
+    /// [`End::Error`] if it is no plan, or one that this version cannot read.
+    pub(crate) fn read(path: &Path) -> Result<(Self, String), Failure> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failure::error(format!("cannot read {shown}: {error}")))?;
+        let plan: Self = serde_json::from_str(&text)
+            .map_err(|error| Failure::error(format!("{shown} is no plan: {error}")))?;
+        if plan.version != VERSION {
+            return Err(Failure::error(format!(
+                "{shown} is a plan of version {}, this program reads version {VERSION}",
+                plan.version
+            )));
+        }
+        let digest = md5::Md5::digest(text.as_bytes());
+        let name = digest
+            .iter()
+            .take(4)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Ok((plan, name))
     }
 }
 
@@ -211,6 +278,7 @@ mod tests {
             untimed: 0,
             corrupted: 0,
             end: Duration::from_nanos(frames * 10),
+            times: Vec::new(),
             cuts: cuts
                 .map(|frame| Cut {
                     frame,

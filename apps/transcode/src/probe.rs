@@ -68,6 +68,25 @@ impl Probe {
         input: &str,
         interrupted: &dyn Fn() -> Result<(), Failure>,
     ) -> Result<Self, Failure> {
+        Self::open_and_keep(input, false, interrupted)
+    }
+
+    /// The same for a scan that keeps the time of each frame.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn open_for_times(
+        input: &str,
+        interrupted: &dyn Fn() -> Result<(), Failure>,
+    ) -> Result<Self, Failure> {
+        Self::open_and_keep(input, true, interrupted)
+    }
+
+    fn open_and_keep(
+        input: &str,
+        keeps_times: bool,
+        interrupted: &dyn Fn() -> Result<(), Failure>,
+    ) -> Result<Self, Failure> {
         let file = crate::media::local_file(input);
         let bytes = match &file {
             Some(path) => Some(crate::media::size_of(path)?),
@@ -77,7 +96,7 @@ impl Probe {
         let (pipeline, parsebin) = open_pipeline(input)?;
         let (send, events) = channel();
         let pads = Arc::new(Mutex::new(Vec::new()));
-        watch_streams(&parsebin, &pads, &send);
+        watch_streams(&parsebin, &pads, &send, keeps_times);
         let mut probe = Self {
             pipeline,
             pads,
@@ -278,7 +297,12 @@ fn open_pipeline(input: &str) -> Result<(gst::Pipeline, gst::Element), Failure> 
 }
 
 /// Counts the buffers of each stream, and drops them.
-fn watch_streams(parsebin: &gst::Element, pads: &Arc<Mutex<Vec<Watched>>>, send: &Sender<Seen>) {
+fn watch_streams(
+    parsebin: &gst::Element,
+    pads: &Arc<Mutex<Vec<Watched>>>,
+    send: &Sender<Seen>,
+    keeps_times: bool,
+) {
     let (pads, sender) = (pads.clone(), send.clone());
     parsebin.connect_pad_added(move |_, pad| {
         if pad.direction() != gst::PadDirection::Src {
@@ -286,7 +310,7 @@ fn watch_streams(parsebin: &gst::Element, pads: &Arc<Mutex<Vec<Watched>>>, send:
         }
         let mut pads = lock(&pads);
         let index = pads.len();
-        let counter = Arc::new(Mutex::new(Counter::default()));
+        let counter = Arc::new(Mutex::new(Counter::new(keeps_times)));
         let (counted, seen) = (counter.clone(), sender.clone());
         let kinds = gst::PadProbeType::BUFFER
             | gst::PadProbeType::BUFFER_LIST

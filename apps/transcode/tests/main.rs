@@ -7,5 +7,6 @@ mod ends;
 mod facts;
 mod kept;
 mod material;
+mod parts;
 mod plans;
 mod rig;

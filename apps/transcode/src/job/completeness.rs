@@ -34,6 +34,8 @@ pub(crate) struct Completeness {
     pub(crate) decoder: Option<gst::glib::WeakRef<gst::Element>>,
     /// Frames that left the decoder.
     pub(crate) decoded: Option<Arc<AtomicU64>>,
+    /// Frames that reached the muxer, and how many have to, where that is known.
+    pub(crate) encoded: Option<(Arc<AtomicU64>, u64)>,
 }
 
 impl Completeness {
@@ -68,6 +70,14 @@ impl Completeness {
                  allows {}",
                 self.allowed
             ));
+        }
+        if let Some((frames, wanted)) = &self.encoded {
+            let frames = frames.load(Ordering::Relaxed);
+            if frames != *wanted {
+                return damaged(format!(
+                    "{frames} frames were written, the plan has {wanted}"
+                ));
+            }
         }
         let ends = self.counters.iter().map(|(_, counter)| lock(counter).end);
         let end = Duration::from_nanos(ends.max().unwrap_or(0));

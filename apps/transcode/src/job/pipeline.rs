@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gst::prelude::*;
 
+use super::Work;
 use super::branches::{self, Branch, VIDEO_DECODER, VIDEO_ENCODER};
 use super::completeness::Completeness;
-use super::container::Container;
-use crate::cli::Transcode;
+use super::container::{Container, parser};
 use crate::end::Failure;
 use crate::media::{Kind, Stream, link_when_there, make, source_of};
 use crate::probe::{Counter, Probe};
 
 /// What is read ahead of each stream, in bytes as it is encoded: minutes of audio. The
 /// encoder holds seconds of video before the muxer gets any.
-const AHEAD: u32 = 32 * 1024 * 1024;
+pub(super) const AHEAD: u32 = 32 * 1024 * 1024;
 
 /// A pipeline, and what is counted in it.
 pub(crate) struct Job {
@@ -42,31 +42,39 @@ struct Waiting {
     counter: Arc<Mutex<Counter>>,
 }
 
+/// A video that is encoded already, in the place of the input's.
+pub(crate) struct Encoded {
+    pub(crate) source: gst::Element,
+    /// Frames that there have to be.
+    pub(crate) frames: u64,
+}
+
 /// Builds the pipeline for an input that has been looked at. Nothing plays yet.
 ///
 /// # Errors
 /// What cannot be put together: missing elements, streams that the output cannot hold.
 pub(crate) fn build(
-    options: &Transcode,
+    work: &Work,
     container: &'static Container,
     probe: &Probe,
+    encoded: Option<Encoded>,
 ) -> Result<Job, Failure> {
     let pipeline = gst::Pipeline::new();
     let [parsebin, queue, muxer, sink] =
         ["parsebin", "multiqueue", container.muxer, "wholefilesink"].map(make);
     let (parsebin, queue, muxer, sink) = (parsebin?, queue?, muxer?, sink?);
-    let source = source_of(&options.input)?;
+    let source = source_of(&work.input)?;
     queue.set_property("max-size-buffers", 0_u32);
     queue.set_property("max-size-time", 0_u64);
     queue.set_property("max-size-bytes", AHEAD);
-    let location = options.output.to_str().ok_or_else(|| {
+    let location = work.output.to_str().ok_or_else(|| {
         Failure::error(format!(
             "{}: GStreamer takes names in UTF-8 only",
-            options.output.display()
+            work.output.display()
         ))
     })?;
     sink.set_property("location", location);
-    sink.set_property("keep-partial", options.keep_partial);
+    sink.set_property("keep-partial", work.keep_partial);
     let added = pipeline.add_many([&source, &parsebin, &queue, &muxer, &sink]);
     added.map_err(|error| Failure::error(error.to_string()))?;
     link(&muxer, &sink)?;
@@ -80,12 +88,16 @@ pub(crate) fn build(
             Kind::Video if has_video => {
                 Branch::Dropped(Some("a second video stream is left out".to_owned()))
             }
+            Kind::Video if encoded.is_some() => {
+                has_video = true;
+                Branch::Dropped(None)
+            }
             Kind::Video => {
                 has_video = true;
-                Branch::Elements(branches::video(stream, &options.streams)?)
+                Branch::Elements(branches::video(stream, &work.streams)?)
             }
-            Kind::Audio => branches::audio(stream, container, &options.streams)?,
-            Kind::Subtitle => branches::subtitles(stream, container, &options.streams)?,
+            Kind::Audio => branches::audio(stream, container, &work.streams)?,
+            Kind::Subtitle => branches::subtitles(stream, container, &work.streams)?,
             Kind::Other => Branch::Dropped(Some(format!(
                 "a stream of the type {} is left out",
                 stream.media()
@@ -108,17 +120,20 @@ pub(crate) fn build(
             counter: Arc::default(),
         });
     }
-    if waiting.iter().all(|waiting| waiting.pad.is_none()) {
+    let joined = encoded
+        .map(|encoded| attach_encoded(&pipeline, &muxer, container, encoded))
+        .transpose()?;
+    if joined.is_none() && waiting.iter().all(|waiting| waiting.pad.is_none()) {
         return Err(Failure::error(format!(
             "{}: there is nothing to write",
-            options.input
+            work.input
         )));
     }
     keep_chapters(probe, &muxer, &mut notes);
 
     let completeness = Completeness {
         declared: probe.claims.duration,
-        allowed: options.streams.max_damaged.into(),
+        allowed: work.streams.max_damaged.into(),
         counters: waiting
             .iter()
             .map(|waiting| (waiting.stream.clone(), waiting.counter.clone()))
@@ -129,14 +144,21 @@ pub(crate) fn build(
         decoded: pipeline
             .by_name(VIDEO_DECODER)
             .map(|decoder| count(&decoder, &Arc::default())),
+        encoded: joined
+            .as_ref()
+            .map(|(frames, wanted, _)| (frames.clone(), *wanted)),
     };
     completeness.guard(&pipeline, &sink);
     connect(&parsebin, waiting);
 
-    let position = Arc::default();
-    let frames = pipeline
-        .by_name(VIDEO_ENCODER)
-        .map(|encoder| count(&encoder, &position));
+    let (frames, position) = match joined {
+        Some((frames, _, position)) => (Some(frames), position),
+        None => {
+            let position = Arc::default();
+            let encoder = pipeline.by_name(VIDEO_ENCODER);
+            (encoder.map(|encoder| count(&encoder, &position)), position)
+        }
+    };
     Ok(Job {
         pipeline,
         queue,
@@ -150,7 +172,7 @@ pub(crate) fn build(
 
 /// Adds a branch between the queue and the muxer, and answers the pad of the queue where
 /// it begins.
-fn attach(
+pub(super) fn attach(
     pipeline: &gst::Pipeline,
     queue: &gst::Element,
     elements: &[gst::Element],
@@ -179,7 +201,46 @@ fn attach(
     Ok(sink)
 }
 
-fn link(before: &gst::Element, after: &gst::Element) -> Result<(), Failure> {
+/// Frames that came, frames that have to come, and where the last of them ends.
+type Joined = (Arc<AtomicU64>, u64, Arc<AtomicU64>);
+
+/// Adds a source of encoded video, with the parser that its muxer needs.
+fn attach_encoded(
+    pipeline: &gst::Pipeline,
+    muxer: &gst::Element,
+    container: &Container,
+    encoded: Encoded,
+) -> Result<Joined, Failure> {
+    let caps = encoded.source.property::<Option<gst::Caps>>("caps");
+    let media = caps
+        .as_ref()
+        .and_then(|caps| Some(caps.structure(0)?.name().to_string()));
+    let parser = media
+        .and_then(|media| parser(&media, None))
+        .map(make)
+        .transpose()?;
+    let queue = make("queue")?;
+    pipeline
+        .add_many([&encoded.source, &queue])
+        .and_then(|()| pipeline.add_many(&parser))
+        .map_err(|added| Failure::error(added.to_string()))?;
+    link(&encoded.source, &queue)?;
+    let last = parser.as_ref().unwrap_or(&queue);
+    if let Some(parser) = &parser {
+        link(&queue, parser)?;
+    }
+    let pads = last.static_pad("src").zip(
+        container
+            .template(Kind::Video)
+            .and_then(|template| muxer.request_pad_simple(template)),
+    );
+    let (source, sink) = pads.ok_or_else(|| Failure::error("the muxer takes no video"))?;
+    link_pads(&source, &sink)?;
+    let position = Arc::default();
+    Ok((count(last, &position), encoded.frames, position))
+}
+
+pub(super) fn link(before: &gst::Element, after: &gst::Element) -> Result<(), Failure> {
     let linked = before.link(after);
     linked.map_err(|_| Failure::error(format!("{} and {} do not fit", before.name(), after.name())))
 }
@@ -236,7 +297,7 @@ fn connect(parsebin: &gst::Element, waiting: Vec<Waiting>) {
 }
 
 /// Counts the buffers of a stream; drops them if nothing is linked behind it.
-fn watch(pad: &gst::Pad, counter: &Arc<Mutex<Counter>>, is_dropped: bool) {
+pub(super) fn watch(pad: &gst::Pad, counter: &Arc<Mutex<Counter>>, is_dropped: bool) {
     let counter = counter.clone();
     let kinds = gst::PadProbeType::BUFFER
         | gst::PadProbeType::BUFFER_LIST
@@ -266,7 +327,7 @@ fn watch(pad: &gst::Pad, counter: &Arc<Mutex<Counter>>, is_dropped: bool) {
 
 /// Counts the frames that leave an element, and notes where the last of them ends in the
 /// medium.
-fn count(element: &gst::Element, position: &Arc<AtomicU64>) -> Arc<AtomicU64> {
+pub(super) fn count(element: &gst::Element, position: &Arc<AtomicU64>) -> Arc<AtomicU64> {
     let counter = Arc::new(Mutex::new(Counter::default()));
     let frames = Arc::new(AtomicU64::new(0));
     let (counted, position) = (frames.clone(), position.clone());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the user wants of video and audio.
 
+use std::fmt;
 use std::str::FromStr;
 
 /// The encoder of the video.
@@ -32,6 +33,16 @@ impl FromStr for VideoSpec {
             (other, _) => Err(format!(
                 "'{other}' is no way to encode video: svtav1[:PROPERTY=VALUE,...] or codecwatch:CHAIN"
             )),
+        }
+    }
+}
+
+impl fmt::Display for VideoSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SvtAv1(properties) if properties.is_empty() => f.write_str("svtav1"),
+            Self::SvtAv1(properties) => write!(f, "svtav1:{}", properties.replace(' ', ",")),
+            Self::Chain(chain) => write!(f, "codecwatch:{chain}"),
         }
     }
 }
@@ -86,6 +97,17 @@ impl FromStr for AudioSpec {
     }
 }
 
+impl fmt::Display for AudioSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Copy => f.write_str("copy"),
+            Self::Opus(rate) => write!(f, "opus:{rate}"),
+            Self::None => f.write_str("none"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +125,20 @@ mod tests {
         );
         for wrong in ["", "x264", "svtav1:preset", "codecwatch", "codecwatch:"] {
             assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_as_the_same() {
+        for text in [
+            "svtav1",
+            "svtav1:preset=8,crf=32",
+            "codecwatch:x264enc tune=zerolatency",
+        ] {
+            assert_eq!(text.parse::<VideoSpec>().unwrap().to_string(), text);
+        }
+        for text in ["auto", "copy", "none", "opus:96000"] {
+            assert_eq!(text.parse::<AudioSpec>().unwrap().to_string(), text);
         }
     }
 

@@ -12,6 +12,9 @@ pub(crate) struct Counter {
     /// The end of the last one in the medium (stream time), in nanoseconds.
     pub(crate) end: u64,
     segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    /// When each is shown (running time), in the order of decoding, where that is asked
+    /// for.
+    pub(super) times: Option<Vec<u64>>,
     /// Where a decoder can begin, in the order of decoding.
     cuts: Vec<Cut>,
     /// The latest time of the frames so far.
@@ -29,6 +32,13 @@ pub(crate) struct Cut {
 }
 
 impl Counter {
+    pub(super) fn new(keeps_times: bool) -> Self {
+        Self {
+            times: keeps_times.then(Vec::new),
+            ..Self::default()
+        }
+    }
+
     /// Notes the segment that the next buffers belong to.
     pub(crate) fn set_segment(&mut self, event: &gst::event::Segment) {
         self.segment = event.segment().downcast_ref().cloned();
@@ -57,6 +67,14 @@ impl Counter {
                     });
                 }
                 self.latest = self.latest.max(Some(at));
+                if let Some(times) = &mut self.times {
+                    let running = self.segment.as_ref().map_or(Some(pts), |segment| {
+                        segment
+                            .to_running_time_full(pts)
+                            .and_then(gst::Signed::positive)
+                    });
+                    times.extend(running.map(gst::ClockTime::nseconds));
+                }
                 let end = pts + duration.unwrap_or_default();
                 let end = self.segment.as_ref().map_or(Some(end), |segment| {
                     // The last frame may end behind the segment.
@@ -91,6 +109,9 @@ pub(crate) struct VideoScan {
     pub(crate) end: Duration,
     /// Where it can be parted.
     pub(crate) cuts: Vec<Cut>,
+    /// When each frame is shown, in the order of decoding; nothing unless it was asked
+    /// for.
+    pub(crate) times: Vec<u64>,
 }
 
 impl Scan {
@@ -106,6 +127,7 @@ impl Scan {
                 corrupted: video.corrupted,
                 end: Duration::from_nanos(video.end),
                 cuts: video.cuts,
+                times: video.times.unwrap_or_default(),
             }),
             frames,
         }
