@@ -19,7 +19,8 @@ build_plugins() {
     install)
         built=$target/install/release
         cargo build --package gst-plugin-codecwatch --package gst-plugin-dav1dwatch \
-            --package gst-plugin-svtav1watch --package codecwatch-worker --locked --release \
+            --package gst-plugin-svtav1watch --package codecwatch-worker \
+            --package codecwatch-transcode --locked --release \
             --target-dir "$target/install"
         ;;
     esac

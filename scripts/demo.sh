@@ -86,8 +86,9 @@ run_demo() {
     demo=$target/demo
     mkdir -p "$demo"
 
-    step "Transcoding $(basename "$clip") with svtav1watchenc"
-    "$target/release/codecwatch-demo" transcode "$clip" "$demo/transcoded.mkv" "$decoder" svtav1watchenc
+    step "Transcoding $(basename "$clip") with codecwatch-transcode"
+    echo "codecwatch-transcode transcode $clip $demo/transcoded.mkv --compare" | indent
+    "$target/release/codecwatch-transcode" transcode "$clip" "$demo/transcoded.mkv" --compare | indent
     what_is_left "$demo/transcoded.mkv"
 
     step "Rehearsing a wedge: at the end of the stream svt_av1_enc_get_packet never returns"

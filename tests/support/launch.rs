@@ -293,6 +293,11 @@ impl Running {
         self.child.id()
     }
 
+    /// What it has said so far.
+    pub fn lines(&self) -> Vec<Line> {
+        self.lines.lock().unwrap().clone()
+    }
+
     /// Sends a signal, such as `libc::SIGINT`.
     pub fn signal(&self, signal: i32) {
         let pid = self.child.id().to_string();

@@ -152,13 +152,15 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         runs
     }
 
-    /// The `stats` structure. Never waits for the codec.
+    /// The `stats` structure. Never waits for the codec. `failed` is set before an EOS
+    /// that follows the failure leaves the element.
     pub fn stats(&self) -> gst::Structure {
-        let (run, restarts) = {
+        let (run, restarts, failed) = {
             let line = self.lock();
-            (line.shown(), line.restarts.total())
+            (line.shown(), line.restarts.total(), line.has_failed())
         };
         let mut stats = stats::structure(run.map(|run| run.stats()).as_ref(), restarts);
+        stats.set("failed", failed);
         if let Some(child) = self.child_status.seen() {
             stats::add_child(&mut stats, &child);
         }

@@ -4,11 +4,11 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gst::prelude::*;
 
-use crate::transcode::count_buffers;
 use crate::{Failure, launch, quoted};
 
 /// Longest wait for a file of a few seconds.
@@ -51,7 +51,7 @@ fn frames(file: &str, decoder: &str) -> Result<u64, Failure> {
     ))?;
     let decoder = pipeline
         .by_name("decoder")
-        .ok_or_else(|| Failure::Setup("no decoder".into()))?;
+        .ok_or_else(|| Failure("no decoder".into()))?;
     let frames = count_buffers(&decoder)?;
     pipeline.set_state(gst::State::Playing)?;
     // An error is how the last frame of a file that was cut may end.
@@ -85,6 +85,20 @@ fn element_size(head: &[u8], id: &[u8], at: usize) -> Option<(u64, usize)> {
         .fold(0u64, |value, byte| value << 8 | u64::from(*byte))
         & (marker - 1);
     (value != marker - 1).then_some((value, at + id.len() + bytes.len()))
+}
+
+/// Counts the buffers that leave `element`.
+fn count_buffers(element: &gst::Element) -> Result<Arc<AtomicU64>, Failure> {
+    let pad = element
+        .static_pad("src")
+        .ok_or_else(|| Failure("no source pad".into()))?;
+    let count = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&count);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        gst::PadProbeReturn::Ok
+    });
+    Ok(count)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! `codecwatch`: any codec of GStreamer under the codecwatch supervisor. Its property
 //! `codec` names an element, or a chain of elements, in the syntax of `gst-launch-1.0`.
+//! `wholefilesink`: a file that takes its name when it is whole.
 #![forbid(unsafe_code)]
 // The items that `plugin_define!` generates have no docs.
 #![allow(missing_docs)]
@@ -13,6 +14,7 @@ mod defaults;
 mod element;
 mod hardware;
 mod tracer;
+mod whole_file_sink;
 pub mod wrapped;
 
 pub(crate) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -28,6 +30,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     if !tracer::register_if_awaited(plugin)? {
         element::register(plugin)?;
     }
+    whole_file_sink::register(plugin)?;
     hardware::register(plugin);
     Ok(())
 }

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The transcoding itself.
+//!
+//! [`specs`] reads what the user wants, [`container`] knows the muxers, [`branches`] has
+//! the elements of one stream ([`text`]: of subtitles), [`pipeline`] puts them together, [`completeness`] decides
+//! at the end whether everything is there, [`watch`] waits for that end and stops the
+//! pipeline, and [`verdict`] says what an error means.
+//! [`chunks`] does a part of the work, or puts the parts together.
+
+mod branches;
+mod chunks;
+mod completeness;
+mod container;
+mod pipeline;
+mod specs;
+mod text;
+mod verdict;
+mod watch;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use codecwatch_health::{Options, Service};
+use serde_json::json;
+
+use crate::cli::{RunOptions, Show, StreamOptions, Transcode};
+use crate::end::{End, Failure};
+use crate::guard::{self, Claims};
+use crate::interrupt::Interrupt;
+use crate::probe::Probe;
+use crate::progress::Progress;
+use crate::quality;
+
+pub(crate) use chunks::{chunk, join};
+pub(crate) use specs::{AudioSpec, VideoSpec};
+pub(crate) use verdict::failure_of;
+
+/// What is to be made of what.
+#[derive(Debug, Clone)]
+pub(crate) struct Work {
+    pub(crate) input: String,
+    pub(crate) output: PathBuf,
+    pub(crate) streams: StreamOptions,
+    pub(crate) keep_partial: bool,
+}
+
+/// Transcodes a whole input.
+///
+/// # Errors
+/// Whatever keeps the output from being whole; then it is as it was before.
+pub(crate) fn transcode(options: &Transcode) -> Result<End, Failure> {
+    told(&options.run, |interrupt| {
+        let container = container::of(&options.output)?;
+        let probe = Probe::open(&options.input, &|| interrupt.check())?;
+        guard::check(&probe.claims, &options.limits.limits())?;
+        let work = Work {
+            input: options.input.clone(),
+            output: options.output.clone(),
+            streams: options.streams.clone(),
+            keep_partial: options.keep_partial,
+        };
+        let job = pipeline::build(&work, container, &probe, None)?;
+        let declared = probe.claims.clone();
+        // Before any codec: the same input is opened once more.
+        drop(probe);
+        let end = run(&job, &work, &options.run, &declared, interrupt)?;
+        if options.compare {
+            compare(options, interrupt)?;
+        }
+        Ok(end)
+    })
+}
+
+/// Does something, serves health meanwhile, and says how it ended where that is asked for
+/// as JSON.
+fn told(
+    options: &RunOptions,
+    work: impl FnOnce(&Interrupt) -> Result<End, Failure>,
+) -> Result<End, Failure> {
+    let interrupt = Interrupt::listen()?;
+    let result = health(options).and_then(|_health| work(&interrupt));
+    if options.progress == Show::Json {
+        let (end, text) = match &result {
+            Ok(end) => (*end, None),
+            Err(failure) => (failure.end, Some(&failure.text)),
+        };
+        println!(
+            "{}",
+            json!({"end": end.name(), "exit-code": end.code(), "error": text})
+        );
+    }
+    result
+}
+
+fn health(options: &RunOptions) -> Result<Option<Service>, Failure> {
+    let Some(address) = options.health else {
+        return Ok(None);
+    };
+    let service = Service::start(Options::new(address));
+    let service = service.map_err(|error| Failure::error(format!("--health: {error}")))?;
+    eprintln!("health: http://{}/", service.address());
+    Ok(Some(service))
+}
+
+/// Runs a job to its end.
+fn run(
+    job: &pipeline::Job,
+    work: &Work,
+    options: &RunOptions,
+    declared: &Claims,
+    interrupt: &Interrupt,
+) -> Result<End, Failure> {
+    let began = Instant::now();
+    let mut progress = Progress::new(options.progress, declared);
+    let summary = watch::run(job, interrupt, options.stall_timeout, &mut progress)?;
+    progress.finish();
+    if options.progress == Show::Auto {
+        summary.print(&work.output, began.elapsed());
+    }
+    Ok(if summary.restarts > 0 {
+        End::Degraded
+    } else {
+        End::Complete
+    })
+}
+
+fn compare(options: &Transcode, interrupt: &Interrupt) -> Result<(), Failure> {
+    let quality = quality::compare(&options.input, &options.output, interrupt)?;
+    match options.run.progress {
+        Show::Json => println!(
+            "{}",
+            json!({"psnr": quality.psnr(), "ssim": quality.ssim(), "compared": quality.frames})
+        ),
+        _ => println!("{quality}"),
+    }
+    Ok(())
+}
