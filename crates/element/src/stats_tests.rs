@@ -50,7 +50,6 @@ fn account() -> Account {
         panicked: 23,
         crashed: 24,
         abandoned: 32,
-        process: Some(37),
         reclaimed: 7,
         restarts: 27,
         retiring: 28,
@@ -164,6 +163,7 @@ fn a_fault_says_where_the_session_was_and_whose_it_is() {
         cause: FaultCause::Failed(CodecError::Settings("none".to_owned())),
         at: snapshot(),
         abandoned: 31,
+        process: Some(37),
     };
     let expected = of_the_session("codecwatch-fault")
         .field("outcome", "CodecFailed")
