@@ -77,6 +77,15 @@ impl Element {
     }
 }
 
+/// Whether a property may be set while the element plays.
+pub(crate) fn is_mutable_while_playing(element: Element, property: &str) -> bool {
+    support::init();
+    let factory = gst::ElementFactory::make(element.factory());
+    let spec = factory.build().unwrap().find_property(property);
+    let flags = spec.unwrap_or_else(|| panic!("no {property}")).flags();
+    flags.contains(gst::PARAM_FLAG_MUTABLE_PLAYING)
+}
+
 /// When a property is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {

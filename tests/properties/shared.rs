@@ -2,6 +2,7 @@
 //! The shared properties, by what they do to an element whose codec misbehaves. Each is
 //! set before the start and while the element plays, in a process of its own.
 
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -81,9 +82,16 @@ macro_rules! cases {
 const CASE: &str = "CODECWATCH_TEST_CASE";
 
 fn show(test: &str, property: &'static str, scripts: &Scripts, show: fn(Case)) {
+    let may_be_set = |element: Element, when: When| match when {
+        When::BeforeTheStart => true,
+        When::WhilePlaying => {
+            property == "stats" || rig::is_mutable_while_playing(element, property)
+        }
+    };
     let mut cases = Element::ALL
         .into_iter()
-        .flat_map(|element| When::ALL.map(|when| (element, when)));
+        .flat_map(|element| When::ALL.map(|when| (element, when)))
+        .filter(|(element, when)| may_be_set(*element, *when));
     if is_child() {
         let wanted = std::env::var(CASE).unwrap();
         let (element, when) = cases
@@ -176,6 +184,11 @@ cases! {
         "eos-after-failure", FAILS_TWICE, eos_after_failure;
     max_duration_is_how_long_a_stream_may_last: "max-duration", NONE, max_duration;
     max_frames_is_how_many_frames_a_stream_may_have: "max-frames", NONE, max_frames;
+    isolate_puts_the_codec_into_a_child: "isolate", NONE, isolate;
+    isolate_policy_is_what_the_child_is_kept_from: "isolate-policy", NONE, isolate_policy;
+    isolate_max_memory_is_what_the_child_may_use: "isolate-max-memory", NONE, isolate_max_memory;
+    isolate_dump_takes_the_stacks_of_the_child: "isolate-dump", HANGS, isolate_dump;
+    evidence_dir_is_where_a_fault_leaves_a_folder: "evidence-dir", HANGS, evidence_dir;
     stats_speak_of_the_session: "stats", NONE, stats;
 }
 
@@ -304,6 +317,74 @@ fn max_frames(case: Case) {
     assert!(failed.error.matches(gst::StreamError::Format));
     assert!(failed.text().contains("max-frames"), "{}", failed.text());
     assert_eq!(rig.frames(), 6);
+}
+
+fn isolate(case: Case) {
+    let rig = case.rig("");
+    rig.set(case.property, "true");
+    rig.play();
+    rig.ends_well();
+    let process = rig.stats().get::<u32>("process").unwrap();
+    assert!(process != 0 && process != std::process::id());
+}
+
+fn isolate_policy(case: Case) {
+    let sandbox = |policy| {
+        let rig = case.rig("isolate=true");
+        rig.set(case.property, policy);
+        rig.play();
+        rig.ends_well();
+        rig.stats().get::<String>("sandbox").unwrap()
+    };
+    assert_ne!(sandbox("open"), sandbox("auto"));
+}
+
+/// Less than the stacks of a few threads.
+fn isolate_max_memory(case: Case) {
+    let rig = case.rig("isolate=true");
+    rig.set(case.property, "4000000");
+    rig.play();
+    rig.fails();
+}
+
+/// The folder that a fault has left, whose writing nothing waits for.
+fn evidence(place: &Path) -> PathBuf {
+    let begin = Instant::now();
+    loop {
+        let entries = std::fs::read_dir(place).unwrap();
+        let mut paths = entries.map(|entry| entry.unwrap().path());
+        let whole = paths.find(|path| !path.to_string_lossy().ends_with(".partial"));
+        if let Some(folder) = whole {
+            return folder;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(30), "no evidence");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn isolate_dump(case: Case) {
+    let place = tempfile::tempdir().unwrap();
+    let evidence_dir = place.path().display();
+    let rig = case.rig(&format!("{SOON} isolate=true evidence-dir={evidence_dir}"));
+    rig.set(case.property, "minidump");
+    rig.play();
+    rig.fails();
+    let folder = evidence(place.path());
+    let contents = std::fs::read_to_string(folder.join("fault.json")).unwrap();
+    // Where the kernel allows nobody to look, that is noted.
+    assert!(folder.join("stacks.dmp").exists() || contents.contains("stacks.dmp: "));
+}
+
+fn evidence_dir(case: Case) {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().to_str().unwrap().to_owned();
+    let rig = case.rig(SOON);
+    rig.set(case.property, path.leak());
+    rig.play();
+    let failed = rig.fails();
+    let folder = evidence(place.path());
+    assert_eq!(failed.detail("evidence-path"), folder.display().to_string());
+    assert!(folder.join("fault.json").exists());
 }
 
 fn stats(case: Case) {

@@ -30,8 +30,8 @@ struct Told {
 }
 
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
-    /// Begins to write the evidence of a run that did not complete. Returns where it
-    /// will be; `None` if none is kept, or this session's was written before.
+    /// Begins to write the evidence of a run that did not complete, unless this session's
+    /// was written before. Returns where it will be; `None` if none is kept.
     pub(crate) fn keep_outcome<T>(
         &self,
         imp: &T,
@@ -92,10 +92,14 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let place = self.settings().evidence_dir?;
         // Where it would be if the process changed its folder meanwhile.
         let place = std::path::absolute(&place).unwrap_or_else(|_| PathBuf::from(place));
-        let kept = self.recorder().take(told.session)?;
         let element = imp.obj();
         let element = element.upcast_ref::<gst::Element>();
         let name = FolderName::new(&date(), &element.name(), std::process::id(), told.session);
+        let path = place.join(name.as_str());
+        let kept = match self.recorder().take(told.session, &path) {
+            Ok(kept) => kept,
+            Err(path) => return Some(path),
+        };
         let mut file = contents(element, &told);
         file.versions.extend(imp.versions());
         match kept.opened_with.as_ref().map(super::OpenedWith::codec) {
@@ -103,7 +107,6 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             Some(Err(why)) => file.notes.push(format!("the codec's config: {why}")),
             None => {}
         }
-        let path = place.join(name.as_str());
         let job = Job {
             place,
             name,

@@ -14,6 +14,7 @@ mod job;
 mod json;
 
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -48,8 +49,8 @@ struct State {
     /// Of the session that is about to be started.
     opening: Option<OpenedWith>,
     sessions: VecDeque<Session>,
-    /// Sessions whose fault was written.
-    written: VecDeque<u64>,
+    /// Sessions whose fault was written, and where.
+    written: VecDeque<(u64, PathBuf)>,
 }
 
 #[derive(Debug)]
@@ -170,20 +171,24 @@ impl FaultRecorder {
         }
     }
 
-    /// Takes what is known of a session for its evidence. `None` if that was written.
-    fn take(&self, session: u64) -> Option<Kept> {
+    /// Takes what is known of a session for its evidence, which will be at `path`.
+    ///
+    /// # Errors
+    /// It was taken before: where that is. Two threads may find the same fault, and
+    /// either may report it.
+    fn take(&self, session: u64, path: &Path) -> Result<Kept, PathBuf> {
         let mut state = self.state();
-        if state.written.contains(&session) {
-            return None;
+        if let Some((_, before)) = state.written.iter().find(|(id, _)| *id == session) {
+            return Err(before.clone());
         }
-        state.written.push_back(session);
+        state.written.push_back((session, path.to_owned()));
         if state.written.len() > SESSIONS {
             state.written.pop_front();
         }
         let known = state.sessions.iter().find(|known| known.id == session);
         let opened_with = known.and_then(|known| known.opened_with.clone());
         let (inputs, cut) = state.recording.take();
-        Some(Kept {
+        Ok(Kept {
             opened_with,
             inputs: inputs.into_iter().map(|(_, input)| input).collect(),
             cut,
