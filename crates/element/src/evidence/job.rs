@@ -232,3 +232,39 @@ pub(super) fn post_failed(element: &gst::Element, failed: &Failed) {
         .build();
     let _ = element.post_message(message);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use codecwatch_evidence::read_ivf;
+
+    fn input(bytes: &'static [u8], needs_headers: bool) -> RecordedInput {
+        gst::init().unwrap();
+        let buffer = gst::Buffer::from_slice(bytes);
+        RecordedInput::new(buffer, None, true).with_needs_headers(needs_headers)
+    }
+
+    #[test]
+    fn the_containers_headers_go_before_a_first_input_that_has_none() {
+        let written = |headers: &[u8], inputs: &[RecordedInput]| {
+            let mut file = Vec::new();
+            let added = write_obus(&mut file, headers, inputs).unwrap();
+            let frames: Vec<Vec<u8>> = read_ivf(&file)
+                .unwrap()
+                .into_iter()
+                .map(Into::into)
+                .collect();
+            (added, frames)
+        };
+        let bare = [input(b"key", true), input(b"next", true)];
+        let (added, frames) = written(b"head", &bare);
+        assert!(added);
+        assert_eq!(frames, [b"headkey".to_vec(), b"next".to_vec()]);
+        let (added, frames) = written(b"", &bare);
+        assert!(!added);
+        assert_eq!(frames, [b"key".to_vec(), b"next".to_vec()]);
+        let (added, frames) = written(b"head", &[input(b"key", false)]);
+        assert!(!added);
+        assert_eq!(frames, [b"key".to_vec()]);
+    }
+}

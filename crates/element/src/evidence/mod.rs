@@ -210,3 +210,42 @@ impl<I: Send + 'static, O: Send + 'static> crate::Supervision<I, O> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input() -> RecordedInput {
+        gst::init().unwrap();
+        RecordedInput::new(gst::Buffer::from_slice([0; 10]), None, true)
+    }
+
+    #[test]
+    fn a_recorder_that_is_off_keeps_nothing_and_one_that_is_turned_off_forgets() {
+        let recorder = FaultRecorder::default();
+        recorder.note_session(1);
+        assert_eq!(recorder.state().sessions.len(), 0);
+        recorder.turn(true);
+        recorder.note_session(1);
+        recorder.add(0, input());
+        recorder.turn(false);
+        let kept = recorder.take(1, Path::new("/a")).unwrap();
+        assert_eq!(kept.inputs.len(), 0);
+    }
+
+    #[test]
+    fn the_evidence_of_a_session_is_taken_once_and_where_it_is_stays_known() {
+        let recorder = FaultRecorder::default();
+        recorder.turn(true);
+        recorder.note_opening(Some(OpenedWith::new("kind", &7)));
+        recorder.note_session(1);
+        for session in [1, 2] {
+            recorder.add(0, input());
+            let path = PathBuf::from(format!("/{session}"));
+            let kept = recorder.take(session, &path).unwrap();
+            assert_eq!(kept.inputs.len(), 1);
+            assert_eq!(kept.opened_with.is_some(), session == 1);
+            assert_eq!(recorder.take(session, Path::new("/x")).err(), Some(path));
+        }
+    }
+}
