@@ -48,7 +48,7 @@ fn quoted(pipeline: &str) -> String {
 fn terminate(moments: u64) {
     let folder = tempfile::tempdir().unwrap();
     let mut random = fastrand::Rng::with_seed(moments);
-    let (mut worst, mut served) = (Duration::ZERO, 0);
+    let (mut worst, mut served) = ((Duration::ZERO, String::new()), 0);
     for round in 0..moments {
         let mut programs = programs();
         let at = usize::try_from(round).unwrap() % programs.len();
@@ -75,7 +75,9 @@ fn terminate(moments: u64) {
             served += 1;
             assert!(!http::listens(port.trim().parse().unwrap()), "{what}");
         }
-        worst = worst.max(took);
+        if took > worst.0 {
+            worst = (took, format!("{name}, after {moment:?}"));
+        }
     }
     println!("{moments} moments, {served} of them while served: the longest end took {worst:?}");
     assert!(
