@@ -12,10 +12,8 @@ use crate::rig::{Stage, going_wrong};
 
 /// A program of the environment with checkers that `./dev test` makes.
 pub(crate) fn checker(program: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("CODECWATCH_CHECKERS").map_or_else(
-        || support::target_dir().join("../checkers"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("CODECWATCH_CHECKERS")
+        .map_or_else(|| support::target_dir().join("../checkers"), PathBuf::from);
     let path = folder.join("bin").join(program);
     path.exists().then_some(path)
 }
@@ -137,7 +135,10 @@ print(len(list(text_string_to_metric_families(sys.stdin.read()))))
     let output = parser.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}: {text}");
-    let parsed: usize = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap();
+    let parsed: usize = String::from_utf8_lossy(&output.stdout)
+        .trim()
+        .parse()
+        .unwrap();
     assert_eq!(parsed, families(&text).len());
     stage.quit();
 }

@@ -16,6 +16,15 @@ use gst::prelude::*;
 
 use rig::Element;
 
+/// Properties that act on the next session, with the suites that show them.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("evidence-dir", "evidence"),
+    ("isolate", "isolate"),
+    ("isolate-dump", "evidence"),
+    ("isolate-max-memory", "isolate"),
+    ("isolate-policy", "isolate"),
+];
+
 /// The properties of the element's class, those of its base class left out.
 fn properties(element: Element) -> Vec<glib::ParamSpec> {
     support::init();
@@ -36,7 +45,11 @@ fn every_property_has_a_case_that_shows_what_it_does() {
     for element in Element::ALL {
         let specs = properties(element);
         let own = element.cases().iter().map(|case| case.property);
-        let shown: BTreeSet<_> = own.chain(shared::PROPERTIES.iter().copied()).collect();
+        let elsewhere = ELSEWHERE.iter().map(|(property, _)| *property);
+        let shown: BTreeSet<_> = own
+            .chain(shared::PROPERTIES.iter().copied())
+            .chain(elsewhere)
+            .collect();
         assert_eq!(names(&specs), shown, "{element:?}");
     }
 }
@@ -49,7 +62,9 @@ fn every_property_that_may_be_set_while_playing_has_a_case_that_does_so() {
         let own = element.cases_while_playing().iter();
         let own = own.map(|case| case.property);
         let shared = shared::PROPERTIES.iter().copied();
-        let shown: BTreeSet<_> = own.chain(shared.filter(|name| *name != "stats")).collect();
+        let shared = shared.filter(|name| *name != "stats");
+        // Shown in the suite `evidence`.
+        let shown: BTreeSet<_> = own.chain(shared).chain(["evidence-dir"]).collect();
         assert_eq!(names(&specs), shown, "{element:?}");
     }
 }
