@@ -283,7 +283,10 @@ impl<'a, R: Remote> Reader<'a, R> {
                 let told = R::unpack_output(told, &self.context)?;
                 self.lane.tell(told);
             }
-            FromChild::Facts(facts) => self.lane.publish(facts),
+            FromChild::Facts(facts) => {
+                R::check_facts(&facts)?;
+                self.lane.publish(facts);
+            }
             FromChild::Delay(delay) => {
                 self.lane.set_delay(super::session::delay_of(delay));
             }
