@@ -14,3 +14,4 @@ mod programs;
 mod rig;
 mod sandbox;
 mod spare;
+mod wedges;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the child is kept from, as the properties say and `stats` shows.
 
+use std::sync::Mutex;
+
+use gst::prelude::*;
 use support::{Launch, is_child};
 
 use crate::rig::{Element, Rig};
@@ -59,7 +62,7 @@ fn a_policy_that_there_is_none_of_is_refused_in_words() {
     assert!(text.contains("strict"), "{text}");
 }
 
-/// Pictures are shared, and count.
+/// Pictures are shared, and count: here nothing downstream gives any back.
 #[test]
 fn a_decoder_without_memory_for_its_pictures_says_which_property_limits_it() {
     if !is_child() {
@@ -69,18 +72,37 @@ fn a_decoder_without_memory_for_its_pictures_says_which_property_limits_it() {
         assert_eq!(run.code(), 0, "{}", run.text());
         return;
     }
-
-    let rig = Rig::new(Element::Decoder, "isolate-max-memory=100000000 n-threads=1");
+    let rig = Rig::new(Element::Decoder, "isolate-max-memory=60000000 n-threads=1");
+    let kept = Mutex::new(Vec::new());
+    let out = rig.pipeline.by_name("out").unwrap();
+    let pad = out.static_pad("sink").unwrap();
+    support::pictures::take_video_meta(&pad);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let buffer = info.buffer().unwrap().clone();
+        kept.lock().unwrap().push(buffer);
+        gst::PadProbeReturn::Ok
+    });
     rig.play();
     let ended = rig.end();
-    println!("{ended:?}");
-    rig.stop();
-    let rig = Rig::new(Element::Decoder, "isolate-max-memory=3500000 n-threads=1");
-    rig.play();
-    let ended = rig.end();
-    assert!(!ended.eos, "{ended:?}");
-    assert_eq!(ended.errors.len(), 1, "{ended:?}");
-    println!("{ended:?}");
+    let error = ended.error();
+    let text = error.text();
+    assert!(
+        text.contains("isolate-max-memory allows 60000000"),
+        "{error:?}"
+    );
+    assert!(
+        error.error.matches(gst::ResourceError::NoSpaceLeft),
+        "{error:?}"
+    );
     rig.stop();
     rig.leaves_nothing();
+}
+
+/// Less than a process needs.
+#[test]
+fn a_limit_that_no_child_can_live_with_is_an_error() {
+    let rig = Rig::new(Element::Decoder, "isolate-max-memory=1000000");
+    rig.play();
+    let ended = rig.end();
+    assert_eq!(ended.error().outcome(), "CodecCrashed", "{ended:?}");
 }

@@ -18,6 +18,9 @@ use crate::{
     PictureAllocator, PictureLayout, PictureMemory, PictureShape, Sequence, T35,
 };
 
+/// dav1d's largest frame delay (`DAV1D_MAX_FRAME_DELAY`).
+const MOST_FRAME_DELAY: usize = 256;
+
 /// A decoder in a child process.
 #[derive(Debug)]
 pub enum RemoteDav1d {}
@@ -121,6 +124,16 @@ impl Remote for RemoteDav1d {
         }
     }
 
+    fn check_facts(facts: &Facts) -> Result<(), Broken> {
+        if facts.frame_delay > MOST_FRAME_DELAY || facts.held_back > facts.frame_delay {
+            return Err(Broken::new(format!(
+                "a frame delay of {} with {} pictures held back is none of dav1d's",
+                facts.frame_delay, facts.held_back
+            )));
+        }
+        Ok(())
+    }
+
     fn unpack_output(
         packed: PackedOutput,
         context: &ParentContext<Self>,
@@ -194,3 +207,7 @@ impl PictureMemory for Shown {
         self.0.bytes_mut()
     }
 }
+
+#[cfg(test)]
+#[path = "remote_tests.rs"]
+mod tests;

@@ -102,6 +102,14 @@ pub trait Remote: Sized + 'static {
     /// Child: an output in a form that can be sent.
     fn pack_output(output: OutputOf<Self>, context: &ChildContext<Self>) -> Self::PackedOutput;
 
+    /// Parent: whether a session can publish these facts.
+    ///
+    /// # Errors
+    /// No correct child sends them.
+    fn check_facts(_facts: &Self::Facts) -> Result<(), Broken> {
+        Ok(())
+    }
+
     /// Parent: the output.
     ///
     /// # Errors

@@ -109,6 +109,9 @@ pub(super) struct Reader<'a, R: Remote> {
     /// Messages since the last progress.
     messages: u32,
     greeted: bool,
+    /// Why it got no memory when it asked for some: then an error of the codec is one of
+    /// this.
+    refusal: Option<String>,
     /// The program is not the one that belongs to this plugin.
     mismatch: Option<String>,
 }
@@ -128,6 +131,7 @@ impl<'a, R: Remote> Reader<'a, R> {
             names: HashSet::new(),
             messages: 0,
             greeted: false,
+            refusal: None,
             mismatch: None,
         }
     }
@@ -230,7 +234,7 @@ impl<'a, R: Remote> Reader<'a, R> {
             FromChild::Sandboxed(report) => self.note_sandbox(report),
             FromChild::Done(answer) => {
                 self.messages = 0;
-                let answer = answer.map_err(shown);
+                let answer = answer.map_err(|error| self.explained(shown(error)));
                 if let Some(error) = self.shared.conversation.answered(answer)? {
                     self.lane.outlet().fail(error);
                 }
@@ -259,7 +263,10 @@ impl<'a, R: Remote> Reader<'a, R> {
             }
             FromChild::CallEnded { lane } => self.lane(lane)?.ended(),
             FromChild::LaneBegan { lane, name } => self.begin_lane(lane, &name)?,
-            FromChild::LaneEnded { lane, error } => self.end_lane(lane, error)?,
+            FromChild::LaneEnded { lane, error } => {
+                let error = error.map(|error| self.explained(shown(error)));
+                self.end_lane(lane, error)?;
+            }
             FromChild::Output(output, settles) => {
                 if settles != Amount::NONE {
                     self.messages = 0;
@@ -276,11 +283,17 @@ impl<'a, R: Remote> Reader<'a, R> {
                 let told = R::unpack_output(told, &self.context)?;
                 self.lane.tell(told);
             }
-            FromChild::Facts(facts) => self.lane.publish(facts),
+            FromChild::Facts(facts) => {
+                R::check_facts(&facts)?;
+                self.lane.publish(facts);
+            }
             FromChild::Delay(delay) => {
                 self.lane.set_delay(super::session::delay_of(delay));
             }
-            FromChild::Failed(error) => self.lane.outlet().fail(shown(error)),
+            FromChild::Failed(error) => {
+                let error = self.explained(shown(error));
+                self.lane.outlet().fail(error);
+            }
             FromChild::OthersAwaited(begins) => self.shared.conversation.others_awaited(begins),
             FromChild::NeedsBlock { len } => self.give(len),
             FromChild::GivesUp(block) => self.context.given.take_back(block)?,
@@ -374,7 +387,7 @@ impl<'a, R: Remote> Reader<'a, R> {
             .and_then(Option::take)
             .ok_or_else(|| Broken::new(format!("lane {lane} ends and has not begun")))?;
         if let Some(error) = error {
-            calls.failed(shown(error));
+            calls.failed(error);
         }
         Ok(())
     }
@@ -382,9 +395,20 @@ impl<'a, R: Remote> Reader<'a, R> {
     fn give(&mut self, len: u64) {
         let block = match self.context.given.give(len) {
             Ok(block) => block,
-            Err(why) => return self.shared.send(&ToChild::NoMemory(why)),
+            Err(why) => {
+                self.refusal = Some(why.clone());
+                return self.shared.send(&ToChild::NoMemory(why));
+            }
         };
         self.shared.send_block(&block, true);
+    }
+
+    /// An error of the codec, with the reason that it cannot know.
+    fn explained(&mut self, error: CodecError) -> CodecError {
+        match self.refusal.take() {
+            Some(why) => CodecError::Resource(format!("{error}: {why}")),
+            None => error,
+        }
     }
 
     fn take_released(&self) -> Vec<BlockId> {

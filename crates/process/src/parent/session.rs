@@ -132,7 +132,7 @@ impl<R: Remote> ProcessSession<R> {
 /// one that the worker passes on. With less, a wait of the codec for more input would be
 /// taken for a call that should return, and named instead of the one that hangs.
 pub(super) fn delay_of(delay: Option<u32>) -> Option<usize> {
-    delay.map(|delay| delay as usize + INPUTS)
+    delay.map(|delay| (delay as usize).saturating_add(INPUTS))
 }
 
 fn no_answer() -> CodecError {
