@@ -13,6 +13,9 @@ packages_to_test=(svt-av1 dav1d aom-tools git shellcheck python3-gi gir1.2-gstre
 # For the page of the health service, in a browser.
 packages_to_test_long=(chromium fonts-dejavu-core)
 
+# A cluster for the tests that take minutes.
+packages_to_test_long=(slurm-wlm munge)
+
 # at_least VERSION MINIMUM
 at_least() {
     [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]

@@ -5,6 +5,7 @@
 
 mod ends;
 mod facts;
+mod farm;
 mod kept;
 mod material;
 mod parts;

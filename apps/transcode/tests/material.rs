@@ -94,3 +94,52 @@ pub(crate) fn patch(path: &Path, before: &[u8], new: &[u8]) {
 pub(crate) fn patch_duration(path: &Path, milliseconds: f64) {
     patch(path, &[0x44, 0x89, 0x88], &milliseconds.to_be_bytes());
 }
+
+/// The AV1 clip, so many times in a row. How many frames that is.
+pub(crate) fn loop_clip(path: &Path, times: u64) -> u64 {
+    support::init();
+    let reader = gst::parse::launch(&format!(
+        "filesrc location={} ! matroskademux ! av1parse ! video/x-av1,alignment=tu ! appsink name=out sync=false",
+        support::media::clip().display()
+    ));
+    let reader = reader.unwrap().downcast::<gst::Pipeline>().unwrap();
+    let out = reader
+        .by_name("out")
+        .unwrap()
+        .downcast::<gst_app::AppSink>()
+        .unwrap();
+    reader.set_state(gst::State::Playing).unwrap();
+    let mut packets = Vec::new();
+    let mut caps = None;
+    while let Ok(sample) = out.pull_sample() {
+        caps = caps.or_else(|| sample.caps_owned());
+        packets.extend(sample.buffer_owned());
+    }
+    reader.set_state(gst::State::Null).unwrap();
+    let pipeline = gst::parse::launch(&format!(
+        "appsrc name=in format=time ! matroskamux ! filesink location={}",
+        path.display()
+    ));
+    let pipeline = pipeline.unwrap().downcast::<gst::Pipeline>().unwrap();
+    let source = pipeline
+        .by_name("in")
+        .unwrap()
+        .downcast::<gst_app::AppSrc>()
+        .unwrap();
+    source.set_caps(caps.as_ref());
+    source.set_max_bytes(u64::MAX);
+    let frame = gst::ClockTime::from_mseconds(40);
+    let mut number = 0;
+    for packet in (0..times).flat_map(|_| packets.clone()) {
+        let mut packet = packet;
+        let writable = packet.make_mut();
+        writable.set_pts(frame * number);
+        writable.set_dts(frame * number);
+        writable.set_duration(frame);
+        source.push_buffer(packet).unwrap();
+        number += 1;
+    }
+    source.end_of_stream().unwrap();
+    run(&pipeline);
+    number
+}

@@ -162,7 +162,12 @@ fn window(pad: &gst::Pad, part: &Chunk) {
             .map(gst::ClockTime::nseconds);
         if at.zip(end).is_some_and(|(at, end)| at >= end) {
             *lock(&inside) = false;
-            pad.push_event(gst::event::Eos::new());
+            // Not on this pad: events that follow an EOS are errors, and parsers send
+            // tags now and then.
+            if let Some(peer) = pad.peer() {
+                let _ = pad.unlink(&peer);
+                peer.send_event(gst::event::Eos::new());
+            }
             return gst::PadProbeReturn::Drop;
         }
         let mut inside = lock(&inside);
