@@ -16,15 +16,6 @@ use gst::prelude::*;
 
 use rig::Element;
 
-/// Properties that act on the next session, with the suites that show them.
-const ELSEWHERE: &[(&str, &str)] = &[
-    ("evidence-dir", "evidence"),
-    ("isolate", "isolate"),
-    ("isolate-dump", "evidence"),
-    ("isolate-max-memory", "isolate"),
-    ("isolate-policy", "isolate"),
-];
-
 /// The properties of the element's class, those of its base class left out.
 fn properties(element: Element) -> Vec<glib::ParamSpec> {
     support::init();
@@ -45,11 +36,7 @@ fn every_property_has_a_case_that_shows_what_it_does() {
     for element in Element::ALL {
         let specs = properties(element);
         let own = element.cases().iter().map(|case| case.property);
-        let elsewhere = ELSEWHERE.iter().map(|(property, _)| *property);
-        let shown: BTreeSet<_> = own
-            .chain(shared::PROPERTIES.iter().copied())
-            .chain(elsewhere)
-            .collect();
+        let shown: BTreeSet<_> = own.chain(shared::PROPERTIES.iter().copied()).collect();
         assert_eq!(names(&specs), shown, "{element:?}");
     }
 }
