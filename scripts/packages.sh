@@ -10,11 +10,8 @@ packages_to_run=(gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugi
 # The last two have codecs to host; umockdev has a GPU.
 packages_to_test=(svt-av1 dav1d aom-tools git shellcheck python3-gi gir1.2-gstreamer-1.0 python3-venv umockdev
     gstreamer1.0-plugins-ugly gstreamer1.0-libav)
-# For the page of the health service, in a browser.
-packages_to_test_long=(chromium fonts-dejavu-core)
-
-# A cluster for the tests that take minutes.
-packages_to_test_long=(slurm-wlm munge)
+# For the page of the health service, in a browser, and a cluster for a job in parts.
+packages_to_test_long=(chromium fonts-dejavu-core slurm-wlm munge)
 
 # at_least VERSION MINIMUM
 at_least() {

@@ -41,9 +41,9 @@ fn processes_of_one_machine_do_a_job_in_parts_and_clean_up() {
 
 #[test]
 fn the_kubernetes_job_is_valid_without_a_field_that_is_not_known() {
-    // What `./dev test` installs for manifests.
-    let checker = std::env::var_os("CODECWATCH_MANIFESTS")
-        .map_or_else(|| support::target_dir().join("../manifests"), PathBuf::from);
+    // The environment with checkers that `./dev test` makes.
+    let checker = std::env::var_os("CODECWATCH_CHECKERS")
+        .map_or_else(|| support::target_dir().join("../checkers"), PathBuf::from);
     let checker = checker.join("bin/kubernetes-validate");
     if !checker.exists() {
         return support::skip("jobs", "kubernetes-validate is not installed");

@@ -105,7 +105,11 @@ fn play(
         progress.show(&state);
         stall.check(job, &state)?;
     }
-    let last = state(job);
+    let mut last = state(job);
+    // The sink has put it in place.
+    let output = job.sink.property::<Option<String>>("location");
+    let about = output.and_then(|output| std::fs::metadata(output).ok());
+    last.bytes = about.map_or(last.bytes, |about| about.len());
     progress.show(&last);
     (summary.frames, summary.position) = (last.frames, last.position);
     Ok(summary)
