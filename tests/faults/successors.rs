@@ -100,3 +100,43 @@ fn sessions_do_not_pile_up_where_downstream_takes_nothing() {
     stream.join().unwrap();
     assert_eq!(count.load(Ordering::Relaxed), FRAMES);
 }
+
+#[test]
+fn an_encoder_takes_no_more_where_downstream_takes_nothing() {
+    // Far more than it holds in low delay, and more than a library would take in its own
+    // memory before anybody noticed.
+    const FRAMES: u64 = 400;
+    let rig = Rig::new(PATIENT);
+    let count = rig.count();
+    let source = rig.by_hand();
+    let blocked = rig.codec.static_pad("src").unwrap();
+    let block = blocked
+        .add_probe(
+            gst::PadProbeType::BLOCK | gst::PadProbeType::BUFFER,
+            |_, _| gst::PadProbeReturn::Ok,
+        )
+        .unwrap();
+    let pushed = Arc::new(AtomicU64::new(0));
+    let stream = {
+        let pushed = pushed.clone();
+        std::thread::spawn(move || {
+            for number in 0..FRAMES {
+                source.push(Rig::frame(number)).unwrap();
+                pushed.store(number + 1, Ordering::Relaxed);
+            }
+            source.push_event(gst::event::Eos::new());
+        })
+    };
+    let mut last = (0, Instant::now());
+    while last.1.elapsed() < Duration::from_secs(3) {
+        let now = pushed.load(Ordering::Relaxed);
+        assert!(now < FRAMES / 2, "it took {now} frames");
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    blocked.remove_probe(block);
+    stream.join().unwrap();
+    assert_eq!(count.load(Ordering::Relaxed), FRAMES);
+}

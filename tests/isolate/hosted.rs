@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use gst::prelude::*;
-use support::{Launch, is_child, media};
+use support::{Launch, is_child};
 
 use crate::rig::Rig;
 
@@ -27,11 +27,11 @@ fn isolated(codec: &str) -> String {
     format!("codecwatch name=codec isolate=true {SOON} codec=\"{codec}\"")
 }
 
-/// The clip behind a demuxer, decoded by libavcodec.
-fn clip() -> String {
+/// Pictures with a key frame among each five, decoded by libavcodec.
+fn decoded() -> String {
     format!(
-        "filesrc location={} ! qtdemux ! {} restart-limit=2",
-        media::h264_clip().display(),
+        "{} ! x264enc tune=zerolatency key-int-max=5 threads=1 ! h264parse ! {} restart-limit=2",
+        pictures(120),
         isolated("h264parse ! avdec_h264 max-threads=1")
     )
 }
@@ -82,7 +82,7 @@ fn a_crash_inside_libavcodec_is_answered_with_new_children_up_to_the_limit() {
     if is_rehearsed(test, "avcodec_send_packet:segv@20") {
         return;
     }
-    let rig = Rig::of(&format!("{} ! {}", clip(), sink()));
+    let rig = Rig::of(&format!("{} ! {}", decoded(), sink()));
     rig.play();
     let ended = rig.end();
     assert_eq!(ended.restarts, 2, "{ended:?}");

@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use codecwatch_av1::SequenceHeader;
 use codecwatch_supervisor::{
@@ -115,8 +115,43 @@ impl Codec for SvtAv1 {
     }
 }
 
-/// Pictures inside: the library's timestamp and the caller's id, oldest first.
-type Pending = Mutex<VecDeque<(i64, u64)>>;
+/// How many more pictures than its delay a session may have inside before it takes no
+/// other. The library itself knows no bound: while nobody fetches its packets, it goes on
+/// encoding.
+const SURPLUS: usize = 32;
+
+/// Pictures inside.
+#[derive(Debug, Default)]
+struct Pending {
+    pictures: Mutex<Pictures>,
+    /// Fewer are inside, or the receive lane has ended.
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Pictures {
+    /// The library's timestamp and the caller's id, oldest first.
+    inside: VecDeque<(i64, u64)>,
+    /// Nobody takes any out any more.
+    abandoned: bool,
+}
+
+impl Pending {
+    /// Waits until no more than `most` are inside. The machine sees that downstream takes
+    /// nothing, or that too many are inside.
+    fn wait_for_room(&self, most: usize) {
+        let is_full = |pictures: &mut Pictures| pictures.inside.len() > most && !pictures.abandoned;
+        let pictures = lock(&self.pictures);
+        let waited = self.changed.wait_while(pictures, is_full);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The receive lane has ended.
+    fn abandon(&self) {
+        lock(&self.pictures).abandoned = true;
+        self.changed.notify_all();
+    }
+}
 
 /// The lane that receives after the receive lane has failed.
 type Discarder = Mutex<Option<Sibling>>;
@@ -171,7 +206,10 @@ impl Session for SvtAv1Session {
         }
         let pts = self.sent;
         self.sent += 1;
-        lock(&self.pending).push_back((pts, picture.id));
+        self.pending.wait_for_room(self.delay + SURPLUS);
+        lock(&self.pending.pictures)
+            .inside
+            .push_back((pts, picture.id));
         self.encode(lane, readable, pts, picture.force_key, picture.bitrate)?;
         self.begun = true;
         Ok(())
@@ -181,7 +219,7 @@ impl Session for SvtAv1Session {
         self.end(lane)?;
         // The library reports that everything is out, but a stream that lacks pictures
         // is not complete.
-        match lock(&self.pending).len() {
+        match lock(&self.pending.pictures).inside.len() {
             0 => Ok(Drained::Spent),
             missing => Err(CodecError::Native {
                 call: "svt_av1_enc_get_packet".into(),
@@ -218,8 +256,10 @@ impl SvtAv1Session {
                 lane,
                 encoder: &encoder,
                 discarder: &discarder,
+                pending: &pending,
             };
             receive(lane, &encoder, &pending)?;
+            pending.abandon();
             std::mem::forget(relief);
             Ok(())
         })
@@ -320,10 +360,12 @@ struct Relief<'a> {
     lane: &'a Lane<Output>,
     encoder: &'a Arc<Encoder>,
     discarder: &'a Discarder,
+    pending: &'a Pending,
 }
 
 impl Drop for Relief<'_> {
     fn drop(&mut self) {
+        self.pending.abandon();
         let encoder = self.encoder.clone();
         // If no thread is available, the session will be abandoned.
         *lock(self.discarder) = self
@@ -385,7 +427,10 @@ fn header(first: &[u8]) -> Result<SequenceHeader, CodecError> {
 
 /// Removes the picture with this timestamp from those inside.
 fn settle(pending: &Pending, pts: i64) -> Option<u64> {
-    let mut pending = lock(pending);
-    let index = pending.iter().position(|&(sent, _)| sent == pts)?;
-    pending.remove(index).map(|(_, id)| id)
+    let mut pictures = lock(&pending.pictures);
+    let index = pictures.inside.iter().position(|&(sent, _)| sent == pts)?;
+    let removed = pictures.inside.remove(index);
+    drop(pictures);
+    pending.changed.notify_all();
+    removed.map(|(_, id)| id)
 }

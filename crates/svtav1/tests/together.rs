@@ -66,10 +66,7 @@ fn a_slow_preset_runs_beside_others_only_where_the_library_can() {
                     beside.session.close(&beside.lane).unwrap();
                 }
                 Err(CodecError::Settings(message)) => {
-                    assert!(
-                        !safe && message.contains("one process for each"),
-                        "{message}"
-                    );
+                    assert!(!safe && message.contains("isolate=true"), "{message}");
                 }
                 Err(other) => panic!("{other}"),
             }
