@@ -79,7 +79,7 @@ fn each_state_has_a_series_and_one_of_them_is_the_case() {
             let is_so = u8::from(*state == now);
             let labels = format!("element=\"enc\",id=\"3\",codec=\"x\",{what}=\"{state}\"");
             let expected = format!("codecwatch_element_{what}{{{labels}}} {is_so}");
-            assert!(lines.iter().any(|line| *line == expected), "no {expected}");
+            assert!(lines.contains(&expected), "no {expected}");
         }
     }
 }
