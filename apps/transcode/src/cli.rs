@@ -66,7 +66,7 @@ pub(crate) struct StreamOptions {
     /// svtav1[:PROPERTY=VALUE,...], or codecwatch:CHAIN with an encoder of GStreamer
     #[arg(long, value_name = "SPEC", default_value = "svtav1:preset=8,crf=32")]
     pub(crate) video: VideoSpec,
-    /// copy, opus[:BITRATE[k]], none, or auto: copied if OUT can hold it, otherwise Opus
+    /// copy, opus, opus:BITRATE (such as 96k), none, or auto: copied if OUT can hold it, otherwise Opus
     #[arg(long, value_name = "SPEC", default_value = "auto")]
     pub(crate) audio: AudioSpec,
     /// Whether subtitles that OUT can hold are kept
