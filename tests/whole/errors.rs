@@ -13,6 +13,8 @@ const FOREIGN: &str = "vp8enc deadline=1 ! identity error-after=10 ! matroskamux
 fn until_eos(description: &str) -> gst::Pipeline {
     let pipeline = pipeline(description);
     let sink = pipeline.by_name("sink").unwrap();
+    // A pipeline whose error comes before it plays may never play.
+    sink.set_property("async", false);
     let (send, receive) = std::sync::mpsc::channel();
     let pad = sink.static_pad("sink").unwrap();
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
