@@ -351,10 +351,14 @@ fn text_types() {
     unsafe { gst_video::ffi::gst_video_multiview_flagset_get_type() };
 }
 
-/// Whether a chain may send an event in the stream. It must not end it: the element's own
-/// EOS passes when everything is out.
+/// Whether a chain may send an event in the stream. It must neither end nor flush it: the
+/// element's own EOS passes when everything is out, and upstream's flush goes ahead.
 fn goes_downstream(event: &gst::Event) -> bool {
-    event.is_downstream() && event.is_serialized() && event.type_() != gst::EventType::Eos
+    let ends = matches!(
+        event.type_(),
+        gst::EventType::Eos | gst::EventType::FlushStart | gst::EventType::FlushStop
+    );
+    event.is_downstream() && event.is_serialized() && !ends
 }
 
 /// Child: the answer comes back as what was found.
