@@ -133,22 +133,23 @@ struct Pictures {
     /// The library's timestamp and the caller's id, oldest first.
     inside: VecDeque<(i64, u64)>,
     /// Nobody takes any out any more.
-    abandoned: bool,
+    has_no_receiver: bool,
 }
 
 impl Pending {
     /// Waits until no more than `most` are inside. The machine sees that downstream takes
     /// nothing, or that too many are inside.
     fn wait_for_room(&self, most: usize) {
-        let is_full = |pictures: &mut Pictures| pictures.inside.len() > most && !pictures.abandoned;
+        let is_full =
+            |pictures: &mut Pictures| pictures.inside.len() > most && !pictures.has_no_receiver;
         let pictures = lock(&self.pictures);
         let waited = self.changed.wait_while(pictures, is_full);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// The receive lane has ended.
-    fn abandon(&self) {
-        lock(&self.pictures).abandoned = true;
+    fn receiver_ended(&self) {
+        lock(&self.pictures).has_no_receiver = true;
         self.changed.notify_all();
     }
 }
@@ -259,7 +260,7 @@ impl SvtAv1Session {
                 pending: &pending,
             };
             receive(lane, &encoder, &pending)?;
-            pending.abandon();
+            pending.receiver_ended();
             std::mem::forget(relief);
             Ok(())
         })
@@ -365,7 +366,7 @@ struct Relief<'a> {
 
 impl Drop for Relief<'_> {
     fn drop(&mut self) {
-        self.pending.abandon();
+        self.pending.receiver_ended();
         let encoder = self.encoder.clone();
         // If no thread is available, the session will be abandoned.
         *lock(self.discarder) = self

@@ -50,13 +50,24 @@ impl<R: Remote> ParentContext<R> {
     /// Sends the answer to inquiry `number`, which came with an output. Called on any
     /// thread: it does not block.
     pub fn finding(&self, number: u32) -> impl FnOnce(Option<FindingOf<R>>) + Send + 'static {
-        let shared = self.shared.clone();
+        let (shared, answering) = (self.shared.clone(), self.answering.clone());
         move |finding| {
+            if answering.fetch_add(1, Ordering::Relaxed) >= MOST_INQUIRIES {
+                // So many threads already wait for a child that does not read.
+                answering.fetch_sub(1, Ordering::Relaxed);
+                return;
+            }
             // A child that does not read would block the thread.
             let thread = std::thread::Builder::new().name("cw-finding".to_owned());
-            let send = move || shared.send(&ToChild::Found { number, finding });
-            // Without a thread the child's own time limit has to do.
-            let _ = thread.spawn(send);
+            let in_thread = answering.clone();
+            let begun = thread.spawn(move || {
+                shared.send(&ToChild::Found { number, finding });
+                in_thread.fetch_sub(1, Ordering::Relaxed);
+            });
+            if begun.is_err() {
+                // The answer is lost; a flush or the end of the session ends the wait.
+                answering.fetch_sub(1, Ordering::Relaxed);
+            }
         }
     }
 
