@@ -10,11 +10,18 @@ use crate::rig::{FRAMES, Folder, SOURCE, frames, pipeline, play};
 /// muxer closes a short file that looks complete.
 const FOREIGN: &str = "vp8enc deadline=1 ! identity error-after=10 ! matroskamux";
 
-fn until_eos(description: &str) -> gst::Pipeline {
+/// A pipeline whose sink, named "sink", does not wait for PLAYING: after an error that comes
+/// before it plays, a pipeline may never play.
+fn without_preroll(description: &str) -> gst::Pipeline {
     let pipeline = pipeline(description);
     let sink = pipeline.by_name("sink").unwrap();
-    // A pipeline whose error comes before it plays may never play.
     sink.set_property("async", false);
+    pipeline
+}
+
+fn until_eos(description: &str) -> gst::Pipeline {
+    let pipeline = without_preroll(description);
+    let sink = pipeline.by_name("sink").unwrap();
     let (send, receive) = std::sync::mpsc::channel();
     let pad = sink.static_pad("sink").unwrap();
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
@@ -129,7 +136,7 @@ fn an_element_that_failed_is_seen_where_the_application_drops_the_messages() {
             true,
         ),
     ] {
-        let pipeline = pipeline(&stream);
+        let pipeline = without_preroll(&stream);
         let (send, receive) = std::sync::mpsc::channel();
         // As a bus that is read as a stream does.
         pipeline.bus().unwrap().set_sync_handler(move |_, message| {
