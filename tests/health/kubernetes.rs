@@ -97,6 +97,30 @@ fn probes_ask_the_service_where_it_listens_and_only_readiness_depends_on_codecs(
     assert!(!pod(&deployment).1["readinessProbe"].is_null());
 }
 
+/// How long the preStop hook sleeps: the grace period begins with it.
+fn hook(container: &serde_json::Value) -> Duration {
+    let command = container["lifecycle"]["preStop"]["exec"]["command"].as_array();
+    let script = command.and_then(|words| words.last()?.as_str());
+    let sleeps = script.and_then(|script| script.rsplit_once("sleep "));
+    let seconds = sleeps.map(|(_, seconds)| seconds.parse().unwrap());
+    Duration::from_secs(seconds.unwrap_or_default())
+}
+
+#[test]
+fn a_deployment_is_not_ready_before_it_is_stopped() {
+    let Some(manifest) = manifest("deployment.yaml") else {
+        return;
+    };
+    let container = pod(&manifest).1;
+    let tracers = variable(container, "GST_TRACERS");
+    let (_, file) = tracers.split_once("drain-file=").unwrap();
+    let file = file.split([',', ')']).next().unwrap();
+    let command = container["lifecycle"]["preStop"]["exec"]["command"].as_array();
+    let script = command.unwrap().last().unwrap().as_str().unwrap();
+    assert!(script.starts_with(&format!("touch {file} &&")), "{script}");
+    assert!(hook(container) > Duration::ZERO);
+}
+
 #[test]
 fn the_grace_period_is_enough_for_every_codec_to_close() {
     for name in ["deployment.yaml", "job.yaml"] {
@@ -115,7 +139,7 @@ fn the_grace_period_is_enough_for_every_codec_to_close() {
         budgets.extend(set.map(|budget| budget.parse::<u64>().unwrap()));
         let longest = Duration::from_nanos(budgets.into_iter().max().unwrap());
         // A decoder and an encoder.
-        let needed = 2 * (longest + STATE_CHANGE) + Duration::from_secs(1);
+        let needed = hook(container) + 2 * (longest + STATE_CHANGE) + Duration::from_secs(1);
         let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
         assert!(Duration::from_secs(grace) >= needed, "{name}: {needed:?}");
     }

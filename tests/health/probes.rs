@@ -46,6 +46,45 @@ fn a_trip_is_told_within_a_second_and_until_the_element_works_again() {
 }
 
 #[test]
+fn a_codec_in_a_child_process_is_seen_as_one_here() {
+    let wedged = going_wrong("stuck", "how=sleep", "isolate=true");
+    let killed = format!("{LIVE} ! codecwatch name=dead codec=identity isolate=true ! fakesink");
+    let here = format!("{LIVE} ! codecwatch name=here codec=identity ! fakesink");
+    let mut stage = Stage::new(&[&wedged, &killed, &here]);
+    let child = stage.element("stuck")["process"].as_u64().unwrap();
+    assert!(std::path::Path::new(&format!("/proc/{child}")).exists());
+    assert_eq!(stage.element("here")["process"], serde_json::Value::Null);
+    let dead = stage.element("dead")["process"].as_u64().unwrap();
+    let killed = std::process::Command::new("kill")
+        .args(["-9", &dead.to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+    stage.until("both have failed", |stage| {
+        ["stuck", "dead"].map(|name| stage.element(name)["failed"] == true) == [true, true]
+    });
+    let ready = stage.get("/readyz");
+    assert_eq!(ready.status, 503, "{}", ready.body);
+    let says = |text: &str| assert!(ready.body.contains(text), "{}", ready.body);
+    says("GstCodecWatch:stuck is wedged");
+    says("in wedge0: chain for ");
+    says("GstCodecWatch:dead has failed");
+    assert_eq!(stage.element("stuck")["outcome"], "WatchdogAbandoned");
+    assert_eq!(stage.element("dead")["outcome"], "CodecCrashed");
+    let crashes = "codecwatch_runs_total{codec=\"identity\",outcome=\"CodecCrashed\"}";
+    assert_eq!(stage.metric(crashes), Some(1.0));
+    // The child was killed, and what it held is not outstanding.
+    stage.until("reclaimed", |stage| {
+        stage.metric("codecwatch_workers_outstanding{codec=\"wedge\"}") == Some(0.0)
+    });
+    assert_eq!(stage.element("here")["failed"], false);
+    for number in 0..2 {
+        stage.tell(&format!("drop {number}"));
+    }
+    assert_eq!(stage.get("/readyz").status, 200, "{}", stage.health());
+    stage.quit();
+}
+
+#[test]
 fn an_element_that_is_gone_is_no_reason_any_more_and_the_ledger_at_its_limit_is() {
     let wedged = going_wrong("stuck", "how=sleep", "max-abandoned=1");
     let healthy =

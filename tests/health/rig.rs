@@ -30,6 +30,11 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
+    /// The file that says that it drains.
+    pub(crate) fn drain_file(&self) -> std::path::PathBuf {
+        self.folder.path().join("drain")
+    }
+
     /// With these pipelines.
     pub(crate) fn new(pipelines: &[&str]) -> Self {
         Self::with(pipelines, "", |launch| launch)
@@ -44,8 +49,9 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("port");
         let tracers = format!(
-            "codecwatch({parameters}listen=127.0.0.1:0,port-file={})",
-            file.display()
+            "codecwatch({parameters}listen=127.0.0.1:0,port-file={},drain-file={})",
+            file.display(),
+            folder.path().join("drain").display()
         );
         let launch = Launch::program(env!("CARGO_BIN_EXE_codecwatch-stage"))
             .args(pipelines)

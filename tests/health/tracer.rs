@@ -54,6 +54,10 @@ fn what_cannot_be_served_is_one_warning_and_the_program_runs_on() {
             "ignored without 'listen'",
         ),
         (
+            "codecwatch(drain-file=/tmp/drain)".to_owned(),
+            "ignored without 'listen'",
+        ),
+        (
             "codecwatch(wrap=none,listen=0)".to_owned(),
             "none is not wrapped",
         ),
@@ -103,6 +107,22 @@ fn the_port_is_closed_when_gstreamer_is_deinitialised() {
     assert_eq!(ended.code(), 0, "{}", ended.text());
     assert!(ended.says("ended"), "{}", ended.text());
     assert!(!http::listens(port));
+}
+
+#[test]
+fn a_program_drains_while_its_drain_file_is_there() {
+    let stage = Stage::new(&[]);
+    assert_eq!(stage.get("/readyz").status, 200);
+    std::fs::write(stage.drain_file(), "").unwrap();
+    let ready = stage.get("/readyz");
+    assert_eq!(ready.status, 503, "{}", ready.body);
+    assert_eq!(ready.body, "shutdown: the process drains for shutdown\n");
+    assert_eq!(stage.health()["reasons"][0]["kind"], "shutdown");
+    assert_eq!(stage.metric("codecwatch_ready"), Some(0.0));
+    assert_eq!(stage.get("/livez").status, 200);
+    std::fs::remove_file(stage.drain_file()).unwrap();
+    assert_eq!(stage.get("/readyz").status, 200);
+    stage.quit();
 }
 
 #[test]

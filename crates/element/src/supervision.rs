@@ -31,6 +31,8 @@ const POSTING: Duration = Duration::from_secs(1);
 pub(crate) struct Parts<I, O> {
     settings: Mutex<Settings>,
     line: Mutex<Line<I, O>>,
+    /// The latest child process.
+    pub(crate) child_status: Arc<ChildStatus>,
 }
 
 impl<I, O> Parts<I, O> {
@@ -56,8 +58,6 @@ pub struct Supervision<I, O> {
     pub(crate) pending_report: PendingReport,
     /// The stream so far, for the guard.
     length: Mutex<Length>,
-    /// The latest child process.
-    child_status: Arc<ChildStatus>,
     /// A child process that is started ahead.
     spare: Arc<Spare>,
     /// Frames that were lost with a session and that the base class has not released yet.
@@ -76,12 +76,12 @@ where
             parts: Arc::new(Parts {
                 settings: Mutex::default(),
                 line: Mutex::default(),
+                child_status: Arc::default(),
             }),
             published: OnceLock::new(),
             changed: Condvar::new(),
             pending_report: PendingReport::default(),
             length: Mutex::default(),
-            child_status: Arc::default(),
             spare: Arc::default(),
             lost: Mutex::default(),
             recorder: FaultRecorder::default(),
@@ -161,7 +161,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         };
         let mut stats = stats::structure(run.map(|run| run.stats()).as_ref(), restarts);
         stats.set("failed", failed);
-        if let Some(child) = self.child_status.seen() {
+        if let Some(child) = self.parts.child_status.seen() {
             stats::add_child(&mut stats, &child);
         }
         if self.recorder.is_on() {
@@ -172,7 +172,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
 
     /// Where the sessions of this element show their child processes.
     pub(crate) fn child_status(&self) -> Arc<ChildStatus> {
-        self.child_status.clone()
+        self.parts.child_status.clone()
     }
 
     /// What is recorded for the evidence of a fault.

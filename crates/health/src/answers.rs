@@ -13,7 +13,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 
 use crate::metrics;
-use crate::reader::Reader;
+use crate::reader::{Reader, Reading};
 use crate::readiness::{Reason, reasons, unreadable};
 use crate::report::{Report, seconds};
 
@@ -84,8 +84,8 @@ impl Answers {
     }
 
     async fn ready(&self) -> Response<Full<Bytes>> {
-        let report = self.reader.read().await;
-        let reasons = self.reasons(report.as_deref());
+        let reading = self.reader.read().await;
+        let reasons = self.reasons(reading.as_deref());
         if reasons.is_empty() {
             return plain(StatusCode::OK, "ready\n");
         }
@@ -97,8 +97,8 @@ impl Answers {
     }
 
     async fn health(&self) -> Response<Full<Bytes>> {
-        let report = self.reader.read().await;
-        let reasons = self.reasons(report.as_deref());
+        let reading = self.reader.read().await;
+        let reasons = self.reasons(reading.as_deref());
         let nothing = Report::default();
         let time = SystemTime::now().duration_since(UNIX_EPOCH);
         let health = Health {
@@ -111,7 +111,7 @@ impl Answers {
             pid: std::process::id(),
             time: time.unwrap_or_default(),
             uptime: self.started.elapsed(),
-            report: report.as_deref().unwrap_or(&nothing),
+            report: reading.as_ref().map_or(&nothing, |reading| &reading.report),
         };
         match serde_json::to_vec(&health) {
             Ok(json) => of(StatusCode::OK, JSON, json),
@@ -120,21 +120,21 @@ impl Answers {
     }
 
     async fn metrics(&self) -> Response<Full<Bytes>> {
-        let Some(report) = self.reader.read().await else {
+        let Some(reading) = self.reader.read().await else {
             // Numbers that are missing would be taken for counters that begin again.
             return plain(StatusCode::SERVICE_UNAVAILABLE, "not readable in time\n");
         };
-        let ready = self.reasons(Some(&report)).is_empty();
-        match metrics::encode(&report, ready, self.started.elapsed()) {
+        let ready = self.reasons(Some(&reading)).is_empty();
+        match metrics::encode(&reading.report, ready, self.started.elapsed()) {
             Ok(text) => of(StatusCode::OK, metrics::CONTENT_TYPE, text),
             Err(error) => of(StatusCode::INTERNAL_SERVER_ERROR, TEXT, error.to_string()),
         }
     }
 
-    fn reasons(&self, report: Option<&Report>) -> Vec<Reason> {
+    fn reasons(&self, reading: Option<&Reading>) -> Vec<Reason> {
         let draining = self.draining.load(Ordering::Relaxed);
-        match report {
-            Some(report) => reasons(report, draining),
+        match reading {
+            Some(reading) => reasons(&reading.report, draining || reading.drain_file),
             None => {
                 let mut all = reasons(&Report::default(), draining);
                 all.push(unreadable());

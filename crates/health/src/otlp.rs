@@ -98,7 +98,7 @@ impl Exporter {
             .enable_time()
             .build()?;
         let (alive, ended) = mpsc::channel();
-        let reader = Reader::start(options.source.clone(), alive.clone())?;
+        let reader = Reader::start(options.source.clone(), None, alive.clone())?;
         let (stop, stopped) = oneshot::channel();
         std::thread::Builder::new()
             .name("cw-otlp".into())
@@ -151,7 +151,7 @@ async fn export(options: &Options, reader: Reader, mut stop: oneshot::Receiver<(
             _ = &mut stop => true,
             () = tokio::time::sleep(options.interval) => false,
         };
-        let Some(report) = reader.read().await else {
+        let Some(reading) = reader.read().await else {
             if last {
                 return;
             }
@@ -159,8 +159,8 @@ async fn export(options: &Options, reader: Reader, mut stop: oneshot::Receiver<(
         };
         let time = now();
         let resource = resource(&options.service);
-        let metrics = metrics::request(&report, resource.clone(), started, time);
-        let spans = sessions.request(&report, resource, time, last);
+        let metrics = metrics::request(&reading.report, resource.clone(), started, time);
+        let spans = sessions.request(&reading.report, resource, time, last);
         let both = async {
             let sent = options
                 .endpoint

@@ -138,6 +138,7 @@ fn element(of: &gst::StructureRef) -> Element {
         factory: text(of, "factory"),
         codec: text(of, "codec"),
         session: count(&stats, "session"),
+        process: of.get("process").ok(),
         session_started: duration(of, "session-started"),
         phase: text_or_none(&stats, "phase"),
         verdict: text_or_none(&stats, "verdict"),

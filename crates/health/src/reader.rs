@@ -7,6 +7,7 @@
 //! one that asks all the time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
@@ -19,8 +20,17 @@ use crate::report::{Report, Source};
 /// The longest that an answer waits for a reading.
 const BOUND: Duration = Duration::from_millis(800);
 
+/// What was read.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) report: Report,
+    /// There is the file that says that the process drains. It is looked for here, because
+    /// it may lie on a file system that does not answer.
+    pub(crate) drain_file: bool,
+}
+
 /// Sent to whoever asks; `None` if the source has panicked.
-type Answer = oneshot::Sender<Option<Arc<Report>>>;
+type Answer = oneshot::Sender<Option<Arc<Reading>>>;
 
 /// Asks the thread. It ends when the last of these is dropped.
 #[derive(Debug, Clone)]
@@ -33,6 +43,7 @@ impl Reader {
     /// If the system cannot start a thread.
     pub(crate) fn start(
         source: Arc<dyn Source>,
+        drain_file: Option<PathBuf>,
         alive: impl Send + 'static,
     ) -> std::io::Result<Self> {
         // As many as can ask at once.
@@ -40,14 +51,14 @@ impl Reader {
         std::thread::Builder::new()
             .name("cw-health-read".into())
             .spawn(move || {
-                work(&*source, &asked);
+                work(&*source, drain_file.as_deref(), &asked);
                 drop(alive);
             })?;
         Ok(Self(sender))
     }
 
     /// The state of the process; `None` if it cannot be read within a bound.
-    pub(crate) async fn read(&self) -> Option<Arc<Report>> {
+    pub(crate) async fn read(&self) -> Option<Arc<Reading>> {
         let (answer, answered) = oneshot::channel();
         // It is full only while the thread does not come back.
         self.0.try_send(answer).ok()?;
@@ -56,7 +67,7 @@ impl Reader {
     }
 }
 
-fn work(source: &dyn Source, asked: &Receiver<Answer>) {
+fn work(source: &dyn Source, drain_file: Option<&Path>, asked: &Receiver<Answer>) {
     while let Ok(first) = asked.recv() {
         let mut waiting: Vec<_> = std::iter::once(first).chain(asked.try_iter()).collect();
         // Nobody may wait any more.
@@ -65,9 +76,12 @@ fn work(source: &dyn Source, asked: &Receiver<Answer>) {
             continue;
         }
         let report = catch_unwind(AssertUnwindSafe(|| source.read()));
-        let report = report.ok().map(Arc::new);
+        let reading = report.ok().map(|report| {
+            let drain_file = drain_file.is_some_and(Path::exists);
+            Arc::new(Reading { report, drain_file })
+        });
         for answer in waiting {
-            let _ = answer.send(report.clone());
+            let _ = answer.send(reading.clone());
         }
     }
 }

@@ -40,6 +40,8 @@ pub struct Element {
     pub codec: String,
     /// The number of its session; 0 before the first.
     pub session: u64,
+    /// The process of its latest session with `isolate=true`, if there was one.
+    pub process: Option<u32>,
     /// When its newest session was started, since 1970; 0 before the first.
     #[serde(serialize_with = "seconds")]
     pub session_started: Duration,

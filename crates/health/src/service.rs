@@ -35,6 +35,10 @@ pub struct Options {
     /// A file that gets the number of the port and a line's end, when the port is open. It
     /// is removed when the service closes.
     pub port_file: Option<PathBuf>,
+    /// While there is a file of this name, `/readyz` answers 503 as with
+    /// [`Service::set_draining`]: for whoever stops a program that cannot call that. It
+    /// is looked for with each answer, and never removed.
+    pub drain_file: Option<PathBuf>,
     /// What is served.
     pub source: Arc<dyn Source>,
 }
@@ -45,6 +49,7 @@ impl Options {
         Self {
             address,
             port_file: None,
+            drain_file: None,
             source: Arc::new(Published::new()),
         }
     }
@@ -55,6 +60,7 @@ impl std::fmt::Debug for Options {
         f.debug_struct("Options")
             .field("address", &self.address)
             .field("port_file", &self.port_file)
+            .field("drain_file", &self.drain_file)
             .finish_non_exhaustive()
     }
 }
@@ -116,6 +122,7 @@ impl Service {
         let Options {
             address,
             port_file,
+            drain_file,
             source,
         } = options;
         if let Some(path) = &port_file {
@@ -134,7 +141,7 @@ impl Service {
         let bound = listener.local_addr();
         let address = bound.map_err(|error| StartError::Listen { address, error })?;
         let (alive, ended) = mpsc::channel();
-        let reader = Reader::start(source, alive.clone()).map_err(StartError::Threads)?;
+        let reader = Reader::start(source, drain_file, alive.clone()).map_err(StartError::Threads)?;
         let draining = Arc::new(AtomicBool::new(false));
         let answers = Arc::new(Answers {
             reader,

@@ -79,6 +79,8 @@ pub(super) struct Live {
     pub(super) failed: bool,
     /// Since it was last in READY.
     pub(super) restarts: u32,
+    /// That of its latest session in a child.
+    pub(super) process: Option<u32>,
     /// The session that `stats` describes, and its codec.
     pub(super) session: Option<(Name, Stats)>,
 }
@@ -93,12 +95,14 @@ impl<I: Send + 'static, O: Send + 'static> Source for Weak<Parts<I, O>> {
     fn read(&self) -> Option<Live> {
         let parts = self.upgrade()?;
         let settings = parts.settings();
+        let process = parts.child_status.seen().map(|child| child.process);
         let live = {
             let line = parts.line();
             Live {
                 settings,
                 failed: line.has_failed(),
                 restarts: line.restarts.total(),
+                process,
                 session: line.shown_stats(),
             }
         };

@@ -51,6 +51,7 @@ fn element(entry: &Entry, live: &Live) -> gst::Structure {
         .field("session-started", nanoseconds(counts.session_started))
         .field("max-abandoned", live.settings.max_abandoned)
         .field("close-timeout", nanoseconds(live.settings.budgets.close))
+        .field_if_some("process", live.process)
         .field("stats", stats)
         .build()
 }

@@ -14,6 +14,8 @@ pub(super) struct Parameters {
     pub(super) listen: Option<SocketAddr>,
     /// `port-file`: the file that gets the port.
     pub(super) port_file: Option<PathBuf>,
+    /// `drain-file`: the file that says that the process drains.
+    pub(super) drain_file: Option<PathBuf>,
     /// `otlp`: the OpenTelemetry collector that gets the same.
     #[cfg(feature = "otlp")]
     pub(super) otlp: Option<codecwatch_health::otlp::Endpoint>,
@@ -46,10 +48,11 @@ const TABLE: &[Row] = &[
         Ok(())
     }),
     ("port-file", |parameters, value| {
-        if value.is_empty() {
-            return Err("'port-file' names no file".to_owned());
-        }
-        parameters.port_file = Some(PathBuf::from(value));
+        parameters.port_file = Some(file("port-file", value)?);
+        Ok(())
+    }),
+    ("drain-file", |parameters, value| {
+        parameters.drain_file = Some(file("drain-file", value)?);
         Ok(())
     }),
     #[cfg(feature = "otlp")]
@@ -60,6 +63,13 @@ const TABLE: &[Row] = &[
         Ok(())
     }),
 ];
+
+fn file(parameter: &str, value: &str) -> Result<PathBuf, String> {
+    match value.is_empty() {
+        true => Err(format!("'{parameter}' names no file")),
+        false => Ok(PathBuf::from(value)),
+    }
+}
 
 /// Reads the parameters: what can be used, and a line for each that cannot.
 pub(super) fn read(text: &str) -> (Parameters, Vec<String>) {
@@ -85,8 +95,13 @@ pub(super) fn read(text: &str) -> (Parameters, Vec<String>) {
         };
         complaints.extend(read.err());
     }
-    if parameters.port_file.is_some() && parameters.listen.is_none() && complaints.is_empty() {
-        complaints.push("'port-file' is ignored without 'listen'".to_owned());
+    if parameters.listen.is_none() && complaints.is_empty() {
+        let files = [
+            ("port-file", &parameters.port_file),
+            ("drain-file", &parameters.drain_file),
+        ];
+        let given = files.iter().filter(|(_, file)| file.is_some());
+        complaints.extend(given.map(|(name, _)| format!("'{name}' is ignored without 'listen'")));
     }
     (parameters, complaints)
 }
@@ -137,6 +152,8 @@ mod tests {
         assert!(read("listen=here,port-file=/tmp/port").contains("'here' is no address"));
         assert!(read("port-file=/tmp/port").contains("without 'listen'"));
         assert!(read("port-file=").contains("names no file"));
+        assert!(read("drain-file=/tmp/drain").contains("without 'listen'"));
+        assert!(read("drain-file=").contains("'drain-file' names no file"));
         let (names, complaints) = wrap("wrap=;");
         assert!(names.is_empty());
         assert_eq!(complaints, ["'wrap' names no element"]);

@@ -72,7 +72,11 @@ fn finish_if_last(answered: usize) {
         wrapping::wrap(&parameters.wrap);
     }
     if let Some(address) = parameters.listen {
-        serving::serve(address, parameters.port_file);
+        serving::serve(codecwatch_health::Options {
+            port_file: parameters.port_file,
+            drain_file: parameters.drain_file,
+            ..codecwatch_health::Options::new(address)
+        });
     }
     #[cfg(feature = "otlp")]
     if let Some(endpoint) = parameters.otlp {

@@ -2,8 +2,6 @@
 //! Serves the health of the process, from GStreamer's initialisation until its
 //! deinitialisation.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use codecwatch_health::{Options, Service};
@@ -16,17 +14,14 @@ use crate::CAT;
 static RUNNING: Mutex<Vec<Box<dyn Send>>> = Mutex::new(Vec::new());
 
 /// Starts the service. One line if it cannot be started: the program runs on without.
-pub(super) fn serve(address: SocketAddr, port_file: Option<PathBuf>) {
-    let options = Options {
-        port_file,
-        ..Options::new(address)
-    };
+pub(super) fn serve(options: Options) {
+    let asked_for = options.address.port();
     let service = match Service::start(options) {
         Ok(service) => service,
         Err(why) => return complain(&format!("no health: {why}")),
     };
     let listens = service.address();
-    if address.port() == 0 {
+    if asked_for == 0 {
         // Who asked for any port has to be told which.
         eprintln!("codecwatch: health at http://{listens}/");
     } else {
