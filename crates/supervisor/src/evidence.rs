@@ -148,9 +148,12 @@ impl Evidence {
             .any(|sample| sample.source == Source::Unreadable);
         let activity = if unreadable {
             Activity::Unreadable
+        } else if ended {
+            // All of them, perhaps: a child process that has just done its work.
+            Activity::Busy
         } else if after.source == Source::Unavailable || after.threads.is_empty() {
             Activity::Unknown
-        } else if ended || (cpu >= enough && !cpu.is_zero()) {
+        } else if cpu >= enough && !cpu.is_zero() {
             Activity::Busy
         } else if runnable || (cpu + run_delay >= enough && !run_delay.is_zero()) {
             Activity::Starved
@@ -199,6 +202,22 @@ mod tests {
         );
         assert_eq!(evidence.activity, Activity::Busy);
         assert_eq!(evidence.cpu, Duration::from_millis(600));
+    }
+
+    #[test]
+    fn threads_that_have_ended_were_busy() {
+        let before = sample(&[(1, 100, 0, false), (2, 5, 0, false)]);
+        for after in [&[(1, 100, 0, false)][..], &[]] {
+            let mut after = sample(after);
+            if after.threads.is_empty() {
+                // As of a process that is gone.
+                after.source = Source::Unavailable;
+            }
+            let evidence = Evidence::between(&before, &after, SECOND);
+            assert_eq!(evidence.activity, Activity::Busy, "{after:?}");
+            let evidence = Evidence::between(&after, &after, SECOND);
+            assert!(!evidence.activity.excuses(), "{after:?}");
+        }
     }
 
     #[test]

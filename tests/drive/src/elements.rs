@@ -181,6 +181,10 @@ const TABLE: &[Row] = &[
     hosted::AVDEC_H264,
     hosted::WEDGE,
     hosted::QUEUE_WEDGE,
+    hosted::VP8ENC_ISOLATED,
+    hosted::AVDEC_H264_ISOLATED,
+    hosted::WEDGE_ISOLATED,
+    hosted::QUEUE_WEDGE_ISOLATED,
 ];
 
 impl Element {

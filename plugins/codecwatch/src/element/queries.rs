@@ -70,6 +70,7 @@ pub(super) fn from_downstream(imp: &CodecWatch, pad: &gst::Pad, query: &mut Quer
 /// Puts a query to the chain as soon as its call in progress has returned, or beside it,
 /// and returns whether it was answered. `None` if the chain cannot be reached.
 fn asked(imp: &CodecWatch, from_src: bool, query: &mut QueryRef) -> Option<bool> {
+    let mut was_blocked = false;
     for _ in 0..ATTEMPTS {
         if from_src && imp.supervision().is_blocked() {
             return asked_beside(imp, query);
@@ -81,9 +82,13 @@ fn asked(imp: &CodecWatch, from_src: bool, query: &mut QueryRef) -> Option<bool>
         if let Some(answered) = answered {
             return Some(take_answer(answered, query));
         }
-        if !from_src && imp.supervision().is_blocked() {
+        // Twice in a row: on a machine that is busy, an answer of the pipeline may take
+        // longer than one attempt.
+        let is_blocked = imp.supervision().is_blocked();
+        if !from_src && is_blocked && was_blocked {
             return None;
         }
+        was_blocked = is_blocked;
     }
     None
 }

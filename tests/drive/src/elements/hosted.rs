@@ -162,6 +162,34 @@ pub(super) const WEDGE: Row = Row {
     ..QUEUE_WEDGE
 };
 
+pub(super) const VP8ENC_ISOLATED: Row = Row {
+    name: "hosted-vp8enc-isolated",
+    launch: "codecwatch isolate=true isolate-policy=open codec=\"vp8enc deadline=1 cpu-used=8\"",
+    is_isolated: true,
+    ..VP8ENC
+};
+
+pub(super) const AVDEC_H264_ISOLATED: Row = Row {
+    name: "hosted-avdec-isolated",
+    launch: "codecwatch isolate=true isolate-policy=open codec=\"h264parse ! avdec_h264\"",
+    is_isolated: true,
+    ..AVDEC_H264
+};
+
+pub(super) const WEDGE_ISOLATED: Row = Row {
+    name: "hosted-wedge-isolated",
+    launch: "codecwatch isolate=true isolate-policy=open codec=wedge",
+    is_isolated: true,
+    ..WEDGE
+};
+
+pub(super) const QUEUE_WEDGE_ISOLATED: Row = Row {
+    name: "hosted-queue-wedge-isolated",
+    launch: "codecwatch isolate=true isolate-policy=open codec=\"queue max-size-buffers=2 ! wedge\"",
+    is_isolated: true,
+    ..QUEUE_WEDGE
+};
+
 /// On a thread of the chain; what begins and ends it is on the worker.
 pub(super) const QUEUE_WEDGE: Row = Row {
     name: "hosted-queue-wedge",

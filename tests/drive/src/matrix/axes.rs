@@ -238,6 +238,22 @@ fn faults_of_chain(at: Where, state: State, restart: bool, source: Source) -> &'
     }
 }
 
+/// What is shown of a chain in a child beside that: the ends of the child.
+fn deaths_of_chain(at: Where, state: State, restart: bool, source: Source) -> &'static [Fault] {
+    use {Fault as F, Source::Live, Source::NonLive, State as S, Where as W};
+    match (at, state, restart, source) {
+        // Abort and Segv are there.
+        (W::Send | W::Start | W::Query, S::Playing, false, Live) => &[F::Overflow, F::Exit],
+        (W::FlushStop, ..) | (W::Start, S::Paused | S::Eos, ..) => &[],
+        (_, S::Playing, false, Live) | (_, S::Preroll | S::Eos, false, NonLive) => {
+            &[F::Segv, F::Exit]
+        }
+        (W::Send | W::Get | W::Drain | W::Caps, S::Playing, true, Live)
+        | (W::Send | W::Get | W::Drain | W::Caps, S::Eos, true, NonLive) => &[F::Segv],
+        _ => &[],
+    }
+}
+
 /// The faults that are shown in a state, for a call.
 fn faults(at: Where, state: State, restart: bool) -> &'static [Fault] {
     use {State as S, Where as W};
@@ -263,16 +279,21 @@ impl Cell {
                     for restart in [false, true] {
                         for source in [Source::NonLive, Source::Live] {
                             let faults = match element.call_at(at) {
-                                None => &[],
+                                None => Vec::new(),
                                 Some(_) if element.is_hosted => {
-                                    faults_of_chain(at, state, restart, source)
+                                    let chain = faults_of_chain(at, state, restart, source);
+                                    let deaths = match element.is_isolated {
+                                        true => deaths_of_chain(at, state, restart, source),
+                                        false => &[],
+                                    };
+                                    [chain, deaths].concat()
                                 }
                                 Some(_) if element.is_isolated => {
-                                    faults_of_child(at, state, restart, source)
+                                    faults_of_child(at, state, restart, source).to_vec()
                                 }
-                                Some(_) => faults(at, state, restart),
+                                Some(_) => faults(at, state, restart).to_vec(),
                             };
-                            all.extend(faults.iter().map(|&fault| Self {
+                            all.extend(faults.into_iter().map(|fault| Self {
                                 element,
                                 at,
                                 state,
