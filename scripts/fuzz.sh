@@ -12,5 +12,9 @@ run_fuzz() {
     esac
     need_rust
     need "${packages_to_build[@]}"
-    cargo run --locked --release -p codecwatch-process --example fuzz "$seconds"
+    step "The protocol, $((seconds / 2)) s"
+    cargo run --locked --release -p codecwatch-process --example fuzz $((seconds / 2))
+    step "What chains say in it, $((seconds - seconds / 2)) s"
+    CODECWATCH_FUZZ_SECONDS=$((seconds - seconds / 2)) cargo test --locked --release -p codecwatch-hosted --lib \
+        whatever_a_child_says -- --nocapture
 }

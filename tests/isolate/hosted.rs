@@ -156,3 +156,76 @@ fn the_sandbox_of_a_chain_is_shown() {
     assert!(crate::rig::exists(rig.process()));
     rig.stop();
 }
+
+/// What consists of objects of this process cannot go to the child: it passes by, between
+/// the same buffers.
+#[test]
+fn events_that_no_other_process_can_have_keep_their_place() {
+    support::init();
+    let mut harness = gst_check::Harness::new_parse(&isolated("identity"));
+    let stream = gst::Stream::new(
+        Some("one"),
+        None,
+        gst::StreamType::VIDEO,
+        gst::StreamFlags::SELECT,
+    );
+    let start = gst::event::StreamStart::builder("one").stream(stream.clone());
+    harness.push_event(start.build());
+    harness.set_src_caps_str("application/x-test");
+    harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<
+        gst::ClockTime,
+    >::new()));
+    let collection = gst::StreamCollection::builder(None)
+        .stream(stream.clone())
+        .build();
+    let mut tags = gst::TagList::new();
+    let image = gst::Buffer::from_slice([1_u8; 100]);
+    let image = gst::Sample::builder().buffer(&image);
+    tags.get_mut()
+        .unwrap()
+        .add::<gst::tags::Image>(&image.build(), gst::TagMergeMode::Append);
+    let kept = [
+        gst::event::StreamCollection::new(&collection),
+        gst::event::Toc::new(&gst::Toc::new(gst::TocScope::Global), false),
+        gst::event::Tag::new(tags),
+    ];
+    let buffer = |number: u64| {
+        let mut buffer = gst::Buffer::from_slice([7_u8; 10]);
+        let times = buffer.get_mut().unwrap();
+        times.set_pts(gst::ClockTime::from_seconds(number));
+        buffer
+    };
+    harness.push(buffer(0)).unwrap();
+    for event in &kept {
+        assert!(harness.push_event(event.clone()));
+    }
+    harness.push(buffer(1)).unwrap();
+    assert_eq!(
+        harness.pull().unwrap().pts(),
+        Some(gst::ClockTime::from_seconds(0))
+    );
+    // What came before the second buffer.
+    assert_eq!(
+        harness.pull().unwrap().pts(),
+        Some(gst::ClockTime::from_seconds(1))
+    );
+    let came: Vec<_> = std::iter::from_fn(|| harness.try_pull_event()).collect();
+    let kinds = |events: &[gst::Event]| -> Vec<_> { events.iter().map(|it| it.type_()).collect() };
+    let of_kept: Vec<_> = came
+        .iter()
+        .filter(|event| kept.iter().any(|kept| kept.as_ptr() == event.as_ptr()))
+        .cloned()
+        .collect();
+    assert_eq!(kinds(&of_kept), kinds(&kept), "{came:?}");
+    let own: Vec<_> = came.iter().filter_map(|event| event.structure()).collect();
+    assert!(
+        own.iter()
+            .all(|structure| structure.name() != "codecwatch-kept"),
+        "{came:?}"
+    );
+    let begun = came.iter().find_map(|event| match event.view() {
+        gst::EventView::StreamStart(start) => start.stream(),
+        _ => None,
+    });
+    assert_eq!(begun, Some(stream));
+}

@@ -84,7 +84,7 @@ impl Remote for RemoteDav1d {
         Dav1d::new(config, environment)
     }
 
-    fn pack_input(chunk: Chunk, _lender: &mut Lender) -> Result<PackedChunk, CodecError> {
+    fn pack_input(chunk: Chunk, (): &(), _lender: &mut Lender) -> Result<PackedChunk, CodecError> {
         Ok(PackedChunk {
             id: chunk.id,
             bytes: chunk.bytes.map(|bytes| (*bytes).as_ref().to_vec()),

@@ -141,7 +141,8 @@ impl Service {
         let bound = listener.local_addr();
         let address = bound.map_err(|error| StartError::Listen { address, error })?;
         let (alive, ended) = mpsc::channel();
-        let reader = Reader::start(source, drain_file, alive.clone()).map_err(StartError::Threads)?;
+        let reader =
+            Reader::start(source, drain_file, alive.clone()).map_err(StartError::Threads)?;
         let draining = Arc::new(AtomicBool::new(false));
         let answers = Arc::new(Answers {
             reader,

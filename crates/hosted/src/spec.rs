@@ -6,6 +6,8 @@ use gst::glib;
 use gst::glib::translate::{IntoGlib, ToGlibPtr, from_glib_none};
 use gst::prelude::*;
 
+use crate::remote::{is_nothing, is_sound_value};
+
 /// The properties of the elements of a type, which is registered; without those that
 /// every object has.
 pub fn properties_of(element: glib::Type) -> Option<Vec<glib::ParamSpec>> {
@@ -122,6 +124,8 @@ pub fn text_of(value: &glib::Value, spec: &glib::ParamSpec) -> Option<String> {
 /// The value that a text stands for; the default if there is none.
 pub fn value_from(text: Option<String>, spec: &glib::ParamSpec) -> glib::Value {
     text.and_then(|text| glib::Value::deserialize_with_pspec(&text, spec).ok())
+        // The text may have come from a child process.
+        .filter(|value| is_nothing(value) || is_sound_value(value))
         .unwrap_or_else(|| spec.default_value().clone())
 }
 

@@ -87,6 +87,7 @@ pub trait Remote: Sized + 'static {
     /// There is no memory for it.
     fn pack_input(
         input: InputOf<Self>,
+        parent: &ParentOf<Self>,
         lender: &mut Lender,
     ) -> Result<Self::PackedInput, CodecError>;
 

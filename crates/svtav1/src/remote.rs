@@ -65,7 +65,11 @@ impl Remote for RemoteSvtAv1 {
         SvtAv1::new(config)
     }
 
-    fn pack_input(picture: Picture, lender: &mut Lender) -> Result<PackedPicture, CodecError> {
+    fn pack_input(
+        picture: Picture,
+        (): &(),
+        lender: &mut Lender,
+    ) -> Result<PackedPicture, CodecError> {
         let Picture {
             planes,
             id,

@@ -35,6 +35,29 @@ pub struct PackedOutput {
     head: Head,
 }
 
+#[cfg(test)]
+impl PackedOutput {
+    pub(super) fn raw(
+        bytes: Vec<u8>,
+        [pts, dts, duration]: [Option<u64>; 3],
+        flags: u32,
+        metas: Vec<PackedMeta>,
+    ) -> Self {
+        Self {
+            bytes: OutputBytes::Here(bytes),
+            head: Head {
+                pts,
+                dts,
+                duration,
+                offset: 0,
+                offset_end: 0,
+                flags,
+                metas,
+            },
+        }
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 enum OutputBytes {
     Here(#[serde(with = "serde_bytes")] Vec<u8>),

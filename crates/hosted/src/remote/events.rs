@@ -7,12 +7,13 @@ use std::sync::{Mutex, PoisonError};
 use gst::glib::translate::{IntoGlib, IntoGlibPtr, from_glib_full};
 use serde::{Deserialize, Serialize};
 
-/// Longest text of a structure, in bytes: tags with an image in them are long.
-const LONGEST: usize = 16 << 20;
+use super::fields;
+use super::text::{structure, text_of};
+
 /// How many sticky events are remembered.
 const KNOWN: usize = 32;
 
-/// An event as data. What has no text form, such as an object in it, is left out.
+/// An event as data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PackedEvent {
     kind: i32,
@@ -35,10 +36,17 @@ impl PackedEvent {
         }
     }
 
+    /// The same, of an event that another process can have: whose content has a text
+    /// form. `None` of any other.
+    pub(super) fn of_portable(event: &gst::Event) -> Option<Self> {
+        let packed = Self::new(event);
+        packed.unpack().is_some().then_some(packed)
+    }
+
     /// The event. `None` if this is none.
     pub(super) fn unpack(&self) -> Option<gst::Event> {
         let kind = known_kind(self.kind)?;
-        let structure = structure(self.structure.as_deref())?;
+        let structure = fields::of_event(kind, structure(self.structure.as_deref())?)?;
         let structure = structure.map_or(std::ptr::null_mut(), IntoGlibPtr::into_glib_ptr);
         // SAFETY: the kind is one that GStreamer knows; the structure is new, and given
         // away.
@@ -48,6 +56,9 @@ impl PackedEvent {
         }
         // SAFETY: a new event, whose only reference is taken.
         let mut event: gst::Event = unsafe { from_glib_full(event) };
+        if !fields::is_sensible(&event) {
+            return None;
+        }
         let fresh = event.make_mut();
         fresh.set_running_time_offset(self.running_time_offset);
         if self.seqnum != 0 {
@@ -58,29 +69,21 @@ impl PackedEvent {
         }
         Some(event)
     }
-}
 
-/// The text of a structure, without the fields that are nothing: their text could not be
-/// read again.
-pub(super) fn text_of(structure: &gst::StructureRef) -> String {
-    let mut kept = structure.to_owned();
-    let is_kept = |value: &gst::glib::Value| {
-        !value.type_().is_a(gst::glib::Type::BOXED)
-            || !value
-                .get::<Option<gst::glib::BoxedValue>>()
-                .is_ok_and(|inside| inside.is_none())
-    };
-    kept.filter_map_in_place(|_, value| is_kept(&value).then_some(value));
-    kept.to_string()
-}
-
-/// A structure from its text: `Some(None)` from none, `None` if it cannot be read.
-#[allow(clippy::option_option, reason = "no structure is as good as one")]
-pub(super) fn structure(text: Option<&str>) -> Option<Option<gst::Structure>> {
-    match text {
-        None => Some(None),
-        Some(text) if text.len() > LONGEST => None,
-        Some(text) => text.parse().ok().map(Some),
+    #[cfg(test)]
+    pub(super) fn raw(
+        kind: i32,
+        seqnum: u32,
+        running_time_offset: i64,
+        structure: Option<String>,
+    ) -> Self {
+        Self {
+            kind,
+            seqnum,
+            running_time_offset,
+            structure,
+            key: 0,
+        }
     }
 }
 
@@ -93,13 +96,10 @@ fn known_kind(number: i32) -> Option<gst::EventType> {
         T::StreamStart,
         T::Caps,
         T::Segment,
-        T::StreamCollection,
         T::Tag,
         T::Buffersize,
-        T::SinkMessage,
         T::StreamGroupDone,
         T::Eos,
-        T::Toc,
         T::Protection,
         T::SegmentDone,
         T::Gap,

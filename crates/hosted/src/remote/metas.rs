@@ -5,7 +5,7 @@ use codecwatch_process::Broken;
 use gst_video::{VideoFormat, VideoFrameFlags, VideoInfo};
 use serde::{Deserialize, Serialize};
 
-use super::events::structure;
+use super::text::{self, structure};
 
 /// The metas that travel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -197,7 +197,7 @@ fn add(meta: PackedMeta, buffer: &mut gst::BufferRef) -> Result<(), Broken> {
             duration,
         } => {
             let time = |time: u64| gst::ClockTime::try_from(time).ok();
-            let reference: gst::Caps = reference.parse().map_err(|_| wrong("reference"))?;
+            let reference = text::caps(&reference).ok_or_else(|| wrong("reference"))?;
             let timestamp = time(timestamp).ok_or_else(|| wrong("reference"))?;
             let duration = duration.and_then(time);
             gst::ReferenceTimestampMeta::add(buffer, &reference, timestamp, duration);
@@ -257,7 +257,7 @@ fn add_user_data(buffer: &mut gst::BufferRef, mut uuid: [u8; 16], data: &[u8]) {
 
 /// Adds the meta of audio whose samples lie in the buffer.
 fn add_audio(buffer: &mut gst::BufferRef, caps: &str, samples: u64, offsets: &[u64]) -> Option<()> {
-    let caps: gst::Caps = caps.parse().ok()?;
+    let caps = text::caps(caps).filter(|caps| caps.is_fixed())?;
     let info = gst_audio::AudioInfo::from_caps(&caps).ok()?;
     let samples = usize::try_from(samples).ok()?;
     let offsets: Vec<_> = offsets
@@ -291,6 +291,9 @@ fn check_planes(
     offsets: &[usize],
     strides: &[i32],
 ) -> Option<()> {
+    if format == VideoFormat::Unknown {
+        return None;
+    }
     let info = VideoInfo::builder(format, width, height).build().ok()?;
     let format = info.format_info();
     if format.has_subtiles() || offsets.len() != strides.len() {

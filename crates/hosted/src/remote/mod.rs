@@ -3,15 +3,20 @@
 //!
 //! Events, queries and messages travel as text, buffers as [`buffers`] says. What has
 //! objects of a process in it stays there: contexts, memory of a device, clocks other than
-//! the system's, pools.
+//! the system's, pools, and the events of [`kept`].
 
 mod buffers;
 mod events;
+mod fields;
+#[cfg(test)]
+mod fuzz;
+mod kept;
 mod metas;
 mod placed;
 mod posted;
 mod queries;
 mod talk;
+mod text;
 
 use std::sync::Arc;
 
@@ -30,6 +35,7 @@ use self::queries::PackedQuery;
 use self::talk::ChainTalk;
 pub use self::talk::Lends;
 use self::talk::{Finding, ThroughParent, goes_upstream};
+pub(crate) use self::text::{is_nothing, is_sound_value};
 use crate::io::{EventOutput, Input, Output, PendingQuery};
 use crate::left_out::LeftOut;
 use crate::originals;
@@ -71,10 +77,15 @@ impl Config {
                 .most_inside
                 .map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
             from_key_frame: hosted.from_key_frame,
-            in_force: hosted.in_force.iter().map(PackedEvent::new).collect(),
+            in_force: portable(&hosted.in_force),
             tags: hosted.tags.as_ref().map(PackedTags::new),
         }
     }
+}
+
+/// Those that the child can have. It does not miss the others: they have been there.
+fn portable(events: &[gst::Event]) -> Vec<PackedEvent> {
+    events.iter().filter_map(PackedEvent::of_portable).collect()
 }
 
 /// Tags as data.
@@ -212,7 +223,11 @@ impl Remote for RemoteHosted {
         }
     }
 
-    fn pack_input(input: Input, lender: &mut Lender) -> Result<PackedInput, CodecError> {
+    fn pack_input(
+        input: Input,
+        lends: &Lends,
+        lender: &mut Lender,
+    ) -> Result<PackedInput, CodecError> {
         Ok(match input {
             Input::Buffer { id, buffer } => {
                 PackedInput::Buffer(id, buffers::pack_input(buffer, lender)?)
@@ -222,7 +237,12 @@ impl Remote for RemoteHosted {
                 let packed = buffers.map(|buffer| buffers::pack_input(buffer, lender));
                 PackedInput::List(id, packed.collect::<Result<_, _>>()?)
             }
-            Input::Event(event) => PackedInput::Event(PackedEvent::new(&event)),
+            Input::Event(event) => {
+                lends.kept.keep_stream(&event);
+                let portable = PackedEvent::of_portable(&event);
+                let instead = || PackedEvent::new(&lends.kept.keep(event));
+                PackedInput::Event(portable.unwrap_or_else(instead))
+            }
         })
     }
 
@@ -260,9 +280,10 @@ impl Remote for RemoteHosted {
                 let packed = buffers.map(|buffer| buffers::pack_output(buffer, memory));
                 PackedOutput::List(frames, packed.collect())
             }
-            Output::Event(event) => event.take().map_or(PackedOutput::Nothing, |event| {
-                PackedOutput::Event(PackedEvent::new(&event))
-            }),
+            Output::Event(event) => {
+                let portable = event.take().as_ref().and_then(PackedEvent::of_portable);
+                portable.map_or(PackedOutput::Nothing, PackedOutput::Event)
+            }
             Output::Query(pending) => pack_query(pending, context),
             Output::LeftOut(left_out) => {
                 let time = |time: Option<gst::ClockTime>| time.map(gst::ClockTime::nseconds);
@@ -273,7 +294,8 @@ impl Remote for RemoteHosted {
                 }
             }
             Output::Enough(flow) => PackedOutput::Enough(flow.into_glib()),
-            Output::Upstream(event) => PackedOutput::Upstream(PackedEvent::new(&event)),
+            Output::Upstream(event) => PackedEvent::of_portable(&event)
+                .map_or(PackedOutput::Nothing, PackedOutput::Upstream),
             Output::Posted(posted) => {
                 posted::pack(*posted).map_or(PackedOutput::Nothing, PackedOutput::Posted)
             }
@@ -305,7 +327,10 @@ impl Remote for RemoteHosted {
             }
             PackedOutput::Event(packed) => {
                 let event = event(packed, goes_downstream)?;
-                Output::Event(EventOutput::new(event, &context.parent.lost))
+                match context.parent.kept.give_back(event) {
+                    Some(event) => Output::Event(EventOutput::new(event, &context.parent.lost)),
+                    None => nothing(),
+                }
             }
             PackedOutput::Query(number, query) => unpack_query(number, &query, context)?,
             PackedOutput::LeftOut {
@@ -331,9 +356,14 @@ impl Remote for RemoteHosted {
             PackedOutput::Upstream(packed) => Output::Upstream(event(packed, goes_upstream)?),
             PackedOutput::Posted(packed) => Output::Posted(Box::new(posted::unpack(packed)?)),
             PackedOutput::Latency => Output::Latency,
-            PackedOutput::Nothing => Output::LeftOut(LeftOut::new(Vec::new(), &[])),
+            PackedOutput::Nothing => nothing(),
         })
     }
+}
+
+/// An output that is none.
+fn nothing() -> Output {
+    Output::LeftOut(LeftOut::new(Vec::new(), &[]))
 }
 
 /// Makes the types known that are named in texts: those of caps, and those of metas, which

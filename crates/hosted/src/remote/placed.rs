@@ -7,6 +7,7 @@ use codecwatch_supervisor::Lane;
 use super::events::PackedEvent;
 use super::queries::PackedQuery;
 use super::talk::{Answer, Question, Time};
+use super::text;
 use super::{PackedTags, RemoteHosted};
 use crate::io::Output;
 use crate::session::Tags;
@@ -81,8 +82,7 @@ impl ChainSession for PlacedSession<RemoteHosted> {
         match self {
             Self::Here(session) => session.resend(in_force),
             Self::Child(session) => {
-                let in_force = in_force.iter().map(PackedEvent::new).collect();
-                session.question(Question::Resend(in_force));
+                session.question(Question::Resend(super::portable(&in_force)));
             }
         }
     }
@@ -109,7 +109,7 @@ impl ChainSession for PlacedSession<RemoteHosted> {
                     property: property.to_owned(),
                 };
                 match session.question(question) {
-                    Some(Answer::Text(text)) => text,
+                    Some(Answer::Text(text)) => text.filter(|text| text::is_harmless(text)),
                     _ => None,
                 }
             }

@@ -6,7 +6,7 @@ use gst::glib;
 use gst::glib::translate::{FromGlib, IntoGlib};
 use serde::{Deserialize, Serialize};
 
-use super::events::structure;
+use super::text::structure;
 use crate::io::{Content, Posted, Qos, Report};
 
 /// A message as data.
@@ -14,6 +14,33 @@ use crate::io::{Content, Posted, Qos, Report};
 pub struct PackedPosted {
     part: String,
     content: PackedContent,
+}
+
+#[cfg(test)]
+impl PackedPosted {
+    pub(super) fn raw(kind: u8, text: String, random: &mut fastrand::Rng) -> Self {
+        let content = match kind % 4 {
+            0 => PackedContent::Warning(PackedReport {
+                domain: ["gst-stream-error-quark", "no-such-quark"][random.usize(..2)].to_owned(),
+                code: random.i32(..),
+                text: text.clone(),
+                debug: Some(text.clone()),
+                details: Some(text.clone()),
+            }),
+            1 => PackedContent::Element(text.clone()),
+            2 => PackedContent::DurationChanged,
+            _ => PackedContent::Qos {
+                live: true,
+                times: [None; 4].map(|_: Option<u64>| Some(random.u64(..))),
+                values: (random.i64(..), f64::NAN, random.i32(..)),
+                stats: [0; 2].map(|_| (random.i32(-1..9), random.i64(..))),
+            },
+        };
+        Self {
+            part: text,
+            content,
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

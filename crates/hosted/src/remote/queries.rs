@@ -5,8 +5,15 @@ use gst::glib;
 use gst::glib::translate::{IntoGlib, IntoGlibPtr, from_glib_full};
 use serde::{Deserialize, Serialize};
 
-use super::events::{structure, text_of};
+use super::fields;
+use super::text::{self, structure, text_of};
 use crate::relay;
+
+/// The most buffers that a chain in a child can ask upstream to allocate, several times
+/// what a codec keeps, and the most bytes: those of 64 pictures of 8192x4320 with 16 bits
+/// and three full planes.
+const MOST_BUFFERS: u32 = 256;
+const MOST_AT_ONCE: u64 = 64 * 8192 * 4320 * 6;
 
 /// A query as data.
 #[derive(Debug, Serialize, Deserialize)]
@@ -73,13 +80,19 @@ impl PackedQuery {
     pub(super) fn unpack(&self) -> Option<gst::Query> {
         match self {
             Self::Allocation { caps, need_pool } => {
-                let caps = caps.as_deref().map(str::parse::<gst::Caps>);
-                let caps = caps.transpose().ok()?;
+                let caps = match caps {
+                    Some(caps) => {
+                        Some(text::caps(caps).filter(|caps| fields::is_one_format(caps))?)
+                    }
+                    None => None,
+                };
                 Some(gst::query::Allocation::new(caps.as_ref(), *need_pool).into())
             }
             Self::Caps { filter } => {
-                let filter = filter.as_deref().map(str::parse::<gst::Caps>);
-                let filter = filter.transpose().ok()?;
+                let filter = match filter {
+                    Some(filter) => Some(text::caps(filter)?),
+                    None => None,
+                };
                 Some(gst::query::Caps::new(filter.as_ref()).into())
             }
             Self::Other {
@@ -87,7 +100,7 @@ impl PackedQuery {
                 structure: text,
             } => {
                 let kind = known_kind(*kind)?;
-                let structure = structure(text.as_deref())??;
+                let structure = fields::of_question(kind, structure(text.as_deref())?)?;
                 // SAFETY: the kind is one that GStreamer knows; the structure is new, and
                 // given away.
                 let query = unsafe {
@@ -130,7 +143,7 @@ impl PackedAnswer {
         let query = answered.make_mut();
         match (self, query.view_mut()) {
             (Self::Allocation { pools, metas }, gst::QueryViewMut::Allocation(query)) => {
-                for &(size, min, max) in pools {
+                for &(size, min, max) in pools.iter().filter(|pool| is_pool(pool)) {
                     query.add_allocation_pool(None::<&gst::BufferPool>, size, min, max);
                 }
                 for (api, params) in metas {
@@ -142,16 +155,16 @@ impl PackedAnswer {
                 }
             }
             (Self::Caps(result), gst::QueryViewMut::Caps(query)) => {
-                let result: gst::Caps = result.parse().ok()?;
+                let result = text::caps(result)?;
                 // Some elements take the same object for a peer that takes anything.
                 let filter = query.filter_owned().filter(|filter| *filter == result);
                 query.set_result(&filter.unwrap_or(result));
             }
             (_, gst::QueryViewMut::Caps(_) | gst::QueryViewMut::Allocation(_)) => return None,
             (Self::Other(text), _) => {
-                let structure = structure(text.as_deref())??;
+                let answer = fields::of_answer(question.type_(), structure(text.as_deref())?)?;
                 let fields = query.structure_mut();
-                for (name, value) in structure.iter() {
+                for (name, value) in answer.iter() {
                     fields.set_value(name, value.clone());
                 }
             }
@@ -159,6 +172,13 @@ impl PackedAnswer {
         }
         Some(answered)
     }
+}
+
+/// Whether upstream can be asked for a pool of this size and least and most number of
+/// buffers: it may allocate the least at once.
+fn is_pool(&(size, min, max): &(u32, u32, u32)) -> bool {
+    let at_once = u64::from(size) * u64::from(min);
+    at_once <= MOST_AT_ONCE && min <= MOST_BUFFERS && (max == 0 || min <= max)
 }
 
 /// Leaves caps with memory of a device out of the answer to a CAPS query.
@@ -194,8 +214,6 @@ fn known_kind(number: i32) -> Option<gst::QueryType> {
         T::Position,
         T::Duration,
         T::Latency,
-        T::Jitter,
-        T::Rate,
         T::Seeking,
         T::Segment,
         T::Convert,

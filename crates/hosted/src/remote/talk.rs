@@ -8,6 +8,7 @@ use codecwatch_supervisor::{Amount, Lane};
 use serde::{Deserialize, Serialize};
 
 use super::events::PackedEvent;
+use super::kept::KeptEvents;
 use super::queries::{PackedAnswer, PackedQuery};
 use super::{PackedTags, RemoteHosted};
 use crate::entrance::Entrance;
@@ -25,6 +26,7 @@ pub struct Lends {
     /// The name of the chain's last element.
     pub last: String,
     pub(crate) lost: Arc<LostEvents>,
+    pub(super) kept: Arc<KeptEvents>,
 }
 
 impl Lends {
@@ -35,6 +37,7 @@ impl Lends {
             entrance,
             last,
             lost: Arc::default(),
+            kept: Arc::default(),
         }
     }
 }

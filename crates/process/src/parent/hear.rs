@@ -62,7 +62,7 @@ pub fn hear<R: Remote>(
     let mut lender = Lender::new(shared.returns.clone(), R::MOST_LENT);
     let packed: Result<Vec<_>, _> = inputs
         .into_iter()
-        .map(|input| R::pack_input(input, &mut lender))
+        .map(|input| R::pack_input(input, &parent, &mut lender))
         .collect();
     drop(packed?);
     shared.conversation.begin(Request::Drain)?;

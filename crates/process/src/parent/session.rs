@@ -157,7 +157,7 @@ impl<R: Remote> Session for ProcessSession<R> {
 
     fn send(&mut self, lane: &Lane<OutputOf<R>>, input: InputOf<R>) -> Result<(), CodecError> {
         R::Talk::before_input(&self.parent, lane);
-        let input = R::pack_input(input, &mut self.lender)?;
+        let input = R::pack_input(input, &self.parent, &mut self.lender)?;
         let (status, process) = (&self.shared.status, self.shared.process);
         status.note_copies(process, self.lender.copies());
         self.shared.conversation.begin(Request::Input)?;

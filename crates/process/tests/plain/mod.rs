@@ -74,7 +74,7 @@ impl Remote for Plain {
         Reverses(Some(context.clone()))
     }
 
-    fn pack_input(input: Bytes, lender: &mut Lender) -> Result<Lent, CodecError> {
+    fn pack_input(input: Bytes, (): &(), lender: &mut Lender) -> Result<Lent, CodecError> {
         match input {
             Bytes::Own(bytes) => lender.lend(bytes, |bytes| vec![&bytes[..]]),
             Bytes::Lent(_) => Err(CodecError::Settings("lent already".to_owned())),
