@@ -8,7 +8,7 @@ packages_to_build=(gcc libc6-dev pkg-config ca-certificates libclang-dev libgstr
     libgstreamer-plugins-base1.0-dev libsvtav1enc-dev libdav1d-dev libva-dev)
 packages_to_run=(gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad)
 # The last two have codecs to host; umockdev has a GPU.
-packages_to_test=(svt-av1 dav1d aom-tools git shellcheck python3-gi gir1.2-gstreamer-1.0 python3-venv umockdev
+packages_to_test=(svt-av1 dav1d aom-tools curl git shellcheck python3-gi gir1.2-gstreamer-1.0 python3-venv umockdev
     gstreamer1.0-plugins-ugly gstreamer1.0-libav)
 # For the page of the health service, in a browser, and a cluster for a job in parts.
 packages_to_test_long=(chromium fonts-dejavu-core slurm-wlm munge)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::guard::{Limits, duration};
+use crate::guard::{Limits, parse_duration};
 use crate::job::{AudioSpec, VideoSpec};
 
 /// Transcodes whole files with supervised codecs.
@@ -37,12 +37,12 @@ pub(crate) enum Command {
 /// What is allowed; above it the work is refused (exit code 3).
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
-pub(crate) struct LimitOptions {
+pub struct LimitOptions {
     /// Most frames of the video
     #[arg(long, value_name = "N", default_value_t = 20_000_000)]
     max_frames: u64,
     /// Longest duration, in seconds or as 90s, 10m, 36h, 7d
-    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = parse_duration)]
     max_duration: Duration,
     /// Most pixels of a picture
     #[arg(long, value_name = "N", default_value_t = 16_384 * 16_384)]
@@ -62,7 +62,7 @@ impl LimitOptions {
 /// What becomes of the streams.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Streams")]
-pub(crate) struct StreamOptions {
+pub struct StreamOptions {
     /// svtav1[:PROPERTY=VALUE,...], or codecwatch:CHAIN with an encoder of GStreamer
     #[arg(long, value_name = "SPEC", default_value = "svtav1:preset=8,crf=32")]
     pub(crate) video: VideoSpec,
@@ -108,7 +108,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_enum, default_value_t = Show::Auto)]
     pub(crate) progress: Show,
     /// Give up if nothing moves for this long, whatever the reason
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
     pub(crate) stall_timeout: Duration,
     /// Serve health over HTTP meanwhile: a port, or an address and a port
     #[arg(long, value_name = "ADDRESS", value_parser = codecwatch_health::parse_address)]

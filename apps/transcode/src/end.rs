@@ -8,7 +8,7 @@ use serde::Serialize;
 /// The ends that a caller can tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum End {
+pub enum End {
     /// Everything was done.
     Complete,
     /// The command line, the plugins, the files or the machine are not as they should be.
@@ -19,13 +19,13 @@ pub(crate) enum End {
     Refused,
     /// The input is damaged, or shorter than it says, beyond what was allowed.
     Damaged,
-    /// SIGINT or SIGTERM.
+    /// The number of SIGINT or SIGTERM; SIGTERM for a job that its program has stopped.
     Interrupted(i32),
 }
 
 impl End {
     /// The exit code; after a signal, that of shells.
-    pub(crate) fn code(self) -> u8 {
+    pub fn code(self) -> u8 {
         match self {
             Self::Complete => 0,
             Self::Error => 1,
@@ -37,7 +37,7 @@ impl End {
     }
 
     /// The same as a word.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Complete => "complete",
             Self::Error => "error",
@@ -58,13 +58,16 @@ impl From<End> for ExitCode {
 /// An end that is not complete, and why.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{text}")]
-pub(crate) struct Failure {
-    pub(crate) end: End,
-    pub(crate) text: String,
+pub struct Failure {
+    /// Which end; never [`End::Complete`].
+    pub end: End,
+    /// A sentence for whoever asked for the work.
+    pub text: String,
 }
 
 impl Failure {
-    pub(crate) fn new(end: End, text: impl Into<String>) -> Self {
+    /// An end, and a sentence that says why.
+    pub fn new(end: End, text: impl Into<String>) -> Self {
         let text = text.into();
         Self { end, text }
     }

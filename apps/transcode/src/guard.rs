@@ -220,8 +220,12 @@ pub(crate) fn declared_frames(duration: Duration, video: Video) -> Option<u64> {
     Some(u64::try_from(frames).unwrap_or(u64::MAX))
 }
 
-/// A duration on the command line: seconds, or a number with a unit.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+/// Reads a duration as it stands on the command line: seconds, or a number with a unit
+/// (`ms`, `s`, `m`, `h`, `d`).
+///
+/// # Errors
+/// A sentence that names what is wrong.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let unit_at = text
         .find(|c: char| c.is_ascii_alphabetic())
         .unwrap_or(text.len());

@@ -197,11 +197,11 @@ fn frames_without_times_need_a_rate() {
 
 #[test]
 fn durations_are_read_with_their_units() {
-    assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
-    assert_eq!(duration("1.5h"), Ok(Duration::from_secs(5400)));
-    assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
-    assert_eq!(duration("7d"), Ok(Duration::from_secs(604_800)));
+    assert_eq!(parse_duration("90"), Ok(Duration::from_secs(90)));
+    assert_eq!(parse_duration("1.5h"), Ok(Duration::from_secs(5400)));
+    assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
+    assert_eq!(parse_duration("7d"), Ok(Duration::from_secs(604_800)));
     for wrong in ["", "x", "-1s", "1y", "nan", "inf", "1e30d"] {
-        assert!(duration(wrong).is_err(), "{wrong}");
+        assert!(parse_duration(wrong).is_err(), "{wrong}");
     }
 }

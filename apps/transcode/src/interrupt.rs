@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! SIGINT and SIGTERM: the first ends the job in an orderly way, a second one at once.
+//! What ends a job before its time: SIGINT and SIGTERM, of which a second one ends the
+//! process at once, or the program that runs it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,9 +10,9 @@ use signal_hook::flag;
 
 use crate::end::{End, Failure};
 
-/// What has been sent so far.
+/// What has been sent so far: nothing, by default. A clone is the same one.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Interrupt(Arc<AtomicUsize>);
+pub struct Interrupt(Arc<AtomicUsize>);
 
 impl Interrupt {
     /// Begins to listen.
@@ -30,6 +31,13 @@ impl Interrupt {
             listening.map_err(|error| Failure::error(format!("no signals: {error}")))?;
         }
         Ok(interrupt)
+    }
+
+    /// Stops the job as SIGTERM would: its pipeline is stopped in bounded time. Returns
+    /// at once.
+    pub fn stop(&self) {
+        let number = usize::try_from(SIGTERM).unwrap_or_default();
+        self.0.store(number, Ordering::Relaxed);
     }
 
     /// # Errors

@@ -2,17 +2,21 @@
 //! The transcoding itself.
 //!
 //! [`specs`] reads what the user wants, [`container`] knows the muxers, [`branches`] has
-//! the elements of one stream ([`text`]: of subtitles), [`pipeline`] puts them together, [`completeness`] decides
-//! at the end whether everything is there, [`watch`] waits for that end and stops the
-//! pipeline, and [`verdict`] says what an error means.
-//! [`chunks`] does a part of the work, or puts the parts together.
+//! the elements of one stream ([`text`]: of subtitles), [`output`] those behind all
+//! streams, [`pipeline`] puts them together, [`completeness`] decides at the end whether
+//! everything is there, [`watch`] waits for that end and stops the pipeline, and
+//! [`verdict`] says what an error means.
+//! [`chunks`] does a part of the work, or puts the parts together; [`streamed`] does all
+//! of it for somebody who reads the output meanwhile.
 
 mod branches;
 mod chunks;
 mod completeness;
 mod container;
+mod output;
 mod pipeline;
 mod specs;
+mod streamed;
 mod text;
 mod verdict;
 mod watch;
@@ -30,10 +34,16 @@ use crate::interrupt::Interrupt;
 use crate::probe::Probe;
 use crate::progress::Progress;
 use crate::quality;
+use output::Output;
 
 pub(crate) use chunks::{chunk, join};
 pub(crate) use specs::{AudioSpec, VideoSpec};
 pub(crate) use verdict::failure_of;
+
+pub use container::Streamable;
+pub use output::Reader;
+pub use streamed::Streamed;
+pub use watch::{Ended, Summary};
 
 /// What is to be made of what.
 #[derive(Debug, Clone)]
@@ -41,7 +51,6 @@ pub(crate) struct Work {
     pub(crate) input: String,
     pub(crate) output: PathBuf,
     pub(crate) streams: StreamOptions,
-    pub(crate) keep_partial: bool,
 }
 
 /// Transcodes a whole input.
@@ -50,16 +59,15 @@ pub(crate) struct Work {
 /// Whatever keeps the output from being whole; then it is as it was before.
 pub(crate) fn transcode(options: &Transcode) -> Result<End, Failure> {
     told(&options.run, |interrupt| {
-        let container = container::of(&options.output)?;
+        let output = Output::file(&options.output, options.keep_partial)?;
         let probe = Probe::open(&options.input, &|| interrupt.check())?;
         guard::check(&probe.claims, &options.limits.limits())?;
         let work = Work {
             input: options.input.clone(),
             output: options.output.clone(),
             streams: options.streams.clone(),
-            keep_partial: options.keep_partial,
         };
-        let job = pipeline::build(&work, container, &probe, None)?;
+        let job = pipeline::build(&work.input, &work.streams, output, &probe, None)?;
         let declared = probe.claims.clone();
         // Before any codec: the same input is opened once more.
         drop(probe);
@@ -112,16 +120,32 @@ fn run(
 ) -> Result<End, Failure> {
     let began = Instant::now();
     let mut progress = Progress::new(options.progress, declared);
-    let summary = watch::run(job, interrupt, options.stall_timeout, &mut progress)?;
+    let ended = watch::run(job, interrupt, options.stall_timeout, &mut progress);
+    if !ended.has_stopped {
+        end_process(&ended);
+    }
+    let summary = ended.result?;
     progress.finish();
     if options.progress == Show::Auto {
         summary.print(&work.output, began.elapsed());
     }
-    Ok(if summary.restarts > 0 {
-        End::Degraded
-    } else {
-        End::Complete
-    })
+    Ok(summary.end())
+}
+
+/// What does not stop in time is no reason to hang: the process ends here.
+fn end_process(ended: &Ended) -> ! {
+    let end = match &ended.result {
+        Ok(summary) => summary.end(),
+        Err(failure) => {
+            eprintln!("codecwatch-transcode: {}: {failure}", failure.end.name());
+            failure.end
+        }
+    };
+    eprintln!(
+        "codecwatch-transcode: the pipeline did not stop within {} s",
+        watch::STOP.as_secs()
+    );
+    std::process::exit(end.code().into());
 }
 
 fn compare(options: &Transcode, interrupt: &Interrupt) -> Result<(), Failure> {

@@ -25,6 +25,8 @@ pub(crate) struct State {
 /// Shows it.
 pub(crate) struct Progress {
     show: Show,
+    /// Before each note.
+    label: String,
     bar: Option<ProgressBar>,
     began: Instant,
     /// When the last line was written.
@@ -44,12 +46,21 @@ impl Progress {
         let bar = (show == Show::Auto && std::io::stderr().is_terminal()).then(|| bar(duration));
         Self {
             show,
+            label: String::new(),
             bar,
             began: Instant::now(),
             wrote: None,
             last: State::default(),
             duration,
             frames,
+        }
+    }
+
+    /// Shows nothing, and says notes of a job among others after its label.
+    pub(crate) fn of_one_among_others(label: &str) -> Self {
+        Self {
+            label: label.to_owned(),
+            ..Self::new(Show::None, &Claims::default())
         }
     }
 
@@ -71,7 +82,7 @@ impl Progress {
         match (&self.bar, self.show) {
             (Some(bar), _) => bar.println(format!("note: {text}")),
             (None, Show::Json) => say(&json!({"note": text})),
-            (None, _) => eprintln!("note: {text}"),
+            (None, _) => eprintln!("{}note: {text}", self.label),
         }
     }
 

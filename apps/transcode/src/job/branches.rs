@@ -46,18 +46,23 @@ pub(crate) fn video(
         flip.set_property_from_str("video-direction", "auto");
         elements.push(flip);
     }
-    let encoder = match &options.video {
-        VideoSpec::SvtAv1(properties) => described("svtav1watchenc", properties)?,
-        VideoSpec::Chain(chain) => hosted(chain)?,
-    };
-    supervise(&encoder, options)?;
-    elements.push(named(encoder, VIDEO_ENCODER));
+    elements.push(video_encoder(options)?);
     if let VideoSpec::Chain(chain) = &options.video
         && let Some(parser) = encoded_media(chain).and_then(|media| parser(&media, None))
     {
         elements.push(make(parser)?);
     }
     Ok(elements)
+}
+
+/// The supervised encoder of the video.
+pub(crate) fn video_encoder(options: &StreamOptions) -> Result<gst::Element, Failure> {
+    let encoder = match &options.video {
+        VideoSpec::SvtAv1(properties) => described("svtav1watchenc", properties)?,
+        VideoSpec::Chain(chain) => hosted(chain)?,
+    };
+    supervise(&encoder, options)?;
+    Ok(named(encoder, VIDEO_ENCODER))
 }
 
 /// The branch of an audio stream.

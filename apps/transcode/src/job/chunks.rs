@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 
 use gst::prelude::*;
 
+use super::output::Output;
 use super::pipeline::{self, Encoded};
-use super::{Work, container, told};
+use super::{Work, told};
 use crate::cli::{self, StreamOptions, Subtitles};
 use crate::end::{End, Failure};
 use crate::interrupt::Interrupt;
@@ -55,7 +56,6 @@ pub(crate) fn chunk(options: &cli::Chunk) -> Result<End, Failure> {
             input: plan.input.clone(),
             output,
             streams: streams_of(&plan.encode)?,
-            keep_partial: false,
         };
         let mut left = options.tries;
         loop {
@@ -89,9 +89,8 @@ pub(crate) fn join(options: &cli::Join) -> Result<End, Failure> {
             input: plan.input.clone(),
             output: PathBuf::from(output),
             streams: streams_of(&plan.encode)?,
-            keep_partial: false,
         };
-        let container = container::of(&work.output)?;
+        let destination = Output::file(&work.output, false)?;
         let (probe, times) = times_of(&plan, interrupt)?;
         let source = feed::source(&chunks)?;
         let frames = plan.chunks.iter().map(|chunk| chunk.frames).sum();
@@ -99,7 +98,13 @@ pub(crate) fn join(options: &cli::Join) -> Result<End, Failure> {
             source: source.clone().upcast(),
             frames,
         };
-        let job = pipeline::build(&work, container, &probe, Some(encoded))?;
+        let job = pipeline::build(
+            &work.input,
+            &work.streams,
+            destination,
+            &probe,
+            Some(encoded),
+        )?;
         let declared = probe.claims.clone();
         drop(probe);
         feed::start(source, chunks, times, &job.pipeline)?;

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use clap::ValueEnum;
+
 use crate::end::Failure;
 use crate::media::Kind;
 
@@ -27,14 +29,16 @@ const MATROSKA: Container = Container {
     keeps_markup: true,
 };
 
+const WEBM: Container = Container {
+    extensions: &["webm"],
+    muxer: "webmmux",
+    subtitle: None,
+    ..MATROSKA
+};
+
 const ALL: &[Container] = &[
     MATROSKA,
-    Container {
-        extensions: &["webm"],
-        muxer: "webmmux",
-        subtitle: None,
-        ..MATROSKA
-    },
+    WEBM,
     Container {
         extensions: &["mp4", "m4v"],
         muxer: "mp4mux",
@@ -56,6 +60,34 @@ const ALL: &[Container] = &[
         keeps_markup: false,
     },
 ];
+
+/// A container that is written from its beginning to its end, so that it can be read
+/// meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Streamable {
+    /// Any audio, and subtitles.
+    Matroska,
+    /// What browsers play: audio is Opus or Vorbis, and there are no subtitles.
+    Webm,
+}
+
+impl Streamable {
+    /// The media type, for a header `Content-Type`.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            // Registered by RFC 9559.
+            Self::Matroska => "video/matroska",
+            Self::Webm => "video/webm",
+        }
+    }
+
+    pub(crate) fn container(self) -> &'static Container {
+        match self {
+            Self::Matroska => &MATROSKA,
+            Self::Webm => &WEBM,
+        }
+    }
+}
 
 /// The container of a file, by its name.
 ///

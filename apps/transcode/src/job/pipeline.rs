@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The whole pipeline: source, parsebin, a branch for each stream, muxer, sink.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gst::prelude::*;
 
-use super::Work;
 use super::branches::{self, Branch, VIDEO_DECODER, VIDEO_ENCODER};
 use super::completeness::Completeness;
 use super::container::{Container, parser};
+use super::output::Output;
+use crate::cli::StreamOptions;
 use crate::end::Failure;
 use crate::media::{Kind, Stream, link_when_there, make, source_of};
 use crate::probe::{Counter, Probe};
@@ -24,6 +25,8 @@ pub(crate) struct Job {
     /// Between the streams and their branches.
     pub(crate) queue: gst::Element,
     pub(crate) sink: gst::Element,
+    /// Whether a reader of the output waits for more; `None` where nobody reads it.
+    pub(crate) reader_waits: Option<Arc<AtomicBool>>,
     /// Frames that left the encoder.
     pub(crate) frames: Arc<AtomicU64>,
     /// Where the last of them ends, in nanoseconds.
@@ -54,27 +57,24 @@ pub(crate) struct Encoded {
 /// # Errors
 /// What cannot be put together: missing elements, streams that the output cannot hold.
 pub(crate) fn build(
-    work: &Work,
-    container: &'static Container,
+    input: &str,
+    streams: &StreamOptions,
+    output: Output,
     probe: &Probe,
     encoded: Option<Encoded>,
 ) -> Result<Job, Failure> {
     let pipeline = gst::Pipeline::new();
-    let [parsebin, queue, muxer, sink] =
-        ["parsebin", "multiqueue", container.muxer, "wholefilesink"].map(make);
-    let (parsebin, queue, muxer, sink) = (parsebin?, queue?, muxer?, sink?);
-    let source = source_of(&work.input)?;
+    let Output {
+        container,
+        muxer,
+        sink,
+        reader_waits,
+    } = output;
+    let (parsebin, queue) = (make("parsebin")?, make("multiqueue")?);
+    let source = source_of(input)?;
     queue.set_property("max-size-buffers", 0_u32);
     queue.set_property("max-size-time", 0_u64);
     queue.set_property("max-size-bytes", AHEAD);
-    let location = work.output.to_str().ok_or_else(|| {
-        Failure::error(format!(
-            "{}: GStreamer takes names in UTF-8 only",
-            work.output.display()
-        ))
-    })?;
-    sink.set_property("location", location);
-    sink.set_property("keep-partial", work.keep_partial);
     let added = pipeline.add_many([&source, &parsebin, &queue, &muxer, &sink]);
     added.map_err(|error| Failure::error(error.to_string()))?;
     link(&muxer, &sink)?;
@@ -94,10 +94,10 @@ pub(crate) fn build(
             }
             Kind::Video => {
                 has_video = true;
-                Branch::Elements(branches::video(stream, &work.streams)?)
+                Branch::Elements(branches::video(stream, streams)?)
             }
-            Kind::Audio => branches::audio(stream, container, &work.streams)?,
-            Kind::Subtitle => branches::subtitles(stream, container, &work.streams)?,
+            Kind::Audio => branches::audio(stream, container, streams)?,
+            Kind::Subtitle => branches::subtitles(stream, container, streams)?,
             Kind::Other => Branch::Dropped(Some(format!(
                 "a stream of the type {} is left out",
                 stream.media()
@@ -125,15 +125,14 @@ pub(crate) fn build(
         .transpose()?;
     if joined.is_none() && waiting.iter().all(|waiting| waiting.pad.is_none()) {
         return Err(Failure::error(format!(
-            "{}: there is nothing to write",
-            work.input
+            "{input}: there is nothing to write"
         )));
     }
     keep_chapters(probe, &muxer, &mut notes);
 
     let completeness = Completeness {
         declared: probe.claims.duration,
-        allowed: work.streams.max_damaged.into(),
+        allowed: streams.max_damaged.into(),
         counters: waiting
             .iter()
             .map(|waiting| (waiting.stream.clone(), waiting.counter.clone()))
@@ -163,6 +162,7 @@ pub(crate) fn build(
         pipeline,
         queue,
         sink,
+        reader_waits,
         frames: frames.unwrap_or_default(),
         position,
         bytes: AtomicU64::new(0),

@@ -18,7 +18,7 @@ const LOOK: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 
 /// How long the pipeline may take to stop. Supervised codecs take `close-timeout` (5 s)
 /// each, and one is stopped after the other; everything else takes no time to speak of.
-const STOP: Duration = Duration::from_secs(30);
+pub(super) const STOP: Duration = Duration::from_secs(30);
 
 /// How long nothing may move before more is read ahead: a file whose streams lie far
 /// apart fills the queue of one while the muxer waits for another.
@@ -27,40 +27,49 @@ const NARROW: Duration = Duration::from_secs(2);
 /// The most that is read ahead of each stream, in bytes.
 const MOST_AHEAD: u32 = 1024 * 1024 * 1024;
 
-/// What a complete job did.
+/// What a job did that came to its end.
 #[derive(Debug, Default)]
-pub(crate) struct Summary {
-    pub(crate) frames: u64,
-    /// In the medium.
-    pub(crate) position: Duration,
+pub struct Summary {
+    /// Of the video that was written.
+    pub frames: u64,
+    /// Where the last of them ends, in the medium.
+    pub position: Duration,
     /// Codecs that were given up for another one.
-    pub(crate) restarts: u32,
-    pub(crate) frames_lost: u64,
-    pub(crate) warnings: Vec<String>,
+    pub restarts: u32,
+    /// By these.
+    pub frames_lost: u64,
+    /// What elements have warned of.
+    pub warnings: Vec<String>,
+}
+
+/// How a job ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The first error of the pipeline, a signal, or a standstill, if it is not a summary.
+    pub result: Result<Summary, Failure>,
+    /// Whether its pipeline was stopped within 30 s. One that was not holds what it has,
+    /// and a thread.
+    pub has_stopped: bool,
 }
 
 /// Plays the job to its end, and stops it whatever that is.
-///
-/// # Errors
-/// The first error of the pipeline, a signal, or a standstill.
 pub(crate) fn run(
     job: &Job,
     interrupt: &Interrupt,
     stall_timeout: Duration,
     progress: &mut Progress,
-) -> Result<Summary, Failure> {
+) -> Ended {
     for note in &job.notes {
         progress.note(note);
     }
     let result = play(job, interrupt, stall_timeout, progress);
-    let end = result
-        .as_ref()
-        .map_or_else(|failure| failure.end, |_| End::Complete);
     if result.is_err() {
         progress.abandon();
     }
-    stop(&job.pipeline, end, result.as_ref().err());
-    result
+    Ended {
+        result,
+        has_stopped: stop(&job.pipeline),
+    }
 }
 
 fn play(
@@ -83,7 +92,10 @@ fn play(
         let nothing_more = message.is_none();
         if let Some(message) = message {
             match message.view() {
-                gst::MessageView::Eos(_) => break,
+                gst::MessageView::Eos(_) => {
+                    check_failed(&job.pipeline)?;
+                    break;
+                }
                 gst::MessageView::Error(error) => return Err(failure_of(error)),
                 gst::MessageView::Warning(warning) => {
                     let text = warning.error().to_string();
@@ -107,12 +119,33 @@ fn play(
     }
     let mut last = state(job);
     // The sink has put it in place.
-    let output = job.sink.property::<Option<String>>("location");
-    let about = output.and_then(|output| std::fs::metadata(output).ok());
-    last.bytes = about.map_or(last.bytes, |about| about.len());
+    if job.reader_waits.is_none() {
+        let output = job.sink.property::<Option<String>>("location");
+        let about = output.and_then(|output| std::fs::metadata(output).ok());
+        last.bytes = about.map_or(last.bytes, |about| about.len());
+    }
     progress.show(&last);
     (summary.frames, summary.position) = (last.frames, last.position);
     Ok(summary)
+}
+
+/// An element may let EOS pass before it posts its error (`eos-after-failure`): what was
+/// written is not whole then. `wholefilesink` does not post EOS in that case.
+fn check_failed(pipeline: &gst::Pipeline) -> Result<(), Failure> {
+    let has_failed = |element: &gst::Element| {
+        let is_ours = element.find_property("eos-after-failure").is_some();
+        let stats = is_ours.then(|| element.property::<Option<gst::Structure>>("stats"));
+        stats
+            .flatten()
+            .is_some_and(|stats| stats.get("failed") == Ok(true))
+    };
+    match pipeline.children().into_iter().find(has_failed) {
+        Some(element) => Err(Failure::new(
+            End::Degraded,
+            format!("{} has failed", element.name()),
+        )),
+        None => Ok(()),
+    }
 }
 
 fn state(job: &Job) -> State {
@@ -133,6 +166,19 @@ fn state(job: &Job) -> State {
 }
 
 impl Summary {
+    /// Whether every frame is there.
+    pub fn is_complete(&self) -> bool {
+        self.restarts == 0
+    }
+
+    pub(crate) fn end(&self) -> End {
+        if self.is_complete() {
+            End::Complete
+        } else {
+            End::Degraded
+        }
+    }
+
     /// Notes a message of a supervised codec; what the user is told of it.
     fn note(&mut self, told: &gst::StructureRef) -> Option<String> {
         match told.name().as_str() {
@@ -201,7 +247,10 @@ impl Stall {
             (self.last, self.since, self.widened) = (*state, now, now);
             return Ok(());
         }
-        if now > self.widened + NARROW {
+        // Nothing moves because of the reader, if it does not wait for more.
+        let reader_waits = job.reader_waits.as_ref();
+        let is_read = reader_waits.is_none_or(|waits| waits.load(Ordering::Relaxed));
+        if is_read && now > self.widened + NARROW {
             self.widened = now;
             let ahead: u32 = job.queue.property("max-size-bytes");
             if ahead < MOST_AHEAD {
@@ -219,9 +268,8 @@ impl Stall {
     }
 }
 
-/// Stops the pipeline. What does not stop in time is no reason to hang: then the process
-/// ends here.
-fn stop(pipeline: &gst::Pipeline, end: End, failure: Option<&Failure>) {
+/// Stops the pipeline. Returns whether it has stopped in time.
+fn stop(pipeline: &gst::Pipeline) -> bool {
     let (send, receive) = std::sync::mpsc::channel();
     let stopped = pipeline.clone();
     let stopping = std::thread::Builder::new()
@@ -230,14 +278,5 @@ fn stop(pipeline: &gst::Pipeline, end: End, failure: Option<&Failure>) {
             let _ = stopped.set_state(gst::State::Null);
             let _ = send.send(());
         });
-    if stopping.is_ok() && receive.recv_timeout(STOP).is_err() {
-        if let Some(failure) = failure {
-            eprintln!("codecwatch-transcode: {}: {failure}", end.name());
-        }
-        eprintln!(
-            "codecwatch-transcode: the pipeline did not stop within {} s",
-            STOP.as_secs()
-        );
-        std::process::exit(end.code().into());
-    }
+    stopping.is_ok() && receive.recv_timeout(STOP).is_ok()
 }

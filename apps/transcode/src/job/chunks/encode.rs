@@ -13,8 +13,9 @@ use crate::end::{End, Failure};
 use crate::interrupt::Interrupt;
 use crate::job::branches::{self, VIDEO_DECODER, VIDEO_ENCODER};
 use crate::job::completeness::Completeness;
+use crate::job::output::Output;
 use crate::job::pipeline::{AHEAD, Job, attach, count, link, watch};
-use crate::job::{Work, container, failure_of};
+use crate::job::{Work, failure_of};
 use crate::media::{Kind, Stream, link_when_there, make, source_of};
 use crate::plan::Chunk;
 use crate::probe::{Counter, Probe};
@@ -68,23 +69,24 @@ struct FirstFrame {
 
 fn build(work: &Work, stream: &Stream, part: &Chunk) -> Result<(Job, FirstFrame), Failure> {
     let pipeline = gst::Pipeline::new();
-    let [parsebin, queue, muxer, sink] =
-        ["parsebin", "multiqueue", "matroskamux", "wholefilesink"].map(make);
-    let (parsebin, queue, muxer, sink) = (parsebin?, queue?, muxer?, sink?);
+    let Output {
+        container,
+        muxer,
+        sink,
+        reader_waits,
+    } = Output::file(&work.output, false)?;
+    let (parsebin, queue) = (make("parsebin")?, make("multiqueue")?);
     let source = source_of(&work.input)?;
     queue.set_property("max-size-buffers", 0_u32);
     queue.set_property("max-size-time", 0_u64);
     queue.set_property("max-size-bytes", AHEAD);
-    let location = work.output.to_str();
-    let location = location.ok_or_else(|| Failure::error("GStreamer takes names in UTF-8 only"))?;
-    sink.set_property("location", location);
     pipeline
         .add_many([&source, &parsebin, &queue, &muxer, &sink])
         .map_err(|error| Failure::error(error.to_string()))?;
     link(&muxer, &sink)?;
     link_when_there(&source, &parsebin);
     let elements = branches::video(stream, &work.streams)?;
-    let template = container::of(&work.output)?.template(Kind::Video);
+    let template = container.template(Kind::Video);
     let branch = attach(&pipeline, &queue, &elements, &muxer, template)?;
 
     let position = Arc::default();
@@ -108,6 +110,7 @@ fn build(work: &Work, stream: &Stream, part: &Chunk) -> Result<(Job, FirstFrame)
         pipeline,
         queue,
         sink,
+        reader_waits,
         frames,
         position,
         bytes: AtomicU64::new(0),
