@@ -41,7 +41,7 @@ pub(crate) use specs::{AudioSpec, VideoSpec};
 pub(crate) use verdict::failure_of;
 
 pub use container::Streamable;
-pub use output::Reader;
+pub use output::{Reader, Taken};
 pub use streamed::Streamed;
 pub use watch::{Ended, Summary};
 

@@ -53,7 +53,7 @@ pub use cli::{LimitOptions, StreamOptions};
 pub use end::{End, Failure};
 pub use guard::parse_duration;
 pub use interrupt::Interrupt;
-pub use job::{Ended, Reader, Streamable, Streamed, Summary};
+pub use job::{Ended, Reader, Streamable, Streamed, Summary, Taken};
 
 /// The command `codecwatch-transcode`, with the arguments of this process.
 pub fn command() -> ExitCode {

@@ -40,8 +40,6 @@ impl From<Refusal> for Failed {
 pub(crate) struct Job {
     pub(crate) number: u64,
     packets: Packets,
-    /// There are no more packets.
-    is_drained: bool,
     end: oneshot::Receiver<Result<Summary, Failed>>,
     interrupt: Interrupt,
     /// The client does not want it any more.
@@ -66,13 +64,9 @@ impl Job {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Result<Result<Bytes, Summary>, Failed>> {
-        if !self.is_drained {
-            match self.packets.poll_next(context) {
-                Poll::Ready(Some(bytes)) => return Poll::Ready(Ok(Ok(bytes))),
-                Poll::Ready(None) => self.is_drained = true,
-                // The job may end without an end of its output.
-                Poll::Pending => {}
-            }
+        // First what came before the end.
+        if let Poll::Ready(bytes) = self.packets.poll_next(context) {
+            return Poll::Ready(Ok(Ok(bytes)));
         }
         let end = std::task::ready!(Pin::new(&mut self.end).poll(context));
         let internal = |text: &str| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, text);
@@ -160,7 +154,6 @@ impl Jobs {
         let job = Job {
             number,
             packets,
-            is_drained: false,
             end,
             interrupt: Interrupt::default(),
             is_unwanted: Arc::default(),

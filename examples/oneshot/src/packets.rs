@@ -5,37 +5,48 @@
 //! the muxer waits, and so does the codec behind it, which its supervisor does not take
 //! for a wedge; a stop of the pipeline ends that wait.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use codecwatch_transcode::Reader;
-use futures_core::Stream;
+use codecwatch_transcode::{Reader, Taken};
 use gst::prelude::*;
+use gst_app::{AppSink, AppSinkCallbacks};
 
 /// The most that the queue holds, in buffers of the muxer: two for each frame.
 const QUEUE: u32 = 32;
 /// The same in bytes, where GStreamer knows that limit (1.24).
 const QUEUE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// The end of the output that is read.
+/// The end of the output that is read. When there will be no more, the job says so.
+///
+/// The stream that `AppSink` itself offers is of no use: it has ended before the pipeline
+/// begins to play.
 pub(crate) struct Packets {
-    stream: gst_app::app_sink::AppSinkStream,
-    waits: Arc<AtomicBool>,
+    sink: AppSink,
+    waker: Arc<Mutex<Option<Waker>>>,
     /// Bytes that came to the sink.
     came: Arc<AtomicU64>,
-    /// Bytes that were taken from it.
-    taken: u64,
+    /// What was taken from it.
+    taken: Arc<Taken>,
 }
 
 impl Packets {
     /// Both ends of an output.
     pub(crate) fn new() -> (Self, Reader) {
-        let sink = gst_app::AppSink::builder()
+        let waker = Arc::new(Mutex::new(None));
+        let waits = waker.clone();
+        let callbacks = AppSinkCallbacks::builder()
+            .new_sample(move |_| {
+                wake(&waits);
+                Ok(gst::FlowSuccess::Ok)
+            })
+            .build();
+        let sink = AppSink::builder()
             .sync(false)
             .max_buffers(QUEUE)
+            .callbacks(callbacks)
             .build();
         sink.set_property("enable-last-sample", false);
         if sink.find_property("max-bytes").is_some() {
@@ -45,39 +56,50 @@ impl Packets {
         if let Some(pad) = sink.static_pad("sink") {
             count(&pad, &came);
         }
-        let waits = Arc::new(AtomicBool::new(false));
-        let packets = Self {
-            stream: sink.stream(),
-            waits: waits.clone(),
-            came,
-            taken: 0,
+        let taken = Arc::new(Taken::default());
+        let reader = Reader {
+            sink: sink.clone().upcast(),
+            taken: taken.clone(),
         };
-        let sink = sink.upcast();
-        (packets, Reader { sink, waits })
+        let packets = Self {
+            sink,
+            waker,
+            came,
+            taken,
+        };
+        (packets, reader)
     }
 
-    /// The next piece, which is not empty; `None` when there will be none.
-    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        loop {
-            let next = Pin::new(&mut self.stream).poll_next(context);
-            self.waits.store(next.is_pending(), Ordering::Relaxed);
-            let Poll::Ready(Some(sample)) = next else {
-                return next.map(|_| None);
-            };
+    /// The next piece, which is not empty.
+    pub(crate) fn poll_next(&mut self, context: &Context<'_>) -> Poll<Bytes> {
+        // Before it is looked, so that nothing comes between.
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
+        while let Some(sample) = self.sink.try_pull_sample(gst::ClockTime::ZERO) {
             // Memory that cannot be mapped is missed in `is_all`.
             let mapped = sample
                 .buffer_owned()
                 .and_then(|buffer| buffer.into_mapped_buffer_readable().ok());
             if let Some(mapped) = mapped.filter(|mapped| !mapped.is_empty()) {
-                self.taken += mapped.len() as u64;
-                return Poll::Ready(Some(Bytes::from_owner(mapped)));
+                let bytes = mapped.len() as u64;
+                self.taken.bytes.fetch_add(bytes, Ordering::Relaxed);
+                self.taken.waits.store(false, Ordering::Relaxed);
+                return Poll::Ready(Bytes::from_owner(mapped));
             }
         }
+        self.taken.waits.store(true, Ordering::Relaxed);
+        Poll::Pending
     }
 
     /// Whether everything was taken that came to the sink.
     pub(crate) fn is_all(&self) -> bool {
-        self.taken == self.came.load(Ordering::Relaxed)
+        self.taken.bytes.load(Ordering::Relaxed) == self.came.load(Ordering::Relaxed)
+    }
+}
+
+fn wake(waker: &Mutex<Option<Waker>>) {
+    let waker = waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(waker) = waker {
+        waker.wake();
     }
 }
 

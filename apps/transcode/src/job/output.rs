@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use gst::prelude::*;
 
@@ -17,8 +17,8 @@ pub(crate) struct Output {
     pub(crate) container: &'static Container,
     pub(crate) muxer: gst::Element,
     pub(crate) sink: gst::Element,
-    /// Whether a reader waits for more; `None` for a file.
-    pub(crate) reader_waits: Option<Arc<AtomicBool>>,
+    /// What a reader has taken; `None` for a file.
+    pub(crate) taken: Option<Arc<Taken>>,
 }
 
 /// Who reads an output while it is made.
@@ -28,9 +28,18 @@ pub struct Reader {
     /// read, and not before, as `appsink` does; and while it does not take them, only its
     /// own queue, which is bounded, may grow.
     pub sink: gst::Element,
-    /// Whether the reader has read everything that there is, and waits. While it does
-    /// not, nothing moves because of the reader, and the input is not read further ahead.
-    pub waits: Arc<AtomicBool>,
+    /// What it has taken so far: it keeps this up to date.
+    pub taken: Arc<Taken>,
+}
+
+/// What a reader has taken so far.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// How much. While this moves, the job does.
+    pub bytes: AtomicU64,
+    /// Whether that is everything that there is, and the reader waits. While it does not,
+    /// nothing moves because of the reader, and the input is not read further ahead.
+    pub waits: AtomicBool,
 }
 
 impl Output {
@@ -53,7 +62,7 @@ impl Output {
             container,
             muxer: make(container.muxer)?,
             sink,
-            reader_waits: None,
+            taken: None,
         })
     }
 
@@ -70,7 +79,7 @@ impl Output {
             container,
             muxer,
             sink: reader.sink,
-            reader_waits: Some(reader.waits),
+            taken: Some(reader.taken),
         })
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The whole pipeline: source, parsebin, a branch for each stream, muxer, sink.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gst::prelude::*;
@@ -9,7 +9,7 @@ use gst::prelude::*;
 use super::branches::{self, Branch, VIDEO_DECODER, VIDEO_ENCODER};
 use super::completeness::Completeness;
 use super::container::{Container, parser};
-use super::output::Output;
+use super::output::{Output, Taken};
 use crate::cli::StreamOptions;
 use crate::end::Failure;
 use crate::media::{Kind, Stream, link_when_there, make, source_of};
@@ -25,8 +25,8 @@ pub(crate) struct Job {
     /// Between the streams and their branches.
     pub(crate) queue: gst::Element,
     pub(crate) sink: gst::Element,
-    /// Whether a reader of the output waits for more; `None` where nobody reads it.
-    pub(crate) reader_waits: Option<Arc<AtomicBool>>,
+    /// What a reader of the output has taken; `None` where nobody reads it.
+    pub(crate) taken: Option<Arc<Taken>>,
     /// Frames that left the encoder.
     pub(crate) frames: Arc<AtomicU64>,
     /// Where the last of them ends, in nanoseconds.
@@ -68,7 +68,7 @@ pub(crate) fn build(
         container,
         muxer,
         sink,
-        reader_waits,
+        taken,
     } = output;
     let (parsebin, queue) = (make("parsebin")?, make("multiqueue")?);
     let source = source_of(input)?;
@@ -162,7 +162,7 @@ pub(crate) fn build(
         pipeline,
         queue,
         sink,
-        reader_waits,
+        taken,
         frames: frames.unwrap_or_default(),
         position,
         bytes: AtomicU64::new(0),

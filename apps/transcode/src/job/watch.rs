@@ -119,7 +119,7 @@ fn play(
     }
     let mut last = state(job);
     // The sink has put it in place.
-    if job.reader_waits.is_none() {
+    if job.taken.is_none() {
         let output = job.sink.property::<Option<String>>("location");
         let about = output.and_then(|output| std::fs::metadata(output).ok());
         last.bytes = about.map_or(last.bytes, |about| about.len());
@@ -149,15 +149,18 @@ fn check_failed(pipeline: &gst::Pipeline) -> Result<(), Failure> {
 }
 
 fn state(job: &Job) -> State {
-    let bytes = job.sink.static_pad("sink").and_then(|pad| {
+    let taken = job.taken.as_ref();
+    let taken = taken.map(|taken| taken.bytes.load(Ordering::Relaxed));
+    let written = || {
+        let pad = job.sink.static_pad("sink")?;
         let mut query = gst::query::Position::new(gst::Format::Bytes);
         let answered = pad.query(&mut query);
         match query.result() {
             gst::GenericFormattedValue::Bytes(Some(bytes)) if answered => Some(*bytes),
             _ => None,
         }
-    });
-    let bytes = bytes.unwrap_or(0);
+    };
+    let bytes = taken.or_else(written).unwrap_or(0);
     State {
         frames: job.frames.load(Ordering::Relaxed),
         position: Duration::from_nanos(job.position.load(Ordering::Relaxed)),
@@ -248,8 +251,8 @@ impl Stall {
             return Ok(());
         }
         // Nothing moves because of the reader, if it does not wait for more.
-        let reader_waits = job.reader_waits.as_ref();
-        let is_read = reader_waits.is_none_or(|waits| waits.load(Ordering::Relaxed));
+        let taken = job.taken.as_ref();
+        let is_read = taken.is_none_or(|taken| taken.waits.load(Ordering::Relaxed));
         if is_read && now > self.widened + NARROW {
             self.widened = now;
             let ahead: u32 = job.queue.property("max-size-bytes");

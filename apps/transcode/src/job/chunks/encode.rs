@@ -73,7 +73,7 @@ fn build(work: &Work, stream: &Stream, part: &Chunk) -> Result<(Job, FirstFrame)
         container,
         muxer,
         sink,
-        reader_waits,
+        taken,
     } = Output::file(&work.output, false)?;
     let (parsebin, queue) = (make("parsebin")?, make("multiqueue")?);
     let source = source_of(&work.input)?;
@@ -110,7 +110,7 @@ fn build(work: &Work, stream: &Stream, part: &Chunk) -> Result<(Job, FirstFrame)
         pipeline,
         queue,
         sink,
-        reader_waits,
+        taken,
         frames,
         position,
         bytes: AtomicU64::new(0),
