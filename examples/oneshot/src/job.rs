@@ -249,6 +249,7 @@ impl Worker {
                 return (Err(Refusal::before_codecs(&failure).into()), true);
             }
         };
+        eprintln!("{}begins", self.label);
         let ended = job.run(&self.label, options.stall_timeout, &self.interrupt);
         if !ended.has_stopped {
             eprintln!("{}the pipeline does not stop", self.label);

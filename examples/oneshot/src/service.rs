@@ -14,7 +14,7 @@ use crate::answer::{Body, Refusal, text};
 use crate::cli::Cli;
 use crate::encoded::{Encoded, FRAMES, STATUS};
 use crate::job::{Jobs, Place};
-use crate::upload::{self, Upload};
+use crate::upload;
 
 const USAGE: &str = "POST a video to this address, and AV1 comes back as it is made:\n\
      curl --fail --data-binary @in.mp4 --output out.mkv URL";
@@ -75,17 +75,29 @@ impl Service {
         let waits_to_send = request.headers().contains_key(header::EXPECT);
         let version = request.version();
         let mut body = request.into_body();
-        let uploaded = self.receive(version, &mut body).await;
-        let (upload, place) = uploaded.inspect_err(|_| {
-            // A client that waits for the word to send sends nothing.
-            if !body.is_end_stream() && !waits_to_send {
-                tokio::spawn(upload::linger(body));
+        let options = &self.options;
+        let place = match self.place(version, &body) {
+            Ok(place) => place,
+            Err(refusal) => {
+                // A client that waits for the word to send sends nothing.
+                if !waits_to_send {
+                    tokio::spawn(upload::linger(body));
+                }
+                return Err(refusal);
             }
-        })?;
+        };
+        let (most, time) = (options.max_upload, options.upload_timeout);
+        let upload = match upload::receive(&mut body, &options.spool, most, time).await {
+            Ok(upload) => upload,
+            Err(refusal) => {
+                tokio::spawn(upload::linger(body));
+                return Err(refusal);
+            }
+        };
         let health = self.health.clone();
         let stuck = move || unready(&health);
         let jobs = &self.jobs;
-        let mut job = jobs.start(upload, place, self.options.clone(), stuck)?;
+        let mut job = jobs.start(upload, place, options.clone(), stuck)?;
         let first = job.first().await?;
 
         let number = HeaderValue::from(job.number);
@@ -104,12 +116,9 @@ impl Service {
         Ok(response)
     }
 
-    /// Takes a place, and an upload in it: a service that has no place stores nothing.
-    async fn receive(
-        &self,
-        version: Version,
-        body: &mut Incoming,
-    ) -> Result<(Upload, Place), Refusal> {
+    /// A place for a job whose upload has not been read: a service that has none stores
+    /// nothing.
+    fn place(&self, version: Version, body: &Incoming) -> Result<Place, Refusal> {
         if version < Version::HTTP_11 {
             let text =
                 "HTTP/1.0 cannot tell a body that was cut off from a whole one: use HTTP/1.1";
@@ -123,15 +132,12 @@ impl Service {
         if self.ends.load(Ordering::Relaxed) {
             return Err(unavailable("the service ends".to_owned()));
         }
-        let place = self.jobs.place().ok_or_else(|| {
+        self.jobs.place().ok_or_else(|| {
             let limit = options.jobs;
             unavailable(format!(
                 "{limit} jobs run, and there is no place for more (--jobs)"
             ))
-        })?;
-        let (most, time) = (options.max_upload, options.upload_timeout);
-        let upload = upload::receive(body, &options.spool, most, time).await?;
-        Ok((upload, place))
+        })
     }
 }
 

@@ -24,19 +24,14 @@ fn the_job_of_a_client_that_has_gone_is_stopped_and_its_upload_is_removed() {
             let client = service
                 .curl("in.mp4", &["--output", "out.mkv", protocol])
                 .start();
-            until("an upload", || service.uploads() > 0);
+            let number = number + 1;
+            service.running().wait_for(&format!("job {number}: begins"));
             std::thread::sleep(Duration::from_millis(300));
             client.signal(libc::SIGKILL);
             client.end();
-            let number = number + 1;
             let gone = format!("job {number}: stopped: the client has gone");
             service.running().wait_for(&gone);
             until("no upload", || service.uploads() == 0);
-            // The place is free again.
-            until("a place", || {
-                let run = service.curl("in.mp4", &["--request", "PUT"]).run();
-                run.code() == 0
-            });
         }
     }
 }
@@ -58,15 +53,13 @@ fn a_client_that_goes_away_while_it_uploads_leaves_nothing() {
     service.post("in.mp4", &["--fail", "--output", "out.mkv"], 0, 200);
 }
 
-#[test]
-fn a_slow_client_slows_the_encoder_and_takes_no_memory() {
-    const FRAMES: usize = 250;
-    let options = Options {
-        // Much more comes out than went in, and more than sockets hold.
-        video: "codecwatch:x264enc qp-max=1 speed-preset=ultrafast threads=1",
-        ..Options::default()
-    };
-    let mut service = Service::start(&options);
+/// Frames of what a slow client posts.
+const FRAMES: usize = 250;
+/// Much more comes out than goes in, and more than sockets hold.
+const LARGE: &str = "codecwatch:x264enc pass=quant quantizer=1 speed-preset=ultrafast";
+
+/// Posts, and reads nothing of the answer.
+fn post_and_wait(service: &Service) -> TcpStream {
     crate::material::make(&format!(
         "videotestsrc num-buffers={FRAMES} pattern=snow ! video/x-raw,width=640,height=360,framerate=25/1 \
          ! x264enc speed-preset=ultrafast bitrate=4000 ! h264parse ! mp4mux ! filesink location={}",
@@ -82,52 +75,52 @@ fn a_slow_client_slows_the_encoder_and_takes_no_memory() {
     )
     .unwrap();
     stream.write_all(&bytes).unwrap();
-    // It reads nothing for a while: the encoder comes to stand.
+    stream
+}
+
+#[test]
+fn a_slow_client_slows_the_encoder_and_takes_no_memory() {
+    let options = Options {
+        video: LARGE,
+        ..Options::default()
+    };
+    let mut service = Service::start(&options);
+    let mut stream = post_and_wait(&service);
+    // The encoder comes to stand.
     std::thread::sleep(Duration::from_secs(4));
     let before = service.memory("VmRSS");
     std::thread::sleep(Duration::from_secs(3));
     let after = service.memory("VmRSS");
-    assert!(after < before + 20_000, "{before} kB, then {after} kB");
+    assert!(after < before + 10_000, "{before} kB, then {after} kB");
     assert!(!service.text().contains("complete,"), "{}", service.text());
     // Then it reads all of it.
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 200"));
     assert!(answer.ends_with(b"0\r\n\r\n"));
-    assert!(answer.len() > 40_000_000, "{} bytes", answer.len());
     service
         .running()
         .wait_for(&format!("complete, {FRAMES} frames"));
+    let size = answer.len() / 1024;
+    assert!(size > 25_000, "{size} kB");
     let most = service.memory("VmHWM");
-    assert!(
-        most < before + 60_000,
-        "{before} kB, and {most} kB at the most"
-    );
+    assert!(most < before + 30_000, "{before} kB, and {most} kB at most");
 }
 
 #[test]
 fn a_client_that_reads_nothing_more_loses_its_job() {
     let options = Options {
         arguments: &["--jobs", "1", "--stall-timeout", "2s"],
-        video: "codecwatch:x264enc qp-max=1 speed-preset=ultrafast threads=1",
+        video: LARGE,
         ..Options::default()
     };
     let mut service = Service::start(&options);
-    crate::material::make(&format!(
-        "videotestsrc num-buffers=150 pattern=snow ! video/x-raw,width=640,height=360,framerate=25/1 \
-         ! x264enc speed-preset=ultrafast bitrate=4000 ! h264parse ! mp4mux ! filesink location={}",
-        service.path("snow.mp4").display()
-    ));
-    let arguments = [
-        "--output",
-        "/dev/null",
-        "--limit-rate",
-        "1",
-        "--http2-prior-knowledge",
-    ];
-    let client = service.curl("snow.mp4", &arguments).start();
+    let mut stream = post_and_wait(&service);
     service.running().wait_for("--stall-timeout");
     until("no upload", || service.uploads() == 0);
-    client.signal(libc::SIGKILL);
-    client.end();
+    let mut answer = Vec::new();
+    // The connection may be reset.
+    let _ = stream.read_to_end(&mut answer);
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+    assert!(!answer.ends_with(b"0\r\n\r\n"));
 }

@@ -69,7 +69,7 @@ fn a_service_that_is_full_is_busy_and_not_unready() {
     };
     let mut service = Service::start(&options);
     let first = service.curl("in.mp4", &["--output", "out.mkv"]).start();
-    crate::rig::until("an upload", || service.uploads() > 0);
+    service.running().wait_for("job 1: begins");
     let arguments = ["--fail-with-body", "--dump-header", "head"];
     let run = service.post("in.mp4", &arguments, crate::rig::STATUS, 503);
     assert!(run.says("--jobs"), "{}", run.text());

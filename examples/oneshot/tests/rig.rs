@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A folder, the service in it, and its clients.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -147,11 +148,10 @@ impl Service {
     pub(crate) fn uploads(&self) -> usize {
         let process = self.running.as_ref().unwrap().id();
         let open = std::fs::read_dir(format!("/proc/{process}/fd")).unwrap();
-        let spool = self.path("spool").to_str().unwrap().to_owned();
+        let spool = self.path("spool");
         let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
-        links
-            .filter(|link| link.to_string_lossy().starts_with(&spool))
-            .count()
+        let uploads: BTreeSet<PathBuf> = links.filter(|link| link.starts_with(&spool)).collect();
+        uploads.len()
     }
 
     /// The status of a path of the health service.

@@ -23,7 +23,7 @@ fn jobs_come_to_their_end_and_no_new_ones_begin() {
             .curl("in.mp4", &["--fail", "--output", &output, protocol])
             .start()
     });
-    until("uploads", || service.uploads() >= 2);
+    service.running().wait_for("job 2: begins");
     assert_eq!(service.health("/readyz"), 200);
     service.running().signal(libc::SIGTERM);
     service.running().wait_for("ends when its jobs have");
@@ -82,7 +82,7 @@ fn a_second_signal_ends_it_at_once() {
     let client = service
         .curl("in.mp4", &["--fail", "--output", "out.mkv"])
         .start();
-    until("an upload", || service.uploads() > 0);
+    service.running().wait_for("job 1: begins");
     service.running().signal(libc::SIGTERM);
     service.running().wait_for("ends when its jobs have");
     let run = service.end(libc::SIGINT);
