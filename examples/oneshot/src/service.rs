@@ -72,16 +72,18 @@ impl Service {
         active: Active,
     ) -> Result<Response<Body>, Refusal> {
         let takes_trailers = takes_trailers(request.headers());
-        let waits_to_send = request.headers().contains_key(header::EXPECT);
         let version = request.version();
+        // There is no such word in HTTP/2.
+        let waits_to_send =
+            version < Version::HTTP_2 && request.headers().contains_key(header::EXPECT);
         let mut body = request.into_body();
         let options = &self.options;
         let place = match self.place(version, &body) {
             Ok(place) => place,
             Err(refusal) => {
-                // A client that waits for the word to send sends nothing.
+                // Nothing was read: a client that waits for the word to send sends nothing.
                 if !waits_to_send {
-                    tokio::spawn(upload::linger(body));
+                    upload::discard(body).await;
                 }
                 return Err(refusal);
             }
@@ -90,7 +92,7 @@ impl Service {
         let upload = match upload::receive(&mut body, &options.spool, most, time).await {
             Ok(upload) => upload,
             Err(refusal) => {
-                tokio::spawn(upload::linger(body));
+                upload::discard(body).await;
                 return Err(refusal);
             }
         };

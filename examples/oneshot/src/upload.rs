@@ -16,8 +16,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::answer::Refusal;
 
-/// How long more is read of an upload that was refused. A server that closes a connection
-/// while something comes in resets it, and the client may lose the answer.
+/// How long an upload that is refused is read before the answer, and after it. Not every
+/// client of HTTP/2 can go on with a connection after an answer to half of its request;
+/// and a server that closes a connection of HTTP/1.1 while something comes in resets it,
+/// so that the client may lose the answer.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// A video that is on the disk.
@@ -86,12 +88,18 @@ pub(crate) async fn receive(
     Ok(Upload(file.into_std().await))
 }
 
-/// Reads on for a while, and drops what comes.
-pub(crate) async fn linger(mut body: Incoming) {
-    let _ = timeout(LINGER, async {
-        while let Some(Ok(_)) = body.frame().await {}
-    })
-    .await;
+/// Reads what comes of an upload that is refused, and drops it. Returns when that is all,
+/// or after a while; then it goes on for as long in the background.
+pub(crate) async fn discard(mut body: Incoming) {
+    if !read_out(&mut body).await {
+        tokio::spawn(async move { read_out(&mut body).await });
+    }
+}
+
+/// Whether nothing more comes.
+async fn read_out(body: &mut Incoming) -> bool {
+    let reading = async { while let Some(Ok(_)) = body.frame().await {} };
+    timeout(LINGER, reading).await.is_ok()
 }
 
 /// A video that is larger than is allowed.

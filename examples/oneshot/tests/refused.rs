@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What is not even tried.
 
+use std::time::Duration;
+
 use crate::rig::{Options, PROTOCOLS, STATUS, Service};
 
 #[test]
@@ -101,16 +103,20 @@ fn other_requests_are_told_what_to_do() {
 #[test]
 fn what_cannot_work_is_said_at_the_start() {
     for (arguments, says) in [
-        (["--video", "svtav1:nonsense=1"], "nonsense"),
-        (["--video", "codecwatch:nonsense"], "nonsense"),
-        (["--spool", "/proc/none"], "--spool"),
-        (["--listen", "192.0.2.1:80"], "--listen"),
-        (["--max-upload", "much"], "--max-upload"),
+        (&["--video", "svtav1:nonsense=1"][..], "nonsense"),
+        (&["--video", "codecwatch:nonsense"], "nonsense"),
+        (&["--spool", "/proc/none"], "--spool"),
+        (&["--listen", "192.0.2.1:80"], "--listen"),
+        (&["--max-upload", "much"], "--max-upload"),
+        (&["--restart-limit", "1"], "--restart-limit"),
     ] {
+        let listen = ["--listen", "0"];
+        let is_listen = arguments[0] == "--listen";
         let run = support::Launch::program(env!("CARGO_BIN_EXE_oneshot"))
-            .args(["--listen", "0", "--health", "0"])
+            .args(["--health", "0"])
+            .args(listen.iter().filter(|_| !is_listen))
             .args(arguments)
-            .bound(crate::rig::BOUND)
+            .bound(Duration::from_secs(10))
             .run();
         assert_ne!(run.code(), 0, "{arguments:?}: {}", run.text());
         assert!(run.says(says), "{arguments:?}: {}", run.text());

@@ -25,7 +25,7 @@ pub(crate) const STATUS: i32 = 22;
 
 /// What is made before a service is started.
 pub(crate) struct Options<'a> {
-    /// Of the command line; the last of two wins.
+    /// Of the command line.
     pub(crate) arguments: &'a [&'a str],
     pub(crate) video: &'a str,
     /// For the fault shim.

@@ -3,8 +3,11 @@
 
 use std::time::Duration;
 
+use gst::prelude::*;
+
 use super::container::Streamable;
 use super::output::{Output, Reader};
+use super::verdict::failure_of;
 use super::watch::Ended;
 use super::{branches, pipeline, watch};
 use crate::cli::{LimitOptions, StreamOptions};
@@ -37,7 +40,20 @@ impl Streamed {
             make(element)?;
         }
         make(container.container().muxer)?;
-        branches::video_encoder(streams).map(drop)
+        let pipeline = gst::Pipeline::new();
+        let encoder = branches::video_encoder(streams)?;
+        let added = pipeline.add(&encoder);
+        added.map_err(|error| Failure::error(error.to_string()))?;
+        // Reads its settings, and opens nothing.
+        let ready = pipeline.set_state(gst::State::Ready);
+        let messages = pipeline.bus();
+        let message = messages.and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
+        let _ = pipeline.set_state(gst::State::Null);
+        match message.as_ref().map(|message| message.view()) {
+            Some(gst::MessageView::Error(error)) => Err(failure_of(error)),
+            _ if ready.is_err() => Err(Failure::error("--video: the encoder cannot be used")),
+            _ => Ok(()),
+        }
     }
 
     /// Looks at an input (a file, or a URI) without a codec, refuses impossible work, and
