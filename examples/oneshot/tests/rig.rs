@@ -164,7 +164,10 @@ impl Drop for Service {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
             running.signal(libc::SIGKILL);
-            running.end();
+            // Where a wait has failed, its lines cannot be read any more.
+            if !std::thread::panicking() {
+                running.end();
+            }
         }
     }
 }
