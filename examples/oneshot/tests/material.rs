@@ -45,8 +45,8 @@ pub(crate) fn make(description: &str) -> u64 {
     let end = bus
         .timed_pop_filtered(gst::ClockTime::from_seconds(60), &ends)
         .expect("no end");
-    assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
     pipeline.set_state(gst::State::Null).unwrap();
+    assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
     buffers.load(Ordering::Relaxed)
 }
 
