@@ -47,8 +47,7 @@ fn a_codec_that_wedges_in_mid_stream_cuts_the_body_off() {
 
 #[test]
 fn an_error_that_eos_comes_before_cuts_the_body_off() {
-    // Without audio the muxer passes on the EOS of the video, and the error is posted when
-    // it has come to the end of the pipeline.
+    // Without audio nothing holds the EOS of the video up.
     let properties = ",eos-after-failure=true";
     let alone = ["--audio", "none"];
     is_cut_off("fail", properties, &alone, "degraded: video-encoder");

@@ -92,10 +92,8 @@ fn play(
         let nothing_more = message.is_none();
         if let Some(message) = message {
             match message.view() {
-                gst::MessageView::Eos(_) => {
-                    check_failed(&job.pipeline)?;
-                    break;
-                }
+                // An error whose EOS comes first (`eos-after-failure`) is posted first.
+                gst::MessageView::Eos(_) => break,
                 gst::MessageView::Error(error) => return Err(failure_of(error)),
                 gst::MessageView::Warning(warning) => {
                     let text = warning.error().to_string();
@@ -127,25 +125,6 @@ fn play(
     progress.show(&last);
     (summary.frames, summary.position) = (last.frames, last.position);
     Ok(summary)
-}
-
-/// An element may let EOS pass before it posts its error (`eos-after-failure`): what was
-/// written is not whole then. `wholefilesink` does not post EOS in that case.
-fn check_failed(pipeline: &gst::Pipeline) -> Result<(), Failure> {
-    let has_failed = |element: &gst::Element| {
-        let is_ours = element.find_property("eos-after-failure").is_some();
-        let stats = is_ours.then(|| element.property::<Option<gst::Structure>>("stats"));
-        stats
-            .flatten()
-            .is_some_and(|stats| stats.get("failed") == Ok(true))
-    };
-    match pipeline.children().into_iter().find(has_failed) {
-        Some(element) => Err(Failure::new(
-            End::Degraded,
-            format!("{} has failed", element.name()),
-        )),
-        None => Ok(()),
-    }
 }
 
 fn state(job: &Job) -> State {
