@@ -19,8 +19,7 @@ pub(crate) const QUICK: &str = "svtav1:preset=12,crf=45,watchdog-timeout=1000000
 /// What `curl` is told to speak.
 pub(crate) const PROTOCOLS: [&str; 2] = ["--http1.1", "--http2-prior-knowledge"];
 
-/// `curl`: part of a body only, and a stream that was reset; with `--fail`, a status.
-pub(crate) const CUT_OFF: [i32; 2] = [18, 92];
+/// With `--fail`: a status that is none of success.
 pub(crate) const STATUS: i32 = 22;
 
 /// What is made before a service is started.
@@ -107,6 +106,18 @@ impl Service {
         let run = self.curl(input, arguments).run();
         let said = self.text();
         assert_eq!(run.code(), code, "{arguments:?}: {}\n{said}", run.text());
+        self.has_status(run, arguments, status)
+    }
+
+    /// Runs it, and expects that the body of a success was cut off.
+    pub(crate) fn post_cut_off(&self, input: &str, arguments: &[&str]) -> Finished {
+        let run = self.curl(input, arguments).run();
+        assert!(is_cut_off(&run), "{}\n{}", run.text(), self.text());
+        self.has_status(run, arguments, 200)
+    }
+
+    fn has_status(&self, run: Finished, arguments: &[&str], status: u16) -> Finished {
+        let said = self.text();
         let wanted = format!("{status}/");
         assert!(run.says(&wanted), "{arguments:?}: {}\n{said}", run.text());
         run
@@ -170,6 +181,11 @@ impl Drop for Service {
             }
         }
     }
+}
+
+/// `curl` has got a part of a body (18, over HTTP/1.1) or a stream that was reset (92).
+pub(crate) fn is_cut_off(run: &Finished) -> bool {
+    [18, 92].contains(&run.code())
 }
 
 /// Waits until something is so.
