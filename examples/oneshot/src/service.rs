@@ -50,10 +50,10 @@ impl Service {
         request: Request<Incoming>,
         active: Active,
     ) -> Response<Body> {
-        match (request.method(), request.uri().path()) {
+        let answer = match (request.method(), request.uri().path()) {
             (&Method::POST, "/") => {
                 let encoded = self.encode(request, active).await;
-                encoded.unwrap_or_else(|refusal| refusal.answer(self.options.retry_after))
+                return encoded.unwrap_or_else(|refusal| refusal.answer(self.options.retry_after));
             }
             (&Method::GET | &Method::HEAD, "/") => text(StatusCode::OK, USAGE),
             (_, "/") => {
@@ -63,7 +63,11 @@ impl Service {
                 refused
             }
             _ => text(StatusCode::NOT_FOUND, "there is nothing but /"),
+        };
+        if !waits_to_send(&request) {
+            upload::discard(request.into_body()).await;
         }
+        answer
     }
 
     async fn encode(
@@ -73,15 +77,12 @@ impl Service {
     ) -> Result<Response<Body>, Refusal> {
         let takes_trailers = takes_trailers(request.headers());
         let version = request.version();
-        // There is no such word in HTTP/2.
-        let waits_to_send =
-            version < Version::HTTP_2 && request.headers().contains_key(header::EXPECT);
+        let waits_to_send = waits_to_send(&request);
         let mut body = request.into_body();
         let options = &self.options;
         let place = match self.place(version, &body) {
             Ok(place) => place,
             Err(refusal) => {
-                // Nothing was read: a client that waits for the word to send sends nothing.
                 if !waits_to_send {
                     upload::discard(body).await;
                 }
@@ -147,6 +148,12 @@ impl Service {
 fn unready(health: &Mutex<codecwatch_health::Service>) {
     let health = health.lock().unwrap_or_else(PoisonError::into_inner);
     health.set_draining(true);
+}
+
+/// Whether the client sends its body when it is told to, and not before: until something
+/// of it is read, nothing comes. There is no such word in HTTP/2.
+fn waits_to_send(request: &Request<Incoming>) -> bool {
+    request.version() < Version::HTTP_2 && request.headers().contains_key(header::EXPECT)
 }
 
 /// Whether the client says that it takes trailers.

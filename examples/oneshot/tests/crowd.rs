@@ -33,7 +33,7 @@ fn fifty_clients_at_once_get_a_whole_file_each_or_are_told_to_come_again() {
         assert_eq!(frames(&output), FRAMES, "{number}");
     }
     assert!(refusals > CLIENTS / 2, "{refusals} refusals");
-    // Four jobs and what the allocator keeps, and not fifty.
+    // Four jobs, and not fifty.
     let most = service.memory("VmHWM");
     assert!(most < alone * 6, "{most} kB, {alone} kB with one client");
     assert_eq!(service.uploads(), 0);

@@ -61,6 +61,8 @@ impl Service {
             .args(common)
             .args(["--retry-after", "1", "--video", options.video])
             .args(options.arguments)
+            // What is given back to it, glibc keeps for each of as many threads.
+            .env("MALLOC_ARENA_MAX", "2")
             .bound(BOUND);
         if !options.script.is_empty() {
             launch = launch.rehearse(options.script);
