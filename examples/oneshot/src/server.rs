@@ -31,8 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long jobs may take to stop: longer than a pipeline may take.
 const STOP: Duration = Duration::from_secs(35);
-/// How long the ends of the last responses may take to be sent.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long what the last jobs have given may take to be sent: some 100 kB each.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// SIGTERM and SIGINT.
 pub(crate) struct Signals {

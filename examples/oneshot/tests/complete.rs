@@ -52,6 +52,20 @@ fn a_client_that_takes_trailers_is_told_that_it_is_complete() {
 }
 
 #[test]
+fn an_encode_in_processes_of_its_own_is_complete_too() {
+    if !support::worker().exists() {
+        return support::skip("oneshot", "codecwatch-worker-tests is not built");
+    }
+    let options = Options {
+        arguments: &["--isolate"],
+        ..Options::default()
+    };
+    let service = Service::start(&options);
+    service.post("in.mp4", &["--fail", "--output", "out.mkv"], 0, 200);
+    assert_eq!(frames(&service.path("out.mkv")), FRAMES);
+}
+
+#[test]
 fn output_comes_while_the_encode_goes_on() {
     let options = Options {
         // 18 s, if it came to its end.
