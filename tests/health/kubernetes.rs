@@ -23,7 +23,9 @@ fn examples() -> PathBuf {
 
 /// A manifest; `None`, and said so, where the means to read it are not there.
 fn manifest(name: &str) -> Option<Value> {
-    let Some(python) = checker("python3") else {
+    // The environment is there, and empty, where nothing could be installed into it.
+    let installed = checker("kubernetes-validate").and_then(|_| checker("python3"));
+    let Some(python) = installed else {
         support::skip("health", "kubernetes-validate is not installed");
         return None;
     };

@@ -39,6 +39,8 @@ impl Record {
         let mut metas: Vec<_> = buffer
             .iter_meta::<gst::Meta>()
             .map(|meta| meta.api().name().to_owned())
+            // Where the memory comes from is no property of the stream, either.
+            .filter(|name| name != "GstParentBufferMetaAPI")
             .collect();
         metas.sort();
         Self::Buffer {

@@ -129,6 +129,9 @@ impl Rig {
                         details: error.details().map(ToOwned::to_owned),
                     });
                 }
+                // Some versions of SVT-AV1 have no preset 12, for example.
+                gst::MessageView::Warning(warning)
+                    if warning.error().matches(gst::LibraryError::Settings) => {}
                 gst::MessageView::Warning(warning) => ended.warnings.push(Complaint {
                     error: warning.error(),
                     debug: warning.debug().unwrap_or_default().to_string(),

@@ -22,14 +22,18 @@ fn refusal(location: &str) -> String {
 fn what_cannot_be_written_is_refused_before_anything_plays() {
     let folder = Folder::new();
     let inside = folder.path("none/a.mkv");
-    for (location, says) in [
+    let is_a_folder = folder.path("");
+    let mut cases = vec![
         ("", "set the property 'location'"),
         (inside.to_str().unwrap(), "there is no folder"),
-        (folder.path("").to_str().unwrap(), "is a folder"),
+        (is_a_folder.to_str().unwrap(), "is a folder"),
         ("/dev/null", "no regular file"),
+    ];
+    if std::path::Path::new("/sys/kernel").exists() {
         // Not writable for root either.
-        ("/sys/a.mkv", "/sys is not writable"),
-    ] {
+        cases.push(("/sys/a.mkv", "/sys is not writable"));
+    }
+    for (location, says) in cases {
         let text = refusal(location);
         assert!(text.contains(says), "{location}: {text}");
     }
