@@ -3,8 +3,9 @@
 //! without a panic, without a critical message of GLib, and without handing on what harms
 //! its readers: what passes is sent through real elements.
 //!
-//! `./dev test` does a little of it, `./dev fuzz protocol` more, by `CODECWATCH_FUZZ_SECONDS`.
-//! `CODECWATCH_FUZZ_SEED` begins at a seed; the last one is in the file that is printed first.
+//! `./dev test` does a little of it, always the same; `./dev fuzz protocol` more, by
+//! `CODECWATCH_FUZZ_SECONDS`, each time from other seeds. `CODECWATCH_FUZZ_SEED` begins at
+//! one; the last is in the file that is printed first.
 
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +24,8 @@ use super::*;
 use crate::outside::Outside;
 
 /// Functions with which GStreamer's parser complains of a text, and takes it for none.
-const PARSERS: [&str; 3] = [
+const PARSERS: [&str; 4] = [
+    "gst_value_deserialize",
     "gst_value_set_",
     "gst_structure_new_empty: assertion 'gst_structure_validate_name",
     "gst_tag_list_new_from_string: assertion 'g_str_has_prefix",
@@ -510,8 +512,13 @@ fn whatever_a_child_says_harms_nobody() {
             .ok()
             .and_then(|it| it.parse::<u64>().ok())
     };
-    let time = number("CODECWATCH_FUZZ_SECONDS").map_or(SHORT, Duration::from_secs);
-    let first = number("CODECWATCH_FUZZ_SEED").unwrap_or_else(|| std::process::id().into());
+    let seconds = number("CODECWATCH_FUZZ_SECONDS");
+    let time = seconds.map_or(SHORT, Duration::from_secs);
+    let first = number("CODECWATCH_FUZZ_SEED").unwrap_or_else(|| match seconds {
+        None => 1,
+        // Apart from each other by more than what a run comes to.
+        Some(_) => u64::from(std::process::id()) << 32,
+    });
     let last = tempfile::NamedTempFile::new().unwrap();
     let (last, path) = last.keep().unwrap();
     println!("seeds from {first}; the last is in {}", path.display());
