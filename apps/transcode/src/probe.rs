@@ -3,6 +3,9 @@
 //! (`parsebin`), but nothing is decoded, so no codec exists meanwhile.
 
 use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -289,11 +292,23 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 fn open_pipeline(input: &str) -> Result<(gst::Pipeline, gst::Element), Failure> {
     let pipeline = gst::Pipeline::new();
     let parsebin = crate::media::make("parsebin")?;
+    if crate::media::local_file(input).is_some_and(|path| is_ivf(&path)) {
+        // Whoever looks for the type asks libavcodec, too, whose libraries take longer to
+        // load than everything else.
+        let caps = gst::Caps::new_empty_simple("video/x-ivf");
+        parsebin.set_property("sink-caps", caps);
+    }
     let source = source_of(input)?;
     let added = pipeline.add_many([&source, &parsebin]);
     added.map_err(|error| Failure::error(error.to_string()))?;
     crate::media::link_when_there(&source, &parsebin);
     Ok((pipeline, parsebin))
+}
+
+fn is_ivf(path: &Path) -> bool {
+    let mut begins = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut begins));
+    read.is_ok() && begins == *b"DKIF"
 }
 
 /// Counts the buffers of each stream, and drops them.
