@@ -13,6 +13,25 @@ need_to_test() {
     need_rust_tools
 }
 
+# free_space FOLDER, in MB
+free_space() {
+    df --output=avail -BM "$1" | tail -n 1 | tr -dc '0-9'
+}
+
+# A disk that fills up fails tests in ways that do not name it: what is free is said before and after them.
+say_free_space() {
+    printf 'Free on disk: %d MB in %s, %d MB in %s\n' "$(free_space "$target")" "$target" \
+        "$(free_space "${TMPDIR:-/tmp}")" "${TMPDIR:-/tmp}"
+}
+
+# The longest of the tests write 300 MB at once, and two of them run at a time.
+check_free_space() {
+    say_free_space
+    if [ "$(free_space "${TMPDIR:-/tmp}")" -lt 1000 ]; then
+        die "the tests write up to 1000 MB into ${TMPDIR:-/tmp}: free some, or set TMPDIR"
+    fi
+}
+
 start_summary() {
     mkdir -p "$target/log"
     : >"$summary"
@@ -36,6 +55,7 @@ record() {
 # Prints the summary; its closing line counts everything. Fails when something failed.
 end_summary() {
     step "Summary"
+    say_free_space
     awk -F'\t' '{ printf "%s%s %s", between, $1, $2; between = ", " } END { print "" }' "$versions"
     awk -F'\t' -v failed_checks="$(IFS=,; echo "${checks_failed[*]}")" '
         { printf "%-40s %5d passed %5d failed %5d skipped\n", $1, $2, $3, $4; p += $2; f += $3; s += $4 }
@@ -150,6 +170,7 @@ run_test() {
     [ $# != 0 ] || lint
     build_plugins dev
     build_shim
+    check_free_space
     [ $# != 0 ] || shim_tests
     cargo_tests $long "$@"
     end_summary

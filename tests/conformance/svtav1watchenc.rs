@@ -5,38 +5,32 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use gst::prelude::*;
 use support::{Launch, media};
 
 const SUITE: &str = "svtav1watchenc_conformance";
 
-/// The clip as raw video, decoded once.
-fn raw() -> &'static Path {
-    static RAW: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    let (_folder, path) = RAW.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        let obu = folder.path().join("clip.obu");
-        let y4m = folder.path().join("clip.y4m");
-        let run = Launch::pipeline(&format!(
-            "filesrc location={} ! matroskademux ! av1parse \
-             ! video/x-av1,stream-format=obu-stream,alignment=tu ! filesink location={}",
-            media::clip().display(),
-            obu.display()
-        ))
+/// The clip as raw video: 182 MB, which go away with the folder.
+fn raw(folder: &Path) -> PathBuf {
+    let obu = folder.join("clip.obu");
+    let y4m = folder.join("clip.y4m");
+    let run = Launch::pipeline(&format!(
+        "filesrc location={} ! matroskademux ! av1parse \
+         ! video/x-av1,stream-format=obu-stream,alignment=tu ! filesink location={}",
+        media::clip().display(),
+        obu.display()
+    ))
+    .run();
+    assert_eq!(run.code(), 0, "{}", run.text());
+    let run = Launch::program("dav1d")
+        .args(["-q", "-i"])
+        .args([&obu])
+        .args(["-o"])
+        .args([&y4m])
         .run();
-        assert_eq!(run.code(), 0, "{}", run.text());
-        let run = Launch::program("dav1d")
-            .args(["-q", "-i"])
-            .args([&obu])
-            .args(["-o"])
-            .args([&y4m])
-            .run();
-        assert_eq!(run.code(), 0, "{}", run.text());
-        (folder, y4m)
-    });
-    path
+    assert_eq!(run.code(), 0, "{}", run.text());
+    y4m
 }
 
 fn md5(stream: &Path) -> String {
@@ -58,6 +52,7 @@ fn same_pictures(preset: u32, low_delay: bool) {
         return support::skip(SUITE, "SvtAv1EncApp or dav1d is not installed");
     }
     let folder = tempfile::tempdir().unwrap();
+    let raw = raw(folder.path());
     let (ours, theirs) = (
         folder.path().join("ours.obu"),
         folder.path().join("theirs.ivf"),
@@ -65,7 +60,7 @@ fn same_pictures(preset: u32, low_delay: bool) {
     let run = Launch::pipeline(&format!(
         "filesrc location={} ! y4mdec ! svtav1watchenc preset={preset} crf=35 \
          low-latency={low_delay} ! filesink location={}",
-        raw().display(),
+        raw.display(),
         ours.display()
     ))
     .run();
@@ -74,7 +69,7 @@ fn same_pictures(preset: u32, low_delay: bool) {
     let run = Launch::program("SvtAv1EncApp")
         .args(["--preset", &preset, "--crf", "35", "--irefresh-type", "2"])
         .args(["--pred-struct", if low_delay { "1" } else { "2" }, "-i"])
-        .args([raw()])
+        .args([&raw])
         .args(["-b"])
         .args([&theirs])
         .run();
