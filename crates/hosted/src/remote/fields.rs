@@ -33,6 +33,7 @@ impl Sample {
             let needs_none = self.required.as_ref().is_none_or(|it| it.iter().len() == 0);
             return needs_none.then(|| Some(gst::Structure::new_empty(known.name())));
         };
+        structure.set_name(known.name());
         let is_there = |(name, sample): (&glib::GStr, &glib::SendValue)| {
             structure.value(name).is_ok_and(|value| fits(value, sample))
         };
@@ -124,7 +125,10 @@ pub(super) fn is_sensible(event: &gst::EventRef) -> bool {
     };
     let is_rate = |rate: f64| rate.is_finite() && rate != 0.0;
     match event.view() {
-        V::Caps(caps) => is_one_format(caps.caps()),
+        V::Caps(caps) => {
+            let format = caps.caps();
+            is_one_format(format) && format.structure(0).is_some_and(has_sensible_measures)
+        }
         V::Segment(segment) => {
             let segment = segment.segment();
             let known = !matches!(
@@ -148,6 +152,36 @@ pub(super) fn is_sensible(event: &gst::EventRef) -> bool {
 /// read from a text are never fixed.
 pub(super) fn is_one_format(caps: &gst::CapsRef) -> bool {
     !caps.is_any() && caps.size() == 1
+}
+
+/// Fields of a format by which elements multiply and divide without looking.
+const AMOUNTS: [&str; 4] = ["width", "height", "rate", "channels"];
+const RATIOS: [&str; 1] = ["pixel-aspect-ratio"];
+const RATES: [&str; 2] = ["framerate", "max-framerate"];
+
+/// Whether a format has no measure of nothing or less (a rate of 0 is one that varies), and
+/// raw formats have theirs.
+fn has_sensible_measures(format: &gst::StructureRef) -> bool {
+    let amount = |field: &str| format.get::<i32>(field).ok();
+    let fraction = |field: &str| format.get::<gst::Fraction>(field).ok();
+    let needs: &[&str] = match format.name().as_str() {
+        "video/x-raw" => &AMOUNTS[..2],
+        "audio/x-raw" => &AMOUNTS[2..],
+        _ => &[],
+    };
+    needs.iter().all(|field| amount(field).is_some())
+        && AMOUNTS
+            .iter()
+            .filter_map(|field| amount(field))
+            .all(|it| it > 0)
+        && RATIOS
+            .iter()
+            .filter_map(|field| fraction(field))
+            .all(|it| it.numer() > 0)
+        && RATES
+            .iter()
+            .filter_map(|field| fraction(field))
+            .all(|it| it.numer() >= 0)
 }
 
 fn sample_of_event(bare: &gst::Event, full: &gst::Event) -> (gst::EventType, Sample) {
@@ -403,8 +437,30 @@ mod tests {
     #[test]
     fn values_that_no_reader_bears_are_noticed() {
         gst::init().unwrap();
-        let any = gst::event::Caps::new(&gst::Caps::new_empty_simple("video/x-raw"));
-        assert!(is_sensible(&any));
+        for format in [
+            "video/x-raw, width=(int)16, height=(int)8, framerate=(fraction)0/1",
+            "video/x-av1, pixel-aspect-ratio=(fraction)16/11",
+            "audio/x-raw, rate=(int)8000, channels=(int)2",
+            "text/x-raw",
+        ] {
+            let caps = gst::event::Caps::new(&format.parse().unwrap());
+            assert!(is_sensible(&caps), "{format}");
+        }
+        for format in [
+            "video/x-raw",
+            "video/x-raw, width=(int)16, height=(int)0",
+            "video/x-raw, width=(int)-1, height=(int)8",
+            "video/x-av1, width=(int)0",
+            "video/x-av1, pixel-aspect-ratio=(fraction)0/1",
+            "video/x-av1, framerate=(fraction)-1/1",
+            "video/x-av1, max-framerate=(fraction)-1/1",
+            "audio/x-raw, rate=(int)8000",
+            "audio/x-raw, rate=(int)0, channels=(int)2",
+            "audio/mpeg, channels=(int)0",
+        ] {
+            let caps = gst::event::Caps::new(&format.parse().unwrap());
+            assert!(!is_sensible(&caps), "{format}");
+        }
         for (kind, text) in [
             (gst::EventType::Caps, "GstEventCaps, caps=(GstCaps)ANY"),
             (

@@ -44,7 +44,11 @@ fn whatever_a_child_says_harms_nobody() {
         use gst::glib::LogLevel as L;
         let of_parser = PARSERS.iter().any(|parser| text.starts_with(parser));
         if matches!(level, L::Critical | L::Error) && !of_parser {
-            eprintln!("{}: {text}", domain.unwrap_or_default());
+            eprintln!(
+                "{}: {text}\n{}",
+                domain.unwrap_or_default(),
+                std::backtrace::Backtrace::force_capture()
+            );
             seen.fetch_add(1, Ordering::Relaxed);
         }
     });
@@ -64,7 +68,7 @@ fn whatever_a_child_says_harms_nobody() {
     let (last, path) = last.keep().unwrap();
     println!("seeds from {first}; the last is in {}", path.display());
     let texts = seeds();
-    let readers = Arc::new(Readers::new());
+    let all = Readers::all();
     let began = Instant::now();
     let mut rounds = 0;
     let mut mistakes = 0_u64;
@@ -73,6 +77,8 @@ fn whatever_a_child_says_harms_nobody() {
         // A crash leaves it there.
         last.write_all_at(format!("{seed:20}").as_bytes(), 0)
             .unwrap();
+        let readers = &all[usize::try_from(seed).unwrap() % all.len()];
+        readers.begin();
         let mut speaker = Speaker {
             random: Rng::with_seed(seed),
             seeds: &texts,
@@ -82,7 +88,7 @@ fn whatever_a_child_says_harms_nobody() {
         let heard = hear::<RemoteHosted>(lends, [], &bytes).unwrap();
         mistakes += u64::from(heard.mistake.is_some());
         for output in heard.outputs {
-            read_output(output, &readers);
+            read_output(output, readers);
         }
         speaker.answer();
         let criticals = criticals.load(Ordering::Relaxed);
@@ -92,5 +98,9 @@ fn whatever_a_child_says_harms_nobody() {
     println!("{rounds} speeches, {mistakes} of them with a mistake");
     // Otherwise nothing was read but the first.
     assert!(mistakes < rounds);
+    for (number, readers) in all.iter().enumerate() {
+        println!("readers {number} used {} buffers", readers.used());
+        assert!(readers.used() > 0);
+    }
     std::fs::remove_file(path).unwrap();
 }

@@ -190,7 +190,13 @@ fn add(meta: PackedMeta, buffer: &mut gst::BufferRef) -> Result<(), Broken> {
             };
             add_clipping(buffer, start, end);
         }
-        PackedMeta::UserData { uuid, data } => add_user_data(buffer, uuid, &data),
+        PackedMeta::UserData { uuid, data } => {
+            // GStreamer copies none that is empty with a buffer.
+            if data.is_empty() {
+                return Err(wrong("user data"));
+            }
+            add_user_data(buffer, uuid, &data);
+        }
         PackedMeta::ReferenceTimestamp {
             reference,
             timestamp,
@@ -231,7 +237,7 @@ fn user_data(meta: &gst::MetaRef<'_, gst::Meta>) -> Option<PackedMeta> {
     // SAFETY: metas of this interface are of this type, and live as long as the buffer is
     // borrowed.
     let meta = unsafe { &*pointer };
-    if meta.data.is_null() {
+    if meta.data.is_null() || meta.size == 0 {
         return None;
     }
     // SAFETY: the meta has so many bytes.
@@ -381,6 +387,24 @@ mod tests {
         assert!(!checked(size, &[0, 4096, 5120], &[-64, 32, 32]));
         assert!(!checked(size, &[0, 4096], &[64, 32]));
         assert!(!checked(size, &[0, usize::MAX, 5120], &[64, 32, 32]));
+    }
+
+    #[test]
+    fn data_that_is_empty_is_no_meta() {
+        gst::init().unwrap();
+        let mut buffer = gst::Buffer::new();
+        for meta in [
+            PackedMeta::UserData {
+                uuid: [0; 16],
+                data: Vec::new(),
+            },
+            PackedMeta::Caption {
+                kind: 1,
+                data: Vec::new(),
+            },
+        ] {
+            assert!(add(meta, buffer.get_mut().unwrap()).is_err());
+        }
     }
 
     #[test]

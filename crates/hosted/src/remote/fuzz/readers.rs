@@ -1,34 +1,99 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What reads what a child has said: the pipeline around an element.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use gst::prelude::*;
 
 use crate::io::Output;
 use crate::outside::Outside;
 
+/// What reads: elements that hand on, and elements that have to understand caps, segments
+/// and pictures or samples to convert them; and with which format their streams begin.
+const CHAINS: [(&str, &str); 4] = [
+    ("identity name=first ! identity", PICTURES),
+    ("videoconvert name=first ! video/x-raw,format=RGB", PICTURES),
+    (
+        "videoscale name=first ! video/x-raw,width=8,height=8",
+        PICTURES,
+    ),
+    (
+        "audioconvert name=first ! audioresample ! audio/x-raw,rate=8000,channels=1",
+        SAMPLES,
+    ),
+];
+pub(super) const PICTURES: &str =
+    "video/x-raw, format=(string)I420, width=(int)16, height=(int)16, framerate=(fraction)25/1";
+/// Bytes of one of them.
+pub(super) const PICTURE: usize = 16 * 16 * 3 / 2;
+pub(super) const SAMPLES: &str = "audio/x-raw, format=(string)S16LE, layout=(string)interleaved, rate=(int)48000, channels=(int)2";
+
 /// Elements that read what comes, on both sides of where it comes from.
 pub(super) struct Readers {
     pipeline: gst::Pipeline,
     downstream: gst::Pad,
+    format: gst::Caps,
+    used: AtomicU64,
 }
 
 impl Readers {
-    pub(super) fn new() -> Self {
-        let pipeline =
-            gst::parse::launch("identity name=first ! identity ! fakesink sync=false async=false");
-        let pipeline = pipeline.unwrap().downcast::<gst::Pipeline>().unwrap();
+    /// The readers of each kind.
+    pub(super) fn all() -> Vec<Arc<Self>> {
+        let chains = CHAINS.iter();
+        chains
+            .map(|(chain, format)| Arc::new(Self::new(chain, format)))
+            .collect()
+    }
+
+    fn new(chain: &str, format: &str) -> Self {
+        let chain = format!("{chain} ! fakesink sync=false async=false");
+        let pipeline = gst::parse::launch(&chain).unwrap();
+        let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
         let first = pipeline.by_name("first").unwrap();
         pipeline.set_state(gst::State::Playing).unwrap();
         Self {
             downstream: first.static_pad("sink").unwrap(),
             pipeline,
+            format: format.parse().unwrap(),
+            used: AtomicU64::new(0),
         }
+    }
+
+    /// Begins a stream that is as it should be.
+    pub(super) fn begin(&self) {
+        use gst::event as e;
+        for event in [
+            e::FlushStart::new(),
+            e::FlushStop::new(true),
+            e::StreamStart::new("a stream"),
+            e::Caps::new(&self.format),
+            e::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()),
+        ] {
+            assert!(self.downstream.send_event(event));
+        }
+    }
+
+    /// How many buffers went through.
+    pub(super) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
     }
 
     fn event(&self, event: gst::Event) {
         read_event(&event);
         let _ = format!("{event:?}");
         self.downstream.send_event(event);
+    }
+
+    /// Elements post errors for what they cannot use, and go on.
+    fn buffer(&self, buffer: gst::Buffer) {
+        if self.downstream.chain(buffer).is_ok() {
+            self.used.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(bus) = self.pipeline.bus() {
+            bus.set_flushing(true);
+            bus.set_flushing(false);
+        }
     }
 }
 
@@ -159,6 +224,8 @@ pub(super) fn read_output(output: Output, readers: &Readers) {
         Output::Buffer { buffer, .. } => {
             let mapped = buffer.map_readable().unwrap();
             assert!(mapped.iter().map(|&byte| u64::from(byte)).sum::<u64>() < 1 << 20);
+            drop(mapped);
+            readers.buffer(buffer);
         }
         Output::Event(event) => drop(event.take().map(|event| readers.event(event))),
         Output::Query(pending) => pending.put(|query| readers.query_upstream(query)),

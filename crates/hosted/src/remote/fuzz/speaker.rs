@@ -12,7 +12,7 @@ use super::super::metas::PackedMeta;
 use super::super::queries::{PackedAnswer, PackedQuery};
 use super::super::talk::Inquiry;
 use super::super::{PackedOutput, RemoteHosted, buffers, fields, posted, text};
-use super::readers::read_query;
+use super::readers::{PICTURE, PICTURES, SAMPLES, read_query};
 use crate::session::Facts;
 
 /// Texts of which the right ones are made, and what harms who does not look.
@@ -97,6 +97,17 @@ impl Speaker<'_> {
 
     /// Most often of the kind that the text belongs to.
     fn event(&mut self) -> PackedEvent {
+        if self.random.u8(..5) == 0 {
+            let caps = gst::Structure::builder("caps")
+                .field("caps", self.caps())
+                .build();
+            // As a field, with its quotes and escapes.
+            let text = caps
+                .to_string()
+                .replacen("caps=(string)", "caps=(GstCaps)", 1);
+            let kind = gst::EventType::Caps.into_glib();
+            return PackedEvent::raw(kind, self.random.u32(..), 0, Some(text));
+        }
         let samples = fields::event_samples();
         let (kind, sample) = &samples[self.random.usize(..samples.len())];
         let kind = match self.random.u8(..5) {
@@ -142,8 +153,8 @@ impl Speaker<'_> {
 
     fn caps(&mut self) -> String {
         let caps = [
-            "video/x-raw, format=(string)I420, width=(int)16, height=(int)16, framerate=(fraction)25/1",
-            "audio/x-raw, format=(string)S16LE, layout=(string)interleaved, rate=(int)48000, channels=(int)2",
+            PICTURES,
+            SAMPLES,
             "ANY",
             "EMPTY",
             "video/x-raw(memory:VAMemory), width=(int)[ 1, 100 ]; video/x-raw",
@@ -216,7 +227,12 @@ impl Speaker<'_> {
         let metas = (0..self.random.usize(..3)).map(|_| self.meta()).collect();
         let time = |it: &mut Self| it.random.bool().then(|| it.random.u64(..));
         let times = [time(self), time(self), time(self)];
-        let bytes = vec![1; self.random.usize(..800)];
+        // Many are pictures of the size that the readers' streams begin with.
+        let size = match self.random.bool() {
+            true => PICTURE,
+            false => self.random.usize(..800),
+        };
+        let bytes = vec![1; size];
         buffers::PackedOutput::raw(bytes, times, self.random.u32(..), metas)
     }
 
