@@ -32,7 +32,7 @@ pub(super) const SAMPLES: &str = "audio/x-raw, format=(string)S16LE, layout=(str
 /// Elements that read what comes, on both sides of where it comes from.
 pub(super) struct Readers {
     pipeline: gst::Pipeline,
-    downstream: gst::Pad,
+    source: gst::Pad,
     format: gst::Caps,
     used: AtomicU64,
 }
@@ -52,8 +52,12 @@ impl Readers {
         let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
         let first = pipeline.by_name("first").unwrap();
         pipeline.set_state(gst::State::Playing).unwrap();
+        // As elements hand on: behind a format that was refused nothing goes through a pad.
+        let source = gst::Pad::builder(gst::PadDirection::Src).build();
+        source.set_active(true).unwrap();
+        source.link(&first.static_pad("sink").unwrap()).unwrap();
         Self {
-            downstream: first.static_pad("sink").unwrap(),
+            source,
             pipeline,
             format: format.parse().unwrap(),
             used: AtomicU64::new(0),
@@ -70,7 +74,7 @@ impl Readers {
             e::Caps::new(&self.format),
             e::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()),
         ] {
-            assert!(self.downstream.send_event(event));
+            assert!(self.source.push_event(event));
         }
     }
 
@@ -82,12 +86,12 @@ impl Readers {
     fn event(&self, event: gst::Event) {
         read_event(&event);
         let _ = format!("{event:?}");
-        self.downstream.send_event(event);
+        self.source.push_event(event);
     }
 
     /// Elements post errors for what they cannot use, and go on.
     fn buffer(&self, buffer: gst::Buffer) {
-        if self.downstream.chain(buffer).is_ok() {
+        if self.source.push(buffer).is_ok() {
             self.used.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(bus) = self.pipeline.bus() {
@@ -106,7 +110,7 @@ impl Drop for Readers {
 impl Outside for Readers {
     fn query_upstream(&self, query: &mut gst::QueryRef) -> bool {
         read_query(query);
-        self.downstream.query(query)
+        self.source.peer_query(query)
     }
 
     fn query_downstream(&self, query: &mut gst::QueryRef) -> bool {
