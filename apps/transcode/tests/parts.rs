@@ -14,10 +14,14 @@ const FRAMES: usize = 100;
 
 /// A film of 100 frames, with a key frame each second, planned in four chunks.
 fn planned(output: &str) -> Folder {
+    planned_with(output, QUICK)
+}
+
+fn planned_with(output: &str, video: &str) -> Folder {
     let folder = Folder::new();
     film(&folder.path("in.mp4"));
     let arguments = [
-        "plan", "in.mp4", "--to", output, "--chunks", "4", "--video", QUICK, "-o", "job.json",
+        "plan", "in.mp4", "--to", output, "--chunks", "4", "--video", video, "-o", "job.json",
     ];
     folder.run(&arguments, 0);
     folder
@@ -35,11 +39,11 @@ fn chunk_files(folder: &Folder) -> Vec<std::path::PathBuf> {
     files
 }
 
-/// The packets of the video of a file, in order.
-fn packets(path: &Path) -> Vec<Vec<u8>> {
+/// The packets of the video of a file, in order, and when they are shown.
+fn packets(path: &Path, media: &str) -> Vec<(gst::ClockTime, Vec<u8>)> {
     support::init();
     let pipeline = gst::parse::launch(&format!(
-        "filesrc location={} ! parsebin ! video/x-av1 ! appsink name=sink sync=false",
+        "filesrc location={} ! parsebin ! {media} ! appsink name=sink sync=false",
         path.display()
     ));
     let pipeline = pipeline.unwrap().downcast::<gst::Pipeline>().unwrap();
@@ -51,7 +55,9 @@ fn packets(path: &Path) -> Vec<Vec<u8>> {
     pipeline.set_state(gst::State::Playing).unwrap();
     let mut packets = Vec::new();
     while let Ok(sample) = sink.pull_sample() {
-        packets.push(sample.buffer().unwrap().map_readable().unwrap().to_vec());
+        let buffer = sample.buffer().unwrap();
+        let bytes = buffer.map_readable().unwrap().to_vec();
+        packets.push((buffer.pts().unwrap(), bytes));
     }
     pipeline.set_state(gst::State::Null).unwrap();
     packets
@@ -72,9 +78,15 @@ fn every_frame_is_there_once_at_its_time_and_as_its_chunk_has_it() {
         assert_eq!(files.len(), 4);
         folder.run(&["join", "job.json"], 0);
 
-        let chunks: Vec<Vec<u8>> = files.iter().flat_map(|file| packets(file)).collect();
+        let bytes = |path: &Path| {
+            packets(path, "video/x-av1")
+                .into_iter()
+                .map(|(_, bytes)| bytes)
+        };
+        let chunks: Vec<Vec<u8>> = files.iter().flat_map(|file| bytes(file)).collect();
         assert_eq!(chunks.len(), FRAMES);
-        assert_eq!(packets(&folder.path(output)), chunks, "{output}");
+        let joined: Vec<Vec<u8>> = bytes(&folder.path(output)).collect();
+        assert_eq!(joined, chunks, "{output}");
         // The times are those of a job in one piece, sound included.
         let whole = output.replace("out", "whole");
         folder.transcode("in.mp4", &whole, &[], 0);
@@ -85,6 +97,43 @@ fn every_frame_is_there_once_at_its_time_and_as_its_chunk_has_it() {
         assert_eq!(joined.video.times, whole.video.times, "{output}");
         assert_eq!(joined.audio.times, whole.audio.times, "{output}");
         assert_eq!(joined.video.times.len(), FRAMES);
+    }
+}
+
+#[test]
+fn frames_that_are_shown_in_another_order_than_decoded_keep_their_times() {
+    const REORDERED: &str = "codecwatch:x264enc bframes=2 b-adapt=false speed-preset=ultrafast";
+    for output in ["out.mkv", "out.mp4", "out.ts"] {
+        let folder = planned_with(output, REORDERED);
+        for number in ["0", "1", "2", "3"] {
+            folder.run(&["chunk", "job.json", number], 0);
+        }
+        folder.run(&["join", "job.json"], 0);
+        let whole = output.replace("out", "whole");
+        folder.run(&["transcode", "in.mp4", &whole, "--video", REORDERED], 0);
+        let (joined, whole) = (
+            facts::of(&folder.path(output)),
+            facts::of(&folder.path(&whole)),
+        );
+        assert_eq!(joined.video.times.len(), FRAMES, "{output}");
+        // A transport stream begins later if more has to be decoded before the first frame is
+        // shown.
+        let times = |facts: &facts::Facts| -> Vec<Vec<u64>> {
+            let begins = if output == "out.ts" {
+                facts.audio.times[0]
+            } else {
+                0
+            };
+            [&facts.video, &facts.audio]
+                .map(|stream| stream.times.iter().map(|time| time - begins).collect())
+                .into()
+        };
+        assert_eq!(times(&joined), times(&whole), "{output}");
+        let packets = packets(&folder.path(output), "video/x-h264");
+        assert!(
+            !packets.is_sorted_by_key(|(time, _)| *time),
+            "{output}: nothing was reordered"
+        );
     }
 }
 

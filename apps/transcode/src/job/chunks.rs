@@ -92,7 +92,8 @@ pub(crate) fn join(options: &cli::Join) -> Result<End, Failure> {
         };
         let destination = Output::file(&work.output, false)?;
         let (probe, times) = times_of(&plan, interrupt)?;
-        let source = feed::source(&chunks)?;
+        let joint = feed::Joint::of(&chunks, times, &|| interrupt.check())?;
+        let source = joint.source();
         let frames = plan.chunks.iter().map(|chunk| chunk.frames).sum();
         let encoded = Encoded {
             source: source.clone().upcast(),
@@ -107,7 +108,7 @@ pub(crate) fn join(options: &cli::Join) -> Result<End, Failure> {
         )?;
         let declared = probe.claims.clone();
         drop(probe);
-        feed::start(source, chunks, times, &job.pipeline)?;
+        feed::start(source, chunks, joint, &job.pipeline)?;
         super::run(&job, &work, &options.run, &declared, interrupt)
     })
 }

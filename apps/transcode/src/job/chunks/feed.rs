@@ -5,6 +5,11 @@
 //! A chunk's container rounds times, and begins at zero where it was sought. The order
 //! of the times within a chunk is kept, though, so the frame that is shown n-th there is
 //! the n-th of that part of the input.
+//!
+//! Matroska does not say when a frame is decoded, and MP4 has to. The frame that is
+//! decoded n-th is decoded when the n-th frame of the input is shown, and every frame is
+//! shown later by a delay: the least with which none is shown before it is decoded. The
+//! segment begins after the delay, so what is written has the times of the input.
 
 use std::path::Path;
 
@@ -21,34 +26,86 @@ const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(60);
 /// How much may wait for the muxer, in bytes.
 const AHEAD: u64 = 16 * 1024 * 1024;
 
-/// The source of the joined video, with the caps of the first chunk.
-pub(super) fn source(chunks: &[Piece]) -> Result<gst_app::AppSrc, Failure> {
-    let first = chunks
-        .first()
-        .ok_or_else(|| Failure::error("the plan has no chunks"))?;
-    let (caps, _) = read(first)?;
-    Ok(gst_app::AppSrc::builder()
-        .name("joined")
-        .caps(&caps)
-        .format(gst::Format::Time)
-        .block(true)
-        .max_bytes(AHEAD)
-        .build())
+/// What all chunks have in common.
+#[derive(Debug)]
+pub(super) struct Joint {
+    caps: gst::Caps,
+    /// From the decoding of the frame that waits longest to be shown.
+    delay: gst::ClockTime,
+    /// Those of all frames of the input, in order, in nanoseconds.
+    times: Vec<u64>,
 }
 
-/// Feeds the source, on a thread of its own, which ends with the pipeline. `times` are
-/// those of all frames of the input, in order.
+impl Joint {
+    /// Reads all chunks. May block on the disk.
+    ///
+    /// # Errors
+    /// If a chunk does not have the frames of the plan, or was encoded in another way.
+    pub(super) fn of(
+        chunks: &[Piece],
+        times: Vec<u64>,
+        check: &dyn Fn() -> Result<(), Failure>,
+    ) -> Result<Self, Failure> {
+        let mut common: Option<gst::Caps> = None;
+        let mut delay = 0;
+        for chunk in chunks {
+            check()?;
+            let (caps, buffers) = read(chunk)?;
+            let common = common.get_or_insert_with(|| caps.clone());
+            if *common != caps {
+                return Err(Failure::error(format!(
+                    "{} was encoded in another way than the first chunk: {caps}",
+                    chunk.path.display()
+                )));
+            }
+            let times = chunk.times(&times);
+            let ranks = ranks(chunk, &buffers, times)?;
+            let waits = times.iter().zip(ranks).filter_map(|(decoded, rank)| {
+                let shown = times.get(rank)?;
+                decoded.checked_sub(*shown)
+            });
+            delay = waits.fold(delay, u64::max);
+        }
+        Ok(Self {
+            caps: common.ok_or_else(|| Failure::error("the plan has no chunks"))?,
+            delay: gst::ClockTime::from_nseconds(delay),
+            times,
+        })
+    }
+
+    /// The source of the joined video.
+    pub(super) fn source(&self) -> gst_app::AppSrc {
+        gst_app::AppSrc::builder()
+            .name("joined")
+            .caps(&self.caps)
+            .format(gst::Format::Time)
+            .handle_segment_change(true)
+            .block(true)
+            .max_bytes(AHEAD)
+            .build()
+    }
+}
+
+impl Piece {
+    /// Those of this chunk's frames, and of what follows.
+    fn times<'a>(&self, all: &'a [u64]) -> &'a [u64] {
+        let from = usize::try_from(self.first_frame).unwrap_or(usize::MAX);
+        all.get(from..).unwrap_or_default()
+    }
+}
+
+/// Feeds the source, on a thread of its own, which ends with the pipeline.
 pub(super) fn start(
     source: gst_app::AppSrc,
     chunks: Vec<Piece>,
-    times: Vec<u64>,
+    joint: Joint,
     pipeline: &gst::Pipeline,
 ) -> Result<(), Failure> {
     let pipeline = pipeline.downgrade();
     let feeding = std::thread::Builder::new()
         .name("feed".to_owned())
         .spawn(move || {
-            if let Err(failure) = feed(&source, &chunks, &times)
+            if let Err(failure) = feed(&source, &chunks, &joint)
                 && let Some(pipeline) = pipeline.upgrade()
             {
                 verdict::post(pipeline.upcast_ref(), &failure);
@@ -59,21 +116,14 @@ pub(super) fn start(
         .map_err(|error| Failure::error(format!("no thread: {error}")))
 }
 
-fn feed(source: &gst_app::AppSrc, chunks: &[Piece], times: &[u64]) -> Result<(), Failure> {
-    let wanted = source.caps();
+fn feed(source: &gst_app::AppSrc, chunks: &[Piece], joint: &Joint) -> Result<(), Failure> {
+    let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    segment.set_start(joint.delay);
     for chunk in chunks {
-        let (caps, buffers) = read(chunk)?;
-        let shown = chunk.path.display();
-        if wanted.as_ref() != Some(&caps) {
-            return Err(Failure::new(
-                End::Error,
-                format!("{shown} was encoded in another way than the first chunk: {caps}"),
-            ));
-        }
-        let from = usize::try_from(chunk.first_frame).unwrap_or(usize::MAX);
-        let times = times.get(from..).unwrap_or_default();
-        for buffer in timed(chunk, buffers, times)? {
-            if source.push_buffer(buffer).is_err() {
+        let (_, buffers) = read(chunk)?;
+        for buffer in timed(chunk, buffers, joint)? {
+            let sample = gst::Sample::builder().buffer(&buffer).segment(&segment);
+            if source.push_sample(&sample.build()).is_err() {
                 // The pipeline has stopped, and says why.
                 return Ok(());
             }
@@ -83,56 +133,53 @@ fn feed(source: &gst_app::AppSrc, chunks: &[Piece], times: &[u64]) -> Result<(),
     Ok(())
 }
 
-/// Gives each packet the time of its frame. `times` begins with the chunk's first frame.
+/// Gives each packet the time of its frame.
 fn timed(
     chunk: &Piece,
     mut buffers: Vec<gst::Buffer>,
-    times: &[u64],
+    joint: &Joint,
 ) -> Result<Vec<gst::Buffer>, Failure> {
-    let shown = chunk.path.display();
+    let times = chunk.times(&joint.times);
+    let ranks = ranks(chunk, &buffers, times)?;
+    for ((buffer, rank), decoded) in buffers.iter_mut().zip(ranks).zip(times) {
+        let time = |rank: usize| times.get(rank).copied().map(gst::ClockTime::from_nseconds);
+        let (shown, next) = (time(rank), time(rank + 1));
+        let buffer = buffer.make_mut();
+        buffer.set_pts(shown.map(|shown| shown + joint.delay));
+        buffer.set_dts(gst::ClockTime::from_nseconds(*decoded));
+        if let (Some(shown), Some(next)) = (shown, next) {
+            buffer.set_duration(next - shown);
+        }
+    }
+    Ok(buffers)
+}
+
+/// Of each packet the place of its frame among those that are shown. `times` begins with
+/// the chunk's first frame.
+fn ranks(chunk: &Piece, buffers: &[gst::Buffer], times: &[u64]) -> Result<Vec<usize>, Failure> {
+    let mut order: Vec<(Option<gst::ClockTime>, usize)> = buffers
+        .iter()
+        .enumerate()
+        .map(|(index, buffer)| (buffer.pts(), index))
+        .collect();
+    order.sort_unstable();
     let frames = buffers.len();
-    let order = {
-        let mut order: Vec<(Option<gst::ClockTime>, usize)> = buffers
-            .iter()
-            .enumerate()
-            .map(|(index, buffer)| (buffer.pts(), index))
-            .collect();
-        order.sort_unstable();
-        order
-    };
     let is_distinct = order.windows(2).all(|pair| pair[0].0 != pair[1].0);
     if frames as u64 != chunk.frames || times.len() < frames || !is_distinct {
         return Err(Failure::new(
             End::Damaged,
-            format!("{shown} has {frames} frames, the plan has {}", chunk.frames),
+            format!(
+                "{} has {frames} frames, the plan has {}",
+                chunk.path.display(),
+                chunk.frames
+            ),
         ));
     }
-    let in_order = order
-        .iter()
-        .enumerate()
-        .all(|(rank, (_, index))| rank == *index);
-    for (rank, (before, index)) in order.iter().enumerate() {
-        let Some(buffer) = buffers.get_mut(*index) else {
-            continue;
-        };
-        let at = gst::ClockTime::from_nseconds(times[rank]);
-        let next = times
-            .get(rank + 1)
-            .map(|next| gst::ClockTime::from_nseconds(*next));
-        let buffer = buffer.make_mut();
-        let dts = match (buffer.dts(), before) {
-            // What is shown in the order of decoding is decoded when it is shown.
-            _ if in_order => Some(at),
-            (Some(dts), Some(before)) => Some((at + dts).saturating_sub(*before)),
-            _ => None,
-        };
-        buffer.set_pts(at);
-        buffer.set_dts(dts);
-        if let Some(next) = next {
-            buffer.set_duration(next - at);
-        }
+    let mut ranks = vec![0; frames];
+    for (rank, (_, index)) in order.into_iter().enumerate() {
+        ranks[index] = rank;
     }
-    Ok(buffers)
+    Ok(ranks)
 }
 
 /// All packets of a chunk, in the order of decoding, and their caps.

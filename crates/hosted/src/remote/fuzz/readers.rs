@@ -2,7 +2,7 @@
 //! What reads what a child has said: the pipeline around an element.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gst::prelude::*;
 
@@ -35,6 +35,7 @@ pub(super) struct Readers {
     source: gst::Pad,
     format: gst::Caps,
     used: AtomicU64,
+    refused: AtomicBool,
 }
 
 impl Readers {
@@ -61,12 +62,20 @@ impl Readers {
             pipeline,
             format: format.parse().unwrap(),
             used: AtomicU64::new(0),
+            refused: AtomicBool::new(false),
         }
     }
 
     /// Begins a stream that is as it should be.
     pub(super) fn begin(&self) {
         use gst::event as e;
+        // A stream whose format was refused ends. (audioconvert in GStreamer 1.22 would go
+        // on without its converter with the format before.)
+        if self.refused.swap(false, Ordering::Relaxed) {
+            for state in [gst::State::Ready, gst::State::Playing] {
+                self.pipeline.set_state(state).unwrap();
+            }
+        }
         for event in [
             e::FlushStart::new(),
             e::FlushStop::new(true),
@@ -86,12 +95,15 @@ impl Readers {
     fn event(&self, event: gst::Event) {
         read_event(&event);
         let _ = format!("{event:?}");
-        self.source.push_event(event);
+        let is_format = event.type_() == gst::EventType::Caps;
+        if !self.source.push_event(event) && is_format {
+            self.refused.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Elements post errors for what they cannot use, and go on.
     fn buffer(&self, buffer: gst::Buffer) {
-        if self.source.push(buffer).is_ok() {
+        if !self.refused.load(Ordering::Relaxed) && self.source.push(buffer).is_ok() {
             self.used.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(bus) = self.pipeline.bus() {
