@@ -115,7 +115,14 @@ import sys
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 print(len(list(text_string_to_metric_families(sys.stdin.read()))))
 ";
-    let Some(python) = checker("python3") else {
+    // The environment is there, and empty, where nothing could be installed into it.
+    let python = checker("python3").filter(|python| {
+        let tried = Command::new(python)
+            .args(["-c", "import prometheus_client"])
+            .output();
+        tried.is_ok_and(|tried| tried.status.success())
+    });
+    let Some(python) = python else {
         return support::skip("health", "no parser of OpenMetrics is installed");
     };
     let wedged = going_wrong("stuck", "how=sleep", "");

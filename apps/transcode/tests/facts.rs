@@ -113,6 +113,10 @@ fn watch(pad: &gst::Pad, facts: &Arc<Mutex<Facts>>) {
             Some("audio") => &mut facts.audio,
             _ => &mut facts.text,
         };
+        // matroskamux writes an empty block for each gap between subtitles (GStreamer 1.24).
+        if name.starts_with("text/") && buffer.size() == 0 {
+            return gst::PadProbeReturn::Ok;
+        }
         if name.starts_with("text/") {
             let mapped = buffer.map_readable().unwrap();
             stream

@@ -79,6 +79,9 @@ pub struct EventOutput {
     lost: Arc<LostEvents>,
 }
 
+/// The most events that are kept: a stream has a handful in force.
+const MOST_LOST: usize = 64;
+
 /// Events that were dropped on their way to downstream, and would have stayed in force.
 pub(crate) type LostEvents = Mutex<Vec<gst::Event>>;
 
@@ -105,6 +108,10 @@ impl Drop for EventOutput {
         // A flush ends what these two say.
         if event.is_sticky() && !matches!(event.type_(), Eos | Segment) {
             let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+            // Of too many, the oldest have been replaced by what came after them.
+            if lost.len() >= MOST_LOST {
+                lost.remove(0);
+            }
             lost.push(event);
         }
     }

@@ -170,6 +170,11 @@ fn a_child_that_says_nothing_is_wedged() {
     ends("no answer", "WatchdogAbandoned", "codecwatch-worker");
     ends("half a message", "WatchdogAbandoned", "codecwatch-worker");
     ends("a call that never ends", "WatchdogAbandoned", "plain_call");
+    ends(
+        "waits for an answer that nobody owes it",
+        "WatchdogAbandoned",
+        "codecwatch-worker",
+    );
 }
 
 #[test]
@@ -191,6 +196,7 @@ fn answers_to_no_request_or_to_another_one_are_refused() {
     breaks("an answer to nothing", "answer");
     // Or the inputs are refused that the surplus made room for.
     ends("two answers", "CodecCrashed", "");
+    breaks("ends a wait that has not begun", "the end of a wait");
 }
 
 #[test]
@@ -205,6 +211,7 @@ fn memory_that_it_has_not_is_refused() {
     breaks("beyond the block", "larger than its block");
     breaks("a block that was given up", "it has no block");
     breaks("gives up what it has not", "it has no block 7");
+    breaks("gives up what it shows", "which is shown");
     breaks("too much memory", "it has no block");
     breaks("endless requests of memory", "messages without");
 }
@@ -224,6 +231,7 @@ fn lanes_that_cannot_be_are_refused() {
     breaks("a lane begins twice", "lane 3 begins twice");
     breaks("a lane ends that has not begun", "lane 4 ends");
     breaks("a name that is none", "a name that is none");
+    breaks("endless lanes", "more than 10000 lanes");
 }
 
 #[test]

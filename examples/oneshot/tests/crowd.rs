@@ -40,6 +40,9 @@ fn fifty_clients_at_once_get_a_whole_file_each_or_are_told_to_come_again() {
     assert_eq!(service.health("/readyz"), 200);
 }
 
+/// The longest that a client waits for its turn.
+const CROWDED: Duration = Duration::from_secs(120);
+
 /// A client that comes again until it has its file. How often it was refused.
 fn client(service: &Service, number: usize) -> usize {
     let (head, output) = (format!("head{number}"), format!("{number}.mkv"));
@@ -54,12 +57,14 @@ fn client(service: &Service, number: usize) -> usize {
     ];
     // What Retry-After is for. `curl` 7.88 can use no connection twice that is HTTP/2 from
     // its beginning, so there it is started anew.
-    let retry = ["--retry", "100", "--retry-max-time", "45"];
+    let retry = ["--retry", "100", "--retry-max-time", "110"];
     let retries = protocol == "--http1.1";
     let arguments = [&files[..], if retries { &retry } else { &[] }].concat();
     let mut refused = 0;
-    for _ in 0..45 {
-        let run = service.curl("in.mp4", &arguments).run();
+    for _ in 0..110 {
+        // Fifty encodes, four at a time.
+        let curl = service.curl("in.mp4", &arguments).bound(CROWDED);
+        let run = curl.run();
         let head = std::fs::read_to_string(service.path(&head)).unwrap();
         let head = head.to_lowercase();
         let times = head.matches(" 503").count();

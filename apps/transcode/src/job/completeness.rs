@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use gst::prelude::*;
 
+use super::branches::{VIDEO_DECODER, VIDEO_ENCODER};
 use super::verdict;
 use crate::end::{End, Failure};
 use crate::media::{Kind, Stream};
@@ -53,6 +54,7 @@ impl Completeness {
             if is_eos
                 && !checked.swap(true, Ordering::Relaxed)
                 && let Some(pipeline) = pipeline.upgrade()
+                && !has_failed_codec(&pipeline)
                 && let Err(failure) = self.check()
             {
                 verdict::post(pipeline.upcast_ref(), &failure);
@@ -125,6 +127,18 @@ impl Completeness {
         };
         told.max(lost).max(corrupted)
     }
+}
+
+/// Whether a supervised codec has failed. Its error says so, and may come behind its EOS
+/// (`eos-after-failure`); what is missing then is not the input's fault.
+fn has_failed_codec(pipeline: &gst::Pipeline) -> bool {
+    [VIDEO_DECODER, VIDEO_ENCODER].iter().any(|name| {
+        let stats = pipeline
+            .by_name(name)
+            .filter(|codec| codec.has_property_with_type("stats", gst::Structure::static_type()))
+            .and_then(|codec| codec.property::<Option<gst::Structure>>("stats"));
+        stats.is_some_and(|stats| stats.get("failed") == Ok(true))
+    })
 }
 
 fn lock(counter: &Mutex<Counter>) -> std::sync::MutexGuard<'_, Counter> {

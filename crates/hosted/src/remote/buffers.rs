@@ -7,6 +7,7 @@ use codecwatch_process::{
     BlockId, Broken, Given, GivenBlock, Input, Lender, Lent, Received, is_shared,
 };
 use codecwatch_supervisor::CodecError;
+use gst_video::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::metas::{self, PackedMeta};
@@ -90,7 +91,7 @@ impl Head {
             duration: time(buffer.duration()),
             offset: buffer.offset(),
             offset_end: buffer.offset_end(),
-            flags: (buffer.flags() - gst::BufferFlags::TAG_MEMORY).bits(),
+            flags: flags_of(buffer),
             metas: metas::pack(buffer),
         }
     }
@@ -103,10 +104,25 @@ impl Head {
         buffer.set_duration(time(self.duration).map_err(wrong)?);
         buffer.set_offset(self.offset);
         buffer.set_offset_end(self.offset_end);
-        let flags = gst::BufferFlags::from_bits_retain(self.flags);
-        buffer.set_flags(flags - gst::BufferFlags::TAG_MEMORY);
+        set_flags(buffer, self.flags);
         metas::unpack(self.metas, buffer)
     }
+}
+
+/// The flags that say something of the content: those of all buffers, and those of video
+/// and audio. Not those of the object: with the wrong ones two owners of a buffer would
+/// write to it at once. Nor that of its memory, which is another.
+const TRAVELLING: u32 =
+    !(gst::ffi::GST_MINI_OBJECT_FLAG_LAST - 1) & !gst::BufferFlags::TAG_MEMORY.bits();
+
+fn flags_of(buffer: &gst::BufferRef) -> u32 {
+    (buffer.flags().bits() | buffer.video_flags().bits()) & TRAVELLING
+}
+
+fn set_flags(buffer: &mut gst::BufferRef, flags: u32) {
+    let flags = flags & TRAVELLING;
+    buffer.set_flags(gst::BufferFlags::from_bits_truncate(flags));
+    buffer.set_video_flags(gst_video::VideoBufferFlags::from_bits_truncate(flags));
 }
 
 /// Parent: a buffer to the child.

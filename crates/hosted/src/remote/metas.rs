@@ -302,8 +302,17 @@ fn check_planes(
     }
     let info = VideoInfo::builder(format, width, height).build().ok()?;
     let format = info.format_info();
-    if format.has_subtiles() || offsets.len() != strides.len() {
+    if offsets.len() != strides.len() {
         return None;
+    }
+    let is_plain = (0..format.n_components()).all(|it| info.comp_pstride(it as u8) > 0)
+        && !format.is_complex()
+        && !format.is_tiled()
+        && !format.has_palette();
+    // What a stride means there is the format's own: only its usual layout is known.
+    if !is_plain {
+        let is_usual = offsets == info.offset() && strides == info.stride();
+        return (is_usual && info.size() <= size).then_some(());
     }
     for (component, &plane) in format.plane().iter().enumerate() {
         let component = component as u8;
@@ -387,6 +396,23 @@ mod tests {
         assert!(!checked(size, &[0, 4096, 5120], &[-64, 32, 32]));
         assert!(!checked(size, &[0, 4096], &[64, 32]));
         assert!(!checked(size, &[0, usize::MAX, 5120], &[64, 32, 32]));
+    }
+
+    #[test]
+    fn formats_whose_pixels_have_no_size_are_taken_as_they_usually_lie() {
+        gst::init().unwrap();
+        use VideoFormat as F;
+        for format in [F::V210, F::Uyvp, F::Nv1264z32, F::Rgb8p, F::Iyu1] {
+            let info = VideoInfo::builder(format, 64, 64).build().unwrap();
+            let (offsets, strides) = (info.offset(), info.stride());
+            let fits = |size, offsets: &[usize], strides: &[i32]| {
+                check_planes(size, format, 64, 64, offsets, strides).is_some()
+            };
+            assert!(fits(info.size(), offsets, strides), "{format:?}");
+            assert!(!fits(info.size() - 1, offsets, strides), "{format:?}");
+            let nothing = vec![0; strides.len()];
+            assert!(!fits(info.size(), offsets, &nothing), "{format:?}");
+        }
     }
 
     #[test]

@@ -117,6 +117,16 @@ impl Block {
         self.fd.as_fd()
     }
 
+    /// Gives its memory back, although it may still be mapped here and there. What is read
+    /// there is nothing from then on.
+    pub(super) fn empty(&self) {
+        use rustix::fs::FallocateFlags as F;
+        let whole = self.size() as u64;
+        let flags = F::PUNCH_HOLE | F::KEEP_SIZE;
+        // Where that cannot be, it is free when the last mapping goes.
+        let _ = rustix::fs::fallocate(&self.fd, flags, 0, whole);
+    }
+
     pub(super) fn mapping(&self) -> &Mapping {
         &self.mapping
     }

@@ -3,6 +3,7 @@
 //! those that it has filled.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use codecwatch_supervisor::guard;
@@ -17,12 +18,19 @@ const MOST: usize = 512;
 /// The blocks of one child.
 #[derive(Debug)]
 pub struct Given {
-    blocks: HashMap<BlockId, Arc<Block>>,
+    blocks: HashMap<BlockId, Entry>,
     released: Arc<Mutex<Vec<BlockId>>>,
     /// Bytes that they may have together.
     most_bytes: u64,
     /// What sets this limit, for the user.
     limit: &'static str,
+}
+
+/// A block, and how many outputs that the parent still needs lie in it.
+#[derive(Debug)]
+struct Entry {
+    block: Arc<Block>,
+    shown: Arc<AtomicUsize>,
 }
 
 impl Given {
@@ -49,7 +57,7 @@ impl Given {
     /// # Errors
     /// Why there is none, for the child and the user.
     pub(crate) fn give(&mut self, len: u64) -> Result<Arc<Block>, String> {
-        let present: u64 = self.blocks.values().map(|block| block.size() as u64).sum();
+        let present: u64 = self.blocks.values().map(|it| it.block.size() as u64).sum();
         if len == 0 || self.blocks.len() >= MOST {
             return Err(format!(
                 "{len} bytes of shared memory for output are refused: it has {} blocks already",
@@ -65,14 +73,27 @@ impl Given {
         }
         let size = usize::try_from(len).map_err(|error| error.to_string())?;
         let block = Block::for_output(size).map_err(|error| error.to_string())?;
-        self.blocks.insert(block.id(), block.clone());
+        let entry = Entry {
+            block: block.clone(),
+            shown: Arc::default(),
+        };
+        self.blocks.insert(block.id(), entry);
         Ok(block)
     }
 
-    /// The child needs a block no longer.
+    /// The child needs a block no longer. Its memory is given back, whoever still has it
+    /// mapped: it counts no longer as what the child has.
+    ///
+    /// # Errors
+    /// The child has no such block, or the parent still needs what lies in it.
     pub(crate) fn take_back(&mut self, id: BlockId) -> Result<(), Broken> {
-        let known = self.blocks.remove(&id);
-        known.map(drop).ok_or_else(|| unknown(id))
+        let entry = self.blocks.remove(&id).ok_or_else(|| unknown(id))?;
+        if entry.shown.load(Ordering::Acquire) > 0 {
+            let why = format!("it gives up block {}, which is shown", id.0);
+            return Err(Broken::new(why));
+        }
+        entry.block.empty();
+        Ok(())
     }
 
     /// A block that an output lies in.
@@ -80,9 +101,11 @@ impl Given {
     /// # Errors
     /// The child has no such block.
     pub fn filled(&self, id: BlockId) -> Result<GivenBlock, Broken> {
-        let block = self.blocks.get(&id).ok_or_else(|| unknown(id))?;
+        let entry = self.blocks.get(&id).ok_or_else(|| unknown(id))?;
+        entry.shown.fetch_add(1, Ordering::Relaxed);
         Ok(GivenBlock {
-            block: block.clone(),
+            block: entry.block.clone(),
+            shown: entry.shown.clone(),
             released: self.released.clone(),
         })
     }
@@ -102,6 +125,7 @@ fn unknown(id: BlockId) -> Broken {
 #[derive(Debug)]
 pub struct GivenBlock {
     block: Arc<Block>,
+    shown: Arc<AtomicUsize>,
     released: Arc<Mutex<Vec<BlockId>>>,
 }
 
@@ -128,6 +152,8 @@ impl GivenBlock {
 
 impl Drop for GivenBlock {
     fn drop(&mut self) {
+        // Before the child can learn of it.
+        self.shown.fetch_sub(1, Ordering::Release);
         let mut released = self.released.lock().unwrap_or_else(PoisonError::into_inner);
         released.push(self.block.id());
     }
@@ -149,6 +175,28 @@ mod tests {
         given.take_back(block.id()).unwrap();
         assert!(given.filled(block.id()).is_err());
         assert!(given.take_back(block.id()).is_err());
+    }
+
+    #[test]
+    fn a_block_that_is_shown_is_not_given_up() {
+        let mut given = Given::new(0);
+        let block = given.give(4096).unwrap();
+        let filled = [(); 2].map(|()| given.filled(block.id()).unwrap());
+        assert!(given.take_back(block.id()).is_err());
+        let block = given.give(4096).unwrap();
+        drop(given.filled(block.id()).unwrap());
+        given.take_back(block.id()).unwrap();
+        drop(filled);
+    }
+
+    #[test]
+    fn the_memory_of_a_block_that_is_given_up_is_free_whoever_has_it_mapped() {
+        let mut given = Given::new(0);
+        let block = given.give(1 << 20).unwrap();
+        let taken = || rustix::fs::fstat(block.fd()).unwrap().st_blocks;
+        assert!(taken() > 0);
+        given.take_back(block.id()).unwrap();
+        assert_eq!(taken(), 0);
     }
 
     #[test]

@@ -44,53 +44,61 @@ impl<R: Remote> ParentContext<R> {
     /// Answers an inquiry of the child on a thread of its own.
     pub(super) fn answer(&self, number: u32, inquiry: InquiryOf<R>) -> Result<(), Broken> {
         let parent = self.parent.clone();
-        self.on_a_thread(number, move || Some(R::Talk::inquire(&parent, inquiry)))
+        let asked = self.shared.conversation.asked();
+        let find = move || {
+            let found = R::Talk::inquire(&parent, inquiry);
+            drop(asked);
+            Some(found)
+        };
+        if on_a_thread("cw-outside", &self.shared, &self.answering, number, find) {
+            Ok(())
+        } else {
+            Err(Broken::new("it inquires too much at a time"))
+        }
     }
 
     /// Sends the answer to inquiry `number`, which came with an output. Called on any
     /// thread: it does not block.
     pub fn finding(&self, number: u32) -> impl FnOnce(Option<FindingOf<R>>) + Send + 'static {
         let (shared, answering) = (self.shared.clone(), self.answering.clone());
+        let asked = shared.conversation.asked();
         move |finding| {
-            if answering.fetch_add(1, Ordering::Relaxed) >= MOST_INQUIRIES {
-                // So many threads already wait for a child that does not read.
-                answering.fetch_sub(1, Ordering::Relaxed);
-                return;
-            }
-            // A child that does not read would block the thread.
-            let thread = std::thread::Builder::new().name("cw-finding".to_owned());
-            let in_thread = answering.clone();
-            let begun = thread.spawn(move || {
-                shared.send(&ToChild::Found { number, finding });
-                in_thread.fetch_sub(1, Ordering::Relaxed);
-            });
-            if begun.is_err() {
-                // The answer is lost; a flush or the end of the session ends the wait.
-                answering.fetch_sub(1, Ordering::Relaxed);
-            }
+            drop(asked);
+            // If so many threads already wait for a child that does not read, the answer is
+            // lost; a flush or the end of the session ends its wait.
+            on_a_thread("cw-finding", &shared, &answering, number, move || finding);
         }
     }
+}
 
-    fn on_a_thread(
-        &self,
-        number: u32,
-        find: impl FnOnce() -> Option<FindingOf<R>> + Send + 'static,
-    ) -> Result<(), Broken> {
-        if self.answering.fetch_add(1, Ordering::Relaxed) >= MOST_INQUIRIES {
-            return Err(Broken::new("it inquires too much at a time"));
+/// Finds an answer and sends it on a thread of its own, which a child that does not read
+/// blocks. Returns whether it is not one too many. (If no thread can be had, the answer is
+/// lost; waits for one have a bound.)
+fn on_a_thread<R: Remote>(
+    name: &str,
+    shared: &Arc<Shared<R>>,
+    answering: &Arc<AtomicUsize>,
+    number: u32,
+    find: impl FnOnce() -> Option<FindingOf<R>> + Send + 'static,
+) -> bool {
+    struct Place(Arc<AtomicUsize>);
+    impl Drop for Place {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::Relaxed);
         }
-        let (shared, answering) = (self.shared.clone(), self.answering.clone());
-        let thread = std::thread::Builder::new().name("cw-outside".to_owned());
-        let begun = thread.spawn(move || {
-            let finding = find();
-            answering.fetch_sub(1, Ordering::Relaxed);
-            shared.send(&ToChild::Found { number, finding });
-        });
-        if begun.is_err() {
-            self.answering.fetch_sub(1, Ordering::Relaxed);
-            let finding = None;
-            self.shared.send(&ToChild::Found { number, finding });
-        }
-        Ok(())
     }
+    let before = answering.fetch_add(1, Ordering::Relaxed);
+    let place = Place(answering.clone());
+    if before >= MOST_INQUIRIES {
+        return false;
+    }
+    let shared = shared.clone();
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    let begun = thread.spawn(move || {
+        let _place = place;
+        let finding = find();
+        shared.send(&ToChild::Found { number, finding });
+    });
+    drop(begun);
+    true
 }

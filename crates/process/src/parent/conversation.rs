@@ -6,7 +6,7 @@
 //! progress, too.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use codecwatch_supervisor::{CallKind, CodecError, Name, RemoteCalls};
 
@@ -29,6 +29,7 @@ pub(crate) enum Request {
 pub(crate) struct Conversation<O> {
     calls: RemoteCalls<O>,
     state: Mutex<State>,
+    outside: Mutex<Outside>,
     changed: Condvar,
 }
 
@@ -46,12 +47,24 @@ struct State {
     closed: bool,
 }
 
+/// Waits of the child for the pipeline around it.
+#[derive(Debug, Default)]
+struct Outside {
+    /// Waits that it says it is in.
+    claimed: u32,
+    /// What it has asked of the pipeline and has no answer to.
+    asked: u32,
+    /// Whether the time is not the codec's.
+    excused: bool,
+}
+
 impl<O> Conversation<O> {
     /// `calls`: those of the child's main lane.
     pub(crate) fn new(calls: RemoteCalls<O>) -> Self {
         Self {
             calls,
             state: Mutex::default(),
+            outside: Mutex::default(),
             changed: Condvar::new(),
         }
     }
@@ -156,9 +169,41 @@ impl<O> Conversation<O> {
         }
     }
 
-    /// The child begins or ends a wait for others.
-    pub(crate) fn others_awaited(&self, begins: bool) {
-        self.calls.others_awaited(begins);
+    /// The child says that it begins or ends a wait for the pipeline around it.
+    ///
+    /// # Errors
+    /// It ends more of them than it has begun.
+    pub(crate) fn others_awaited(&self, begins: bool) -> Result<(), Broken> {
+        let claims = |outside: &mut Outside| {
+            let claimed = if begins {
+                outside.claimed.checked_add(1)
+            } else {
+                outside.claimed.checked_sub(1)
+            };
+            claimed.map(|claimed| outside.claimed = claimed)
+        };
+        let done = self.note_outside(claims);
+        done.ok_or_else(|| Broken::new("the end of a wait that has not begun"))
+    }
+
+    /// The child has asked something of the pipeline around it, until this is dropped.
+    pub(crate) fn asked(self: &Arc<Self>) -> Asked<O> {
+        self.note_outside(|outside| outside.asked += 1);
+        Asked(self.clone())
+    }
+
+    /// The time is not the codec's while the child waits for an answer that it is owed: that
+    /// it waits it alone knows, and that it is owed one it could make up.
+    fn note_outside<R>(&self, change: impl FnOnce(&mut Outside) -> R) -> R {
+        let outside = self.outside.lock();
+        let mut outside = outside.unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut outside);
+        let excused = outside.claimed > 0 && outside.asked > 0;
+        if excused != outside.excused {
+            outside.excused = excused;
+            self.calls.others_awaited(excused);
+        }
+        result
     }
 
     /// The child is gone. Returns whether it had closed its session.
@@ -168,6 +213,16 @@ impl<O> Conversation<O> {
         self.calls.ended();
         self.changed.notify_all();
         state.closed
+    }
+}
+
+/// A question of the child to the pipeline around it.
+pub(crate) struct Asked<O>(Arc<Conversation<O>>);
+
+impl<O> Drop for Asked<O> {
+    fn drop(&mut self) {
+        self.0
+            .note_outside(|outside| outside.asked = outside.asked.saturating_sub(1));
     }
 }
 

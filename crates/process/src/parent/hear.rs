@@ -49,7 +49,7 @@ pub fn hear<R: Remote>(
     .map_err(resource)?;
     let given = Given::new(MEMORY);
     let shared = Arc::new(Shared::<R> {
-        conversation: Conversation::new(lane.remote_calls()),
+        conversation: Arc::new(Conversation::new(lane.remote_calls())),
         outgoing: Mutex::new(Outgoing::new(ours)),
         returns: Arc::default(),
         released: given.released(),

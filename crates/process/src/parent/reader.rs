@@ -37,8 +37,12 @@ const LAST_BYTES: usize = 1 << 20;
 /// The most messages without an output or an answer. A codec reports a call or two for
 /// each input, a chain a few for each of its elements.
 const MOST_MESSAGES: u32 = 100_000;
-/// The most names of calls that are kept.
+/// The most names of calls that are kept, and what all others are called.
 const NAMES: usize = 256;
+const OTHER_CALLS: Name = Name::from_static("other calls");
+/// The most lanes that a child begins in its life: each task of a chain is one, and a chain
+/// that is restarted is one in another child.
+const MOST_LANES: u32 = 10_000;
 /// Longest name of a call or a lane, in bytes.
 const LONGEST_NAME: usize = 200;
 
@@ -78,7 +82,7 @@ fn shown(error: CodecError) -> CodecError {
 
 /// What the reader and the session share.
 pub(super) struct Shared<R: Remote> {
-    pub(super) conversation: Conversation<OutputOf<R>>,
+    pub(super) conversation: Arc<Conversation<OutputOf<R>>>,
     pub(super) outgoing: Mutex<Outgoing>,
     pub(super) returns: Arc<Mutex<Returns>>,
     pub(super) released: Arc<Mutex<Vec<BlockId>>>,
@@ -105,6 +109,7 @@ pub(super) struct Reader<'a, R: Remote> {
     log: Option<Log>,
     /// The child's lanes but the main one.
     lanes: Vec<Option<RemoteCalls<OutputOf<R>>>>,
+    lanes_begun: u32,
     names: HashSet<Name>,
     /// Messages since the last progress.
     messages: u32,
@@ -128,6 +133,7 @@ impl<'a, R: Remote> Reader<'a, R> {
             context,
             log,
             lanes: Vec::new(),
+            lanes_begun: 0,
             names: HashSet::new(),
             messages: 0,
             greeted: false,
@@ -294,7 +300,7 @@ impl<'a, R: Remote> Reader<'a, R> {
                 let error = self.explained(shown(error));
                 self.lane.outlet().fail(error);
             }
-            FromChild::OthersAwaited(begins) => self.shared.conversation.others_awaited(begins),
+            FromChild::OthersAwaited(begins) => self.shared.conversation.others_awaited(begins)?,
             FromChild::NeedsBlock { len } => self.give(len),
             FromChild::GivesUp(block) => self.context.given.take_back(block)?,
             FromChild::Returned { lent } => drop(Returns::returned(&self.shared.returns, lent)?),
@@ -355,9 +361,11 @@ impl<'a, R: Remote> Reader<'a, R> {
         if !is_name(&name) {
             return Err(Broken::new("a name that is none"));
         }
-        if self.names.len() < NAMES {
-            self.names.insert(name.clone());
+        // Whoever sums up the times of calls keeps every name.
+        if self.names.len() >= NAMES {
+            return Ok(OTHER_CALLS);
         }
+        self.names.insert(name.clone());
         Ok(name)
     }
 
@@ -370,6 +378,12 @@ impl<'a, R: Remote> Reader<'a, R> {
         let index = usize::from(lane);
         if lane == 0 || lane >= LANES || !is_name(name) {
             return Err(Broken::new(format!("lane {lane} cannot be")));
+        }
+        self.lanes_begun += 1;
+        if self.lanes_begun > MOST_LANES {
+            return Err(Broken::new(format!(
+                "it begins more than {MOST_LANES} lanes"
+            )));
         }
         if self.lanes.len() <= index {
             self.lanes.resize_with(index + 1, || None);

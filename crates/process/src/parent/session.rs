@@ -74,7 +74,7 @@ impl<R: Remote> ProcessSession<R> {
         })?;
         let given = Given::new(isolation.max_memory);
         let shared = Arc::new(Shared {
-            conversation: Conversation::new(lane.remote_calls()),
+            conversation: Arc::new(Conversation::new(lane.remote_calls())),
             outgoing: Mutex::new(Outgoing::new(socket.into())),
             returns: Arc::default(),
             released: given.released(),

@@ -38,6 +38,7 @@ fn allowed(policy: Policy, kind: SessionKind) -> Result<BpfProgram, BackendError
     if policy == Policy::Devices {
         rules.extend(lists::DEVICES.iter().map(|&call| (call, vec![])));
         rules.extend(conditions::opening()?);
+        rules.extend(conditions::devices()?);
     }
     let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     compile(rules, refuse, SeccompAction::Allow)

@@ -159,6 +159,23 @@ pub(crate) fn run(socket: &mut UnixStream, memory: Option<OwnedFd>) {
         libc::SYS_sendto,
         [stream, new, 1, 0, new, 16],
     );
+    try_to("send-message", libc::SYS_sendmsg, [stream, 0, 0, 0, 0, 0]);
+    try_to(
+        "remove-memory",
+        libc::SYS_madvise,
+        [0, 0, libc::MADV_REMOVE as usize, 0, 0, 0],
+    );
+    for (name, request) in [
+        ("signal-on-input", libc::FIOASYNC),
+        ("signal-another", 0x8901),
+        ("signal-a-group", 0x8902),
+    ] {
+        try_to(
+            name,
+            libc::SYS_ioctl,
+            [stream, request as usize, pair, 0, 0, 0],
+        );
+    }
     try_to(
         "own-stdin-ioctl",
         libc::SYS_ioctl,

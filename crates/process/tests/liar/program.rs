@@ -180,6 +180,14 @@ impl Liar {
                 self.sent();
             }
             "no answer" => drop(self.busy()),
+            "waits for an answer that nobody owes it" => {
+                self.busy();
+                self.say(&Says::OthersAwaited(true));
+            }
+            "ends a wait that has not begun" => {
+                self.busy();
+                self.say(&Says::OthersAwaited(false));
+            }
             // ---- bytes
             "half a message" => {
                 self.busy();
@@ -224,6 +232,12 @@ impl Liar {
                 let block = self.block(100);
                 self.say(&Says::GivesUp(block));
                 self.output(block, 1, 1);
+            }
+            "gives up what it shows" => {
+                self.busy();
+                let block = self.block(100);
+                self.output(block, 1, 1);
+                self.say(&Says::GivesUp(block));
             }
             "gives up what it has not" => {
                 self.busy();
@@ -272,6 +286,19 @@ impl Liar {
             "a lane begins twice" => {
                 self.lane(3);
                 self.lane(3);
+            }
+            "endless lanes" => {
+                self.busy();
+                loop {
+                    self.say(&Says::LaneBegan {
+                        lane: 3,
+                        name: "lane".into(),
+                    });
+                    self.say(&Says::LaneEnded {
+                        lane: 3,
+                        error: None,
+                    });
+                }
             }
             "a lane ends that has not begun" => {
                 self.busy();

@@ -44,8 +44,10 @@ pub(super) fn base() -> Result<Rules> {
             libc::SYS_pipe2,
             vec![rule([only(1, &[libc::O_CLOEXEC, libc::O_NONBLOCK])?])?],
         ),
-        // The socket that is there, without addresses and out-of-band data.
-        (libc::SYS_sendmsg, vec![rule([only(2, SENDING)?])?]),
+        (libc::SYS_madvise, one_of(2, ADVICE)?),
+        // The socket that is there, without addresses and out-of-band data. Not sendmsg:
+        // descriptors that nobody receives would use up those that the user may have under
+        // way, and the parent could send none.
         (libc::SYS_sendto, vec![rule([only(3, SENDING)?, null(4)?])?]),
         (libc::SYS_recvmsg, vec![rule([only(2, RECEIVING)?])?]),
         (libc::SYS_recvfrom, vec![rule([only(3, RECEIVING)?])?]),
@@ -147,6 +149,40 @@ const FCNTL_COMMANDS: &[i32] = &[
     libc::F_SETFL,
     libc::F_GET_SEALS,
 ];
+
+/// Not MADV_REMOVE: memory that is shared with the parent stays.
+const ADVICE: &[i32] = &[
+    libc::MADV_NORMAL,
+    libc::MADV_RANDOM,
+    libc::MADV_SEQUENTIAL,
+    libc::MADV_WILLNEED,
+    libc::MADV_DONTNEED,
+    libc::MADV_FREE,
+    libc::MADV_HUGEPAGE,
+    libc::MADV_NOHUGEPAGE,
+    libc::MADV_DONTDUMP,
+    libc::MADV_DODUMP,
+    libc::MADV_DONTFORK,
+    libc::MADV_DOFORK,
+    libc::MADV_COLD,
+    libc::MADV_PAGEOUT,
+];
+
+/// Requests by which a descriptor signals other processes.
+const SIGNALLING: &[libc::Ioctl] = &[libc::FIOASYNC, FIOSETOWN, SIOCSPGRP];
+/// By the kernel's asm-generic/sockios.h.
+const FIOSETOWN: libc::Ioctl = 0x8901;
+const SIOCSPGRP: libc::Ioctl = 0x8902;
+
+/// Every request but those. What a driver takes is its own.
+pub(super) fn devices() -> Result<Rules> {
+    let not = |request: &libc::Ioctl| {
+        let request = u64::from(u32::try_from(*request).unwrap_or(u32::MAX));
+        SeccompCondition::new(1, Length::Dword, Operator::Ne, request)
+    };
+    let all: Result<Vec<_>> = SIGNALLING.iter().map(not).collect();
+    Ok([(libc::SYS_ioctl, vec![SeccompRule::new(all?)?])].into())
+}
 
 /// What standard libraries do to descriptors by `ioctl`.
 const IOCTL_REQUESTS: &[libc::Ioctl] = &[

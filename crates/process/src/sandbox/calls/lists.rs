@@ -6,7 +6,6 @@
 pub(super) const ALWAYS: &[i64] = &[
     // Memory. What is mapped and made executable is in `conditions`.
     libc::SYS_brk,
-    libc::SYS_madvise,
     libc::SYS_membarrier,
     libc::SYS_mremap,
     libc::SYS_munmap,
@@ -125,7 +124,6 @@ pub(super) const DEVICES: &[i64] = &[
     libc::SYS_fstatfs,
     libc::SYS_getcwd,
     libc::SYS_getdents64,
-    libc::SYS_ioctl,
     libc::SYS_newfstatat,
     libc::SYS_readlinkat,
     libc::SYS_statfs,
