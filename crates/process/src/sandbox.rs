@@ -27,7 +27,7 @@
 //!
 //! [`Policy::Devices`], for hardware codecs, allows in addition what drivers do while
 //! they run: opening device nodes of GPUs and video devices for reading and writing,
-//! every `ioctl`, and reading libraries, `/sys`, the process's own `/proc` and a few
+//! every `ioctl` but those by which a descriptor signals other processes, and reading libraries, `/sys`, the process's own `/proc` and a few
 //! files beside them ([the list](self::Policy::Devices)). A driver in the kernel is a
 //! large surface for an attack, so it is for hardware only.
 //!
@@ -44,15 +44,16 @@
 //! Allowed are (the lists are in `sandbox/calls`):
 //!
 //! - memory: private maps, maps of descriptors (the parent's shared memory), `brk`,
-//!   `mremap`, `madvise`. Not shared anonymous maps, nor maps that grow: RLIMIT_DATA
-//!   would not count them. Executable memory for some ([`SessionKind`]).
+//!   `mremap`, `madvise` but MADV_REMOVE, which would punch holes into memory that is
+//!   shared. Not shared anonymous maps, nor maps that grow: RLIMIT_DATA would not count
+//!   them. Executable memory for some ([`SessionKind`]).
 //! - threads: `clone` of threads, `futex`, robust lists, `rseq`, names; the CPUs of the
 //!   calling thread. Not scheduling policies and priorities: the call takes the id of
 //!   any thread in the system. (In a process of root, SVT-AV1 1.4 gives its threads
 //!   real-time priority; behind the door it does not get it.)
 //! - time, random numbers, the process's own ids, `uname`, `sysinfo`.
-//! - descriptors: `read`, `write`, `poll` and the like; messages, without addresses and
-//!   without out-of-band data; pipes, eventfds, timerfds, epoll; pairs of connected
+//! - descriptors: `read`, `write`, `poll` and the like; bytes over sockets, without
+//!   addresses, without out-of-band data and without descriptors; pipes, eventfds, timerfds, epoll; pairs of connected
 //!   sockets for some. Not `ftruncate` and
 //!   `fallocate`: seals protect shared memory from them, this protects it twice.
 //! - signals: handlers and masks, and signals to the process itself (`abort` works).
