@@ -12,7 +12,7 @@
 mod branches;
 mod chunks;
 mod completeness;
-mod container;
+pub(crate) mod container;
 mod output;
 mod pipeline;
 mod specs;
@@ -31,6 +31,7 @@ use crate::cli::{RunOptions, Show, StreamOptions, Transcode};
 use crate::end::{End, Failure};
 use crate::guard::{self, Claims};
 use crate::interrupt::Interrupt;
+use crate::media::check_is_another;
 use crate::probe::Probe;
 use crate::progress::Progress;
 use crate::quality;
@@ -59,6 +60,7 @@ pub(crate) struct Work {
 /// Whatever keeps the output from being whole; then it is as it was before.
 pub(crate) fn transcode(options: &Transcode) -> Result<End, Failure> {
     told(&options.run, |interrupt| {
+        check_is_another(&options.input, &options.output)?;
         let output = Output::file(&options.output, options.keep_partial)?;
         let probe = Probe::open(&options.input, &|| interrupt.check())?;
         guard::check(&probe.claims, &options.limits.limits())?;

@@ -137,6 +137,33 @@ pub(crate) fn size_of(path: &Path) -> Result<u64, Failure> {
     Ok(about.len())
 }
 
+/// When a file was changed the last time, in nanoseconds since 1970.
+pub(crate) fn changed(path: &Path) -> Option<u64> {
+    let changed = std::fs::metadata(path).and_then(|about| about.modified());
+    let since = changed.ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_nanos()).ok()
+}
+
+/// Refuses to write where the input is, by whatever name.
+///
+/// # Errors
+/// If it is the same file.
+pub(crate) fn check_is_another(input: &str, output: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |path: &Path| {
+        let about = std::fs::metadata(path).ok()?;
+        Some((about.dev(), about.ino()))
+    };
+    let inside = local_file(input).and_then(|input| identity(&input));
+    if inside.is_some() && inside == identity(output) {
+        return Err(Failure::error(format!(
+            "{} is the input itself, which is not overwritten: name another output",
+            output.display()
+        )));
+    }
+    Ok(())
+}
+
 /// The element that reads an input.
 pub(crate) fn source_of(input: &str) -> Result<gst::Element, Failure> {
     if let Some(path) = local_file(input) {

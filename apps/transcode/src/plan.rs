@@ -16,7 +16,8 @@ use crate::cli;
 use crate::end::{End, Failure};
 use crate::guard::{self, Found};
 use crate::interrupt::Interrupt;
-use crate::media::{Stream, local_file};
+use crate::job::container;
+use crate::media::{Stream, changed, check_is_another, local_file};
 use crate::probe::{Cut, Probe, Scan, VideoScan};
 
 /// The version of the JSON below. A field that is added does not change it.
@@ -30,6 +31,10 @@ pub(crate) struct Plan {
     pub(crate) input: String,
     /// Of the file; a changed file is another one.
     pub(crate) bytes: Option<u64>,
+    /// When the file was changed the last time, in nanoseconds since 1970. Chunks of what it
+    /// was before have other names.
+    #[serde(default)]
+    pub(crate) changed: Option<u64>,
     pub(crate) container: Option<String>,
     /// The end of the last frame.
     pub(crate) duration: u64,
@@ -99,6 +104,7 @@ pub(crate) struct Chunk {
 pub(crate) fn plan(options: &cli::Plan) -> Result<End, Failure> {
     let interrupt = Interrupt::listen()?;
     let limits = options.limits.limits();
+    check_targets(options)?;
     let probe = Probe::open(&options.input, &|| interrupt.check())?;
     guard::check(&probe.claims, &limits)?;
     let scan = probe.scan(limits.frames, &|| interrupt.check())?;
@@ -110,6 +116,9 @@ pub(crate) fn plan(options: &cli::Plan) -> Result<End, Failure> {
     };
     guard::check_found(found, &probe.claims, &limits)?;
     let plan = describe(options, &probe, &scan)?;
+    if options.to.is_some() {
+        check_can_be_parted(&plan, found.untimed)?;
+    }
     let json = serde_json::to_string_pretty(&plan);
     let json = json.map_err(|error| Failure::error(error.to_string()))? + "\n";
     match &options.output {
@@ -118,6 +127,53 @@ pub(crate) fn plan(options: &cli::Plan) -> Result<End, Failure> {
         None => drop(std::io::stdout().write_all(json.as_bytes())),
     }
     Ok(End::Complete)
+}
+
+/// What `join` would find only when all chunks are there.
+fn check_targets(options: &cli::Plan) -> Result<(), Failure> {
+    if let Some(to) = &options.to {
+        check_is_another(&options.input, to)?;
+        container::of(to)?;
+        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            return Err(Failure::error(format!(
+                "{}: there is no folder {}",
+                to.display(),
+                folder.display()
+            )));
+        }
+    }
+    let Some(path) = &options.output else {
+        return Ok(());
+    };
+    check_is_another(&options.input, path)?;
+    // A name that was meant for the video.
+    let is_plan = |text: String| text.is_empty() || serde_json::from_str::<Plan>(&text).is_ok();
+    let replaces_other = match std::fs::read(path) {
+        Ok(bytes) => !String::from_utf8(bytes).is_ok_and(is_plan),
+        Err(_) => false,
+    };
+    if replaces_other {
+        return Err(Failure::error(format!(
+            "{} is there and no plan: it is not replaced (--to names what join writes)",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+fn check_can_be_parted(plan: &Plan, untimed: u64) -> Result<(), Failure> {
+    if untimed > 0 {
+        return Err(Failure::error(format!(
+            "{untimed} frames of the video have no time: it cannot be parted, transcode it as a whole"
+        )));
+    }
+    if plan.chunks.is_empty() {
+        return Err(Failure::error(
+            "the input has no video that begins with a key frame: there is nothing to part",
+        ));
+    }
+    Ok(())
 }
 
 fn describe(options: &cli::Plan, probe: &Probe, scan: &Scan) -> Result<Plan, Failure> {
@@ -151,6 +207,7 @@ fn describe(options: &cli::Plan, probe: &Probe, scan: &Scan) -> Result<Plan, Fai
         version: VERSION,
         input: lasting(&options.input)?,
         bytes: probe.claims.bytes,
+        changed: local_file(&options.input).as_deref().and_then(changed),
         container: probe.container.clone(),
         duration: nanoseconds(scan.end),
         declared_duration: probe.claims.duration,

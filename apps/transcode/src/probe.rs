@@ -29,6 +29,9 @@ const OPENING: Duration = Duration::from_secs(30);
 /// the streams are known.
 const FIRST_FRAMES: Duration = Duration::from_millis(500);
 
+/// How long a file may give nothing while it is read.
+const STANDSTILL: Duration = Duration::from_secs(60);
+
 /// How often the bus is looked at while a file is read.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -37,6 +40,8 @@ pub(crate) struct Probe {
     pipeline: gst::Pipeline,
     pads: Arc<Mutex<Vec<Watched>>>,
     events: Receiver<Seen>,
+    /// Streams that ended while the headers were read.
+    ended: HashSet<usize>,
     /// What the file says of itself.
     pub(crate) claims: Claims,
     /// Its streams, in the order in which they came.
@@ -106,10 +111,11 @@ impl Probe {
             events,
             claims: Claims::default(),
             streams: Vec::new(),
+            ended: HashSet::new(),
             toc: None,
             container: None,
         };
-        probe.read_headers(interrupted)?;
+        probe.ended = probe.read_headers(interrupted)?;
         probe.describe();
         probe.claims = Claims {
             duration: probe.declared_duration(&parsebin),
@@ -127,7 +133,11 @@ impl Probe {
             .find(|stream| stream.kind == Kind::Video)
     }
 
-    fn read_headers(&self, interrupted: &dyn Fn() -> Result<(), Failure>) -> Result<(), Failure> {
+    /// Answers which streams have ended meanwhile.
+    fn read_headers(
+        &self,
+        interrupted: &dyn Fn() -> Result<(), Failure>,
+    ) -> Result<HashSet<usize>, Failure> {
         // An input that cannot start says why on the bus.
         let live = match self.pipeline.set_state(gst::State::Paused) {
             Ok(success) => success == gst::StateChangeSuccess::NoPreroll,
@@ -142,16 +152,20 @@ impl Probe {
         }
         let deadline = Instant::now() + OPENING;
         let mut known = None;
-        let mut ready = HashSet::new();
+        let (mut ready, mut ended) = (HashSet::new(), HashSet::new());
         loop {
             interrupted()?;
             if let Some(failure) = self.error() {
                 return Err(failure);
             }
             match self.events.recv_timeout(LOOK) {
-                Ok(Seen::FirstBuffer(index) | Seen::End(index)) => {
+                Ok(seen) => {
                     known = known.or_else(|| Some(Instant::now()));
+                    let (Seen::FirstBuffer(index) | Seen::End(index)) = seen;
                     ready.insert(index);
+                    if seen == Seen::End(index) {
+                        ended.insert(index);
+                    }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -168,7 +182,7 @@ impl Probe {
                 _ => {}
             }
         }
-        Ok(())
+        Ok(ended)
     }
 
     /// Whether each stream has had a buffer, but for those that may have none for long.
@@ -238,10 +252,19 @@ impl Probe {
         most_frames: u64,
         interrupted: &dyn Fn() -> Result<(), Failure>,
     ) -> Result<Scan, Failure> {
-        let streams = lock(&self.pads).len();
-        let mut ended = HashSet::new();
-        while ended.len() < streams {
+        let mut ended = self.ended.clone();
+        let mut moved = (0, Instant::now());
+        while ended.len() < lock(&self.pads).len() {
             interrupted()?;
+            let read: u64 = self.counters().map(|counter| counter.frames).sum();
+            if read != moved.0 {
+                moved = (read, Instant::now());
+            } else if moved.1.elapsed() > STANDSTILL {
+                return Err(Failure::error(format!(
+                    "nothing of the input came for {} s, and it has not ended",
+                    STANDSTILL.as_secs()
+                )));
+            }
             if let Some(failure) = self.error() {
                 return Err(failure);
             }
@@ -260,6 +283,12 @@ impl Probe {
                     "the video has more than {most_frames} frames, --max-frames allows no more"
                 )));
             }
+        }
+        if lock(&self.pads).len() != self.streams.len() {
+            return Err(Failure::new(
+                End::Damaged,
+                "streams begin in the middle of the input: several files in one, or a damaged one",
+            ));
         }
         let video = self
             .streams

@@ -9,5 +9,6 @@ mod farm;
 mod kept;
 mod material;
 mod parts;
+mod places;
 mod plans;
 mod rig;

@@ -20,7 +20,7 @@ use super::{Work, told};
 use crate::cli::{self, StreamOptions, Subtitles};
 use crate::end::{End, Failure};
 use crate::interrupt::Interrupt;
-use crate::media::{local_file, size_of};
+use crate::media::{check_is_another, local_file, size_of};
 use crate::plan::{Encode, Plan};
 use crate::probe::Probe;
 
@@ -90,6 +90,7 @@ pub(crate) fn join(options: &cli::Join) -> Result<End, Failure> {
             output: PathBuf::from(output),
             streams: streams_of(&plan.encode)?,
         };
+        check_is_another(&work.input, &work.output)?;
         let destination = Output::file(&work.output, false)?;
         let (probe, times) = times_of(&plan, interrupt)?;
         let joint = feed::Joint::of(&chunks, times, &|| interrupt.check())?;

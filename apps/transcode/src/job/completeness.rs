@@ -103,7 +103,7 @@ impl Completeness {
         };
         let (frames, corrupted) = {
             let counter = lock(counter);
-            (counter.frames, counter.corrupted)
+            (counter.shown, counter.corrupted)
         };
         // dav1dwatchdec counts.
         let stats = self.decoder.as_ref().and_then(|decoder| decoder.upgrade());

@@ -56,7 +56,13 @@ fn of_codec(error: &gst::message::Error, details: &gst::StructureRef) -> End {
         source.name() == VIDEO_DECODER && source.type_().name() == "GstDav1dWatchDec"
     });
     match outcome {
-        "Refused" if error.error().matches(gst::LibraryError::Settings) => End::Error,
+        // A command line that cannot be, or a plugin that is not there.
+        "Refused"
+            if error.error().matches(gst::LibraryError::Settings)
+                || error.error().matches(gst::CoreError::MissingPlugin) =>
+        {
+            End::Error
+        }
         "Refused" => End::Refused,
         // What a decoder cannot decode is the input's fault. dav1d tells that apart.
         "CodecFailed" if is_decoder && !(is_native && is_library) => End::Damaged,

@@ -7,6 +7,9 @@ use std::time::Duration;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counter {
     pub(crate) frames: u64,
+    /// Those that are shown: others are decoded, and lie outside the segment (of a file that
+    /// was trimmed by an edit list).
+    pub(crate) shown: u64,
     untimed: u64,
     pub(crate) corrupted: u64,
     /// The end of the last one in the medium (stream time), in nanoseconds.
@@ -86,6 +89,17 @@ impl Counter {
             }
         }
         self.frames += 1;
+        self.shown += u64::from(self.is_shown(pts, duration));
+    }
+
+    fn is_shown(&self, pts: Option<gst::ClockTime>, duration: Option<gst::ClockTime>) -> bool {
+        let (Some(segment), Some(pts)) = (&self.segment, pts) else {
+            return true;
+        };
+        // A frame that ends where the segment begins is not shown.
+        segment
+            .clip(pts, pts + duration.unwrap_or_default())
+            .is_some()
     }
 }
 
