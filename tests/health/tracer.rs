@@ -146,3 +146,120 @@ fn the_name_that_an_element_gets_later_is_the_one_that_is_shown() {
     stage.element("first");
     stage.quit();
 }
+
+/// A program that is served, with its port file, until its service closes.
+fn served(listen: u16, file: &std::path::Path) -> support::Running {
+    let tracers = format!("codecwatch(listen={listen},port-file={})", file.display());
+    let launch = Launch::program(env!("CARGO_BIN_EXE_codecwatch-stage"));
+    let mut running = launch.env("GST_TRACERS", tracers).told().start();
+    running.wait_for("playing");
+    running
+}
+
+fn quit(mut running: support::Running) -> support::Finished {
+    running.tell("quit");
+    running.finish()
+}
+
+fn port(file: &std::path::Path) -> u16 {
+    let text = std::fs::read_to_string(file).unwrap();
+    text.trim().parse().unwrap()
+}
+
+#[test]
+fn a_process_that_cannot_listen_leaves_the_port_file_of_the_one_that_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("port");
+    let first = served(0, &file);
+    let listens = port(&file);
+    let ended = quit(served(listens, &file));
+    assert!(ended.says("choose another port"), "{}", ended.text());
+    assert_eq!(port(&file), listens);
+    assert_eq!(http::get(listens, "/livez").unwrap().status, 200);
+    quit(first);
+    assert!(!file.exists());
+}
+
+#[test]
+fn a_process_that_ends_leaves_the_port_file_of_its_successor() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("port");
+    let first = served(0, &file);
+    let before = port(&file);
+    let second = served(0, &file);
+    let listens = port(&file);
+    assert_ne!(listens, before);
+    quit(first);
+    assert_eq!(port(&file), listens);
+    assert_eq!(http::get(listens, "/livez").unwrap().status, 200);
+    quit(second);
+    assert!(!file.exists());
+}
+
+#[test]
+fn several_entries_count_as_one() {
+    let pipeline = format!(
+        "{LIVE} ! tee name=t t. ! queue ! jpegenc name=first ! fakesink \
+         t. ! queue ! vp8enc name=second deadline=1 ! fakesink"
+    );
+    for parameters in [
+        "wrap=jpegenc;vp8enc);codecwatch(",
+        "wrap=jpegenc);stats;codecwatch(wrap=vp8enc,",
+        "wrap=vp8enc;jpegenc;vp8enc);codecwatch;codecwatch(wrap=jpegenc;vp8enc,",
+    ] {
+        let stage = Stage::with(&[&pipeline], parameters, |launch| launch);
+        for (name, codec) in [("first", "jpegenc"), ("second", "vp8enc")] {
+            stage.until("frames", |stage| {
+                stage.element(name)["frames"]["out"].as_u64() > Some(2)
+            });
+            assert_eq!(stage.element(name)["codec"], codec, "{parameters}");
+        }
+        let ended = stage.quit();
+        assert!(!ended.says("WARNING"), "{parameters}: {}", ended.text());
+    }
+}
+
+#[test]
+fn what_two_entries_say_differently_is_one_warning_and_one_service() {
+    let tracers = "codecwatch(listen=0);codecwatch(listen=127.0.0.1:0)";
+    let (warnings, text) = warnings(tracers);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let said = "'listen' is given more than once";
+    assert!(warnings[0].contains(said), "{warnings:?}");
+    assert_eq!(text.matches("health at").count(), 1, "{text}");
+    // The element has its name as ever.
+    let run = Launch::pipeline("videotestsrc num-buffers=3 ! codecwatch codec=identity ! fakesink");
+    let run = run.env("GST_TRACERS", tracers).run();
+    assert_eq!(run.code(), 0, "{}", run.text());
+}
+
+#[test]
+fn a_missing_parenthesis_is_one_warning_that_says_where() {
+    for (tracers, entry) in [
+        (
+            "codecwatch(wrap=jpegenc;vp8enc,listen=0",
+            "'codecwatch(wrap=jpegenc;vp8enc,listen=0': only 'wrap=jpegenc' is used",
+        ),
+        // Names that GStreamer must not take for those of tracers.
+        (
+            "codecwatch(wrap=jpegenc;vp8enc;tee",
+            "'codecwatch(wrap=jpegenc;vp8enc;tee': only 'wrap=jpegenc' is used",
+        ),
+        ("codecwatch(listen=0", "'codecwatch(listen=0'"),
+        (
+            "codecwatch(wrap=jpegenc;codecwatch(listen=0)",
+            "'codecwatch(wrap=jpegenc'",
+        ),
+        (
+            "codecwatch(wrap=jpegenc;stats;capsfilter;codecwatch(listen=0)",
+            "'codecwatch(wrap=jpegenc;stats;capsfilter': only 'wrap=jpegenc' is used",
+        ),
+    ] {
+        let (warnings, text) = warnings(tracers);
+        assert_eq!(warnings.len(), 1, "{tracers}: {warnings:?}");
+        let said = format!("')' is missing in {entry}");
+        assert!(warnings[0].contains(&said), "{tracers}: {warnings:?}");
+        let serves = tracers.contains("(listen=0");
+        assert_eq!(text.contains("health at"), serves, "{tracers}: {text}");
+    }
+}

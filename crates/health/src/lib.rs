@@ -34,6 +34,7 @@ mod forked;
 mod metrics;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+mod port_file;
 mod published;
 mod reader;
 mod readiness;

@@ -7,7 +7,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -18,6 +18,7 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 
 use crate::answers::Answers;
+use crate::port_file::PortFile;
 use crate::published::Published;
 use crate::reader::Reader;
 use crate::report::Source;
@@ -32,8 +33,9 @@ const CLOSE: Duration = Duration::from_millis(900);
 pub struct Options {
     /// Where to listen; port 0 is any that is free.
     pub address: SocketAddr,
-    /// A file that gets the number of the port and a line's end, when the port is open. It
-    /// is removed when the service closes.
+    /// A file that gets the number of the port and a line's end, when the port is open; an
+    /// older one is replaced then, and left alone if the port cannot be opened. It is
+    /// removed when the service closes, unless another has taken its place.
     pub port_file: Option<PathBuf>,
     /// While there is a file of this name, `/readyz` answers 503 as with
     /// [`Service::set_draining`]: for whoever stops a program that cannot call that. It
@@ -103,7 +105,7 @@ fn hint(error: &io::Error) -> &'static str {
 #[derive(Debug)]
 pub struct Service {
     address: SocketAddr,
-    port_file: Option<PathBuf>,
+    port_file: Option<PortFile>,
     draining: Arc<AtomicBool>,
     stop: Option<oneshot::Sender<()>>,
     /// Ends when both threads have.
@@ -125,10 +127,6 @@ impl Service {
             drain_file,
             source,
         } = options;
-        if let Some(path) = &port_file {
-            // Whoever waits for it must not take the port of a process before this one.
-            let _ = std::fs::remove_file(path);
-        }
         let runtime = runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -160,19 +158,18 @@ impl Service {
                 drop(alive);
             })
             .map_err(StartError::Threads)?;
-        let service = Self {
+        let mut service = Self {
             address,
-            port_file,
+            port_file: None,
             draining,
             stop: Some(stop),
             ended,
             process: std::process::id(),
         };
-        if let Some(path) = &service.port_file
-            && let Err(error) = write_port(path, address.port())
-        {
-            let path = path.clone();
-            return Err(StartError::PortFile { path, error });
+        if let Some(path) = port_file {
+            let written = PortFile::write(path.clone(), address.port());
+            let written = written.map_err(|error| StartError::PortFile { path, error })?;
+            service.port_file = Some(written);
         }
         Ok(service)
     }
@@ -207,8 +204,8 @@ impl Service {
         let _ = stop.send(());
         // Nothing is sent: it ends when both threads have dropped their ends.
         let ended = self.ended.recv_timeout(CLOSE);
-        if let Some(path) = &self.port_file {
-            let _ = std::fs::remove_file(path);
+        if let Some(file) = self.port_file.take() {
+            file.remove();
         }
         ended == Err(mpsc::RecvTimeoutError::Disconnected)
     }
@@ -232,13 +229,42 @@ fn listen(address: SocketAddr) -> io::Result<tokio::net::TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Writes the file at once as a whole: whoever waits for it reads no half of it.
-fn write_port(path: &Path, port: u16) -> io::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}", std::process::id()));
-    let written = PathBuf::from(name);
-    std::fs::write(&written, format!("{port}\n"))?;
-    std::fs::rename(&written, path).inspect_err(|_| {
-        let _ = std::fs::remove_file(&written);
-    })
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn start(port: u16, file: &std::path::Path) -> Result<Service, StartError> {
+        Service::start(Options {
+            port_file: Some(file.to_owned()),
+            ..Options::new(SocketAddr::from(([127, 0, 0, 1], port)))
+        })
+    }
+
+    #[test]
+    fn a_service_that_does_not_start_leaves_the_port_file_of_another_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("port");
+        let first = start(0, &file).unwrap();
+        let port = first.address().port();
+        let error = start(port, &file).unwrap_err();
+        assert!(matches!(error, StartError::Listen { .. }), "{error}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), format!("{port}\n"));
+        assert!(first.close());
+        assert!(!file.exists());
+    }
+
+    #[test]
+    fn a_service_that_ends_leaves_the_port_file_of_its_successor() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("port");
+        let first = start(0, &file).unwrap();
+        let second = start(0, &file).unwrap();
+        let port = second.address().port();
+        assert!(first.close());
+        assert_eq!(fs::read_to_string(&file).unwrap(), format!("{port}\n"));
+        assert!(second.close());
+        assert!(!file.exists());
+    }
 }

@@ -9,6 +9,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
+mod entries;
 mod name;
 mod parameters;
 mod pieces;
@@ -17,6 +18,8 @@ mod wrapping;
 
 pub(crate) use name::register_if_awaited;
 
+/// What it is called.
+const NAME: &str = "codecwatch";
 /// The environment variable that names tracers.
 const VARIABLE: &str = "GST_TRACERS";
 
@@ -37,7 +40,6 @@ mod imp {
     impl ObjectImpl for Tracer {
         fn constructed(&self) {
             self.parent_constructed();
-            name::give_back();
             let given = self.obj().property::<Option<String>>("params");
             pieces::begin(&given.unwrap_or_default());
         }
@@ -56,5 +58,5 @@ glib::wrapper! {
 
 /// Says on stderr that something cannot be done as the variable says.
 fn complain(text: &str) {
-    glib::g_warning!("codecwatch", "{VARIABLE}=codecwatch(...): {text}");
+    glib::g_warning!("codecwatch", "{VARIABLE}={NAME}(...): {text}");
 }

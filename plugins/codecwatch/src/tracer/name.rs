@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The name `codecwatch`. GStreamer has one name space for all that its registry
-//! holds, and the element has this name. So while GStreamer looks for the tracer, the
-//! name is the tracer's, and afterwards it is the element's again.
+//! holds, and the element has this name. So while GStreamer looks for the tracer, as
+//! often as the variable names it, the name is the tracer's, and afterwards it is the
+//! element's again.
 
 use std::sync::{Mutex, PoisonError};
 
 use gst::glib;
 use gst::prelude::*;
 
-use super::{Tracer, VARIABLE};
+use super::{NAME, Tracer, VARIABLE, entries};
 use crate::element;
-
-const NAME: &str = "codecwatch";
 
 /// The element's place in the registry, while the tracer has the name.
 struct Lent {
@@ -25,7 +24,7 @@ static LENT: Mutex<Option<Lent>> = Mutex::new(None);
 /// to create the tracer. Returns whether it has.
 pub(crate) fn register_if_awaited(plugin: &gst::Plugin) -> Result<bool, glib::BoolError> {
     let variable = std::env::var_os(VARIABLE).unwrap_or_default();
-    if !names_tracer(&variable.to_string_lossy()) {
+    if !entries::names_tracer(&variable.to_string_lossy()) {
         return Ok(false);
     }
     // Not while GStreamer finds out what the plugin has: then it knows of no such
@@ -64,31 +63,5 @@ pub(super) fn give_back() {
     let given_back = registry.add_feature(&element);
     if let Err(error) = given_back.and_then(|()| element::register(&plugin)) {
         super::complain(&error.to_string());
-    }
-}
-
-/// Whether the variable names the tracer.
-fn names_tracer(variable: &str) -> bool {
-    let name = |entry: &'_ str| entry.split('(').next() == Some(NAME);
-    variable.split(';').any(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_tracer_is_named_with_parameters_and_without() {
-        for (variable, named) in [
-            ("", false),
-            ("codecwatch", true),
-            ("codecwatch(wrap=a)", true),
-            ("leaks;codecwatch(wrap=a;b)", true),
-            ("leaks", false),
-            ("codecwatches", false),
-            ("stats(codecwatch)", false),
-        ] {
-            assert_eq!(names_tracer(variable), named, "{variable}");
-        }
     }
 }

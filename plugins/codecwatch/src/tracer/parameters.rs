@@ -64,6 +64,9 @@ const TABLE: &[Row] = &[
     }),
 ];
 
+/// What may be given more than once: the names come together.
+const LISTS: &[&str] = &["wrap"];
+
 fn file(parameter: &str, value: &str) -> Result<PathBuf, String> {
     match value.is_empty() {
         true => Err(format!("'{parameter}' names no file")),
@@ -71,28 +74,40 @@ fn file(parameter: &str, value: &str) -> Result<PathBuf, String> {
     }
 }
 
+/// The row of an item and its value.
+fn row_of(item: &str) -> Result<(&'static Row, &str), String> {
+    let Some((name, value)) = item.split_once('=') else {
+        return Err(format!("'{item}' is not NAME=VALUE, and is ignored"));
+    };
+    let name = name.trim();
+    let row = TABLE.iter().find(|(known, _)| *known == name);
+    let row = row.ok_or_else(|| {
+        let known: Vec<_> = TABLE.iter().map(|(name, _)| *name).collect();
+        let known = known.join(", ");
+        format!("there is no parameter '{name}' (there is: {known}); it is ignored")
+    })?;
+    Ok((row, value.trim()))
+}
+
 /// Reads the parameters: what can be used, and a line for each that cannot.
 pub(super) fn read(text: &str) -> (Parameters, Vec<String>) {
     let (mut parameters, mut complaints) = (Parameters::default(), Vec::new());
-    for item in text.split(',').map(str::trim) {
-        let read = match item.split_once('=') {
-            _ if item.is_empty() => Ok(()),
-            None => Err(format!("'{item}' is not NAME=VALUE, and is ignored")),
-            Some((name, value)) => {
-                let row = TABLE.iter().find(|(known, _)| *known == name.trim());
-                match row {
-                    Some((_, set)) => set(&mut parameters, value.trim()),
-                    None => {
-                        let known: Vec<_> = TABLE.iter().map(|(name, _)| *name).collect();
-                        let known = known.join(", ");
-                        Err(format!(
-                            "there is no parameter '{}' (there is: {known}); it is ignored",
-                            name.trim()
-                        ))
-                    }
-                }
+    let mut given = Vec::new();
+    let items = text.split(',').map(str::trim);
+    for item in items.filter(|item| !item.is_empty()) {
+        let read = row_of(item).and_then(|((name, set), value)| {
+            let before = given.iter().filter(|known| *known == name).count();
+            given.push(*name);
+            match before {
+                0 => set(&mut parameters, value),
+                _ if LISTS.contains(name) => set(&mut parameters, value),
+                1 => Err(format!(
+                    "'{name}' is given more than once: the first is used"
+                )),
+                // Has been said.
+                _ => Ok(()),
             }
-        };
+        });
         complaints.extend(read.err());
     }
     if parameters.listen.is_none() && complaints.is_empty() {
@@ -176,6 +191,21 @@ mod tests {
             assert_eq!(listens.as_deref(), Some(address), "{text}");
             let file = parameters.port_file;
             assert_eq!(file, port_file.map(PathBuf::from), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_given_more_than_once_is_one_line_and_the_first_is_used() {
+        for text in [
+            "listen=1,port-file=/a,listen=2",
+            "listen=1,port-file=/a,wrap=b,port-file=/c,port-file=/d",
+        ] {
+            let (parameters, complaints) = read(text);
+            let listens = parameters.listen.map(|address| address.port());
+            assert_eq!(listens, Some(1), "{text}");
+            assert_eq!(parameters.port_file, Some(PathBuf::from("/a")), "{text}");
+            assert_eq!(complaints.len(), 1, "{text}: {complaints:?}");
+            assert!(complaints[0].contains("given more than once"), "{text}");
         }
     }
 }

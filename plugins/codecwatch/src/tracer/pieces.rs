@@ -1,60 +1,110 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The parameters of the tracer in one piece. GStreamer splits `GST_TRACERS` at each
-//! semicolon, those inside parentheses too: of `codecwatch(wrap=a;b;c)` the tracer gets
-//! `wrap=a`, and `b` and `c)` are taken for further tracers.
+//! The parameters of the tracer in one piece. What GStreamer gives to it ends at the first
+//! semicolon, and what follows is taken for further tracers: see `entries`.
 //!
 //! So the tracer reads the rest from the variable, and a tracer that does nothing
 //! answers for each further piece. Such a piece may be the name of an element, which
 //! GStreamer would take for a tracer's: what has the name gets it back when the last
-//! piece has been answered for, and then the elements are wrapped.
+//! piece of the entry has been answered for. When that is so of the last entry, what all
+//! of them say is done as if it were one.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::{VARIABLE, complain, parameters, serving, wrapping};
+use super::entries::{self, Entry};
+use super::{VARIABLE, complain, name, parameters, serving, wrapping};
 
-/// What is to be done when GStreamer has looked for the last piece.
+/// A name that is in use for a piece, and what had it before.
+type Lent = (String, Option<gst::PluginFeature>);
+
+/// What is to be done when GStreamer has looked for the last piece of the last entry.
 struct Pending {
-    parameters: String,
-    /// How many pieces GStreamer has not looked for yet.
+    /// The entries that GStreamer has not come to yet.
+    entries: VecDeque<Entry>,
+    /// What the others say.
+    parameters: Vec<String>,
+    /// How many pieces of the current entry GStreamer has not looked for yet.
     left: usize,
-    /// The names that are in use for pieces, and what had them before.
-    lent: Vec<(String, Option<gst::PluginFeature>)>,
+    /// The names that are in use for these.
+    lent: Vec<Lent>,
+}
+
+impl Pending {
+    fn of_variable() -> Self {
+        let variable = std::env::var_os(VARIABLE).unwrap_or_default();
+        Self {
+            entries: entries::read(&variable.to_string_lossy()).into(),
+            parameters: Vec::new(),
+            left: 0,
+            lent: Vec::new(),
+        }
+    }
+
+    /// The entry for which the tracer was given this.
+    fn next(&mut self, given: &str) -> Entry {
+        let next = self.entries.pop_front();
+        next.filter(|entry| entry.given == given)
+            .unwrap_or_else(|| {
+                // The variable says something else by now: nothing is known of the rest.
+                self.entries.clear();
+                Entry::alone(given)
+            })
+    }
 }
 
 static PENDING: Mutex<Option<Pending>> = Mutex::new(None);
 
-/// Begins with what the tracer was given.
-pub(super) fn begin(given: &str) {
-    let variable = std::env::var_os(VARIABLE).unwrap_or_default();
-    let (parameters, pieces) = whole(given, &variable.to_string_lossy());
-    let lent = borrow_names(&pieces);
-    let pending = Pending {
-        parameters,
-        left: pieces.len(),
-        lent,
-    };
-    *PENDING.lock().unwrap_or_else(PoisonError::into_inner) = Some(pending);
-    finish_if_last(0);
+fn pending() -> MutexGuard<'static, Option<Pending>> {
+    PENDING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Does what the parameters say if no piece is left after `answered` more.
-fn finish_if_last(answered: usize) {
-    let pending = {
-        let mut pending = PENDING.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pending) = &mut *pending {
-            pending.left = pending.left.saturating_sub(answered);
+/// Begins an entry with what the tracer was given.
+pub(super) fn begin(given: &str) {
+    let entry = pending()
+        .get_or_insert_with(Pending::of_variable)
+        .next(given);
+    if let Some(complaint) = entry.complaint() {
+        complain(&complaint);
+    }
+    let pieces = to_answer_for(&entry);
+    let lent = borrow_names(&pieces);
+    if let Some(pending) = &mut *pending() {
+        pending.parameters.push(entry.parameters);
+        pending.left = pieces.len();
+        pending.lent = lent;
+    }
+    end_if_last(0);
+}
+
+/// Ends the entry if none of its pieces is left after `answered` more, and does what all
+/// say if it was the last.
+fn end_if_last(answered: usize) {
+    let (lent, all) = {
+        let mut pending = pending();
+        let Some(current) = &mut *pending else {
+            return;
+        };
+        current.left = current.left.saturating_sub(answered);
+        if current.left > 0 {
+            return;
         }
-        pending.take_if(|pending| pending.left == 0)
+        let lent = std::mem::take(&mut current.lent);
+        (lent, pending.take_if(|pending| pending.entries.is_empty()))
     };
-    let Some(pending) = pending else {
-        return;
-    };
+    give_names_back(lent);
+    if let Some(all) = all {
+        name::give_back();
+        obey(&all.parameters.join(","));
+    }
+}
+
+fn give_names_back(lent: Vec<Lent>) {
     let registry = gst::Registry::get();
-    for (name, before) in pending.lent {
+    for (name, before) in lent {
         if let Some(piece) = registry.lookup_feature(&name) {
             registry.remove_feature(&piece);
         }
@@ -64,7 +114,11 @@ fn finish_if_last(answered: usize) {
             complain(&format!("{name}: {error}"));
         }
     }
-    let (parameters, complaints) = parameters::read(&pending.parameters);
+}
+
+/// Does what the parameters say.
+fn obey(text: &str) {
+    let (parameters, complaints) = parameters::read(text);
     for complaint in complaints {
         complain(&complaint);
     }
@@ -84,10 +138,25 @@ fn finish_if_last(answered: usize) {
     }
 }
 
-/// Registers a tracer that does nothing for each piece.
-fn borrow_names(pieces: &[String]) -> Vec<(String, Option<gst::PluginFeature>)> {
+/// The pieces of an entry that are not left to GStreamer. Without the end of the entry
+/// tracers may be meant, and work; but an element is none, and GStreamer does not see it.
+fn to_answer_for(entry: &Entry) -> Vec<String> {
     let registry = gst::Registry::get();
-    let mut lent: Vec<(String, Option<gst::PluginFeature>)> = Vec::new();
+    let is_no_tracer = |piece: &String| {
+        let known = registry.lookup_feature(piece);
+        known.is_some_and(|known| !known.is::<gst::TracerFactory>())
+    };
+    let pieces = entry.pieces.iter();
+    pieces
+        .filter(|piece| entry.unclosed.is_none() || is_no_tracer(piece))
+        .cloned()
+        .collect()
+}
+
+/// Registers a tracer that does nothing for each piece.
+fn borrow_names(pieces: &[String]) -> Vec<Lent> {
+    let registry = gst::Registry::get();
+    let mut lent: Vec<Lent> = Vec::new();
     for piece in pieces {
         if lent.iter().any(|(known, _)| known == piece) {
             continue;
@@ -102,33 +171,6 @@ fn borrow_names(pieces: &[String]) -> Vec<(String, Option<gst::PluginFeature>)> 
         lent.push((piece.clone(), before));
     }
     lent
-}
-
-/// The parameters in one piece, and the pieces that GStreamer takes for tracers.
-fn whole(given: &str, variable: &str) -> (String, Vec<String>) {
-    let alone = || (given.to_owned(), Vec::new());
-    let mut entries = variable.split(';');
-    let opened = entries.find_map(|entry| entry.strip_prefix("codecwatch("));
-    // Without its end, it is the entry as GStreamer has given it.
-    if opened != Some(given) {
-        return alone();
-    }
-    let (mut parameters, mut pieces) = (given.to_owned(), Vec::new());
-    for entry in entries {
-        // What GStreamer looks for.
-        let piece = entry.split('(').next().unwrap_or_default();
-        if !piece.is_empty() {
-            pieces.push(piece.to_owned());
-        }
-        parameters.push(';');
-        if let Some((last, _)) = entry.split_once(')') {
-            parameters.push_str(last);
-            return (parameters, pieces);
-        }
-        parameters.push_str(entry);
-    }
-    // It has no end: what follows are tracers of their own.
-    alone()
 }
 
 mod imp {
@@ -148,7 +190,7 @@ mod imp {
     impl ObjectImpl for Piece {
         fn constructed(&self) {
             self.parent_constructed();
-            finish_if_last(1);
+            end_if_last(1);
         }
     }
 
@@ -161,37 +203,4 @@ glib::wrapper! {
     /// A tracer that does nothing.
     pub struct Piece(ObjectSubclass<imp::Piece>)
         @extends gst::Tracer, gst::Object;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parameters_are_read_up_to_the_closing_parenthesis() {
-        for (variable, given, parameters, pieces) in [
-            ("codecwatch(wrap=a)", "wrap=a", "wrap=a", &[][..]),
-            ("codecwatch(wrap=a;b)", "wrap=a", "wrap=a;b", &["b)"]),
-            (
-                "leaks;codecwatch(wrap=a;b;c);stats",
-                "wrap=a",
-                "wrap=a;b;c",
-                &["b", "c)"],
-            ),
-            (
-                "codecwatch(wrap=a;;b,other=d)",
-                "wrap=a",
-                "wrap=a;;b,other=d",
-                &["b,other=d)"],
-            ),
-            ("codecwatch(wrap=a;)", "wrap=a", "wrap=a;", &[")"]),
-            ("codecwatch(wrap=a;leaks", "wrap=a", "wrap=a", &[]),
-            ("codecwatch;leaks(a)", "", "", &[]),
-            ("", "wrap=a;b", "wrap=a;b", &[]),
-        ] {
-            let (whole, found) = whole(given, variable);
-            assert_eq!(whole, parameters, "{variable}");
-            assert_eq!(found, pieces, "{variable}");
-        }
-    }
 }
