@@ -85,6 +85,40 @@ fn a_codec_in_a_child_process_is_seen_as_one_here() {
 }
 
 #[test]
+fn an_element_that_refuses_to_start_is_told_until_it_starts_or_is_gone() {
+    let missing = format!("{LIVE} ! codecwatch name=missing codec=nosuchenc ! fakesink");
+    let wrong = format!("{LIVE} ! codecwatch name=wrong codec=\"jpegenc quality=500\" ! fakesink");
+    let mut stage = Stage::new(&[&missing, &wrong]);
+    let ready = stage.get("/readyz");
+    assert_eq!(ready.status, 503, "{}", ready.body);
+    let says = |text: &str| assert!(ready.body.contains(text), "{}", ready.body);
+    says("GstCodecWatch:missing has failed (no element 'nosuchenc' is installed");
+    says("GstCodecWatch:wrong has failed (property 'quality' of 'jpegenc' does not take '500'");
+    for name in ["missing", "wrong"] {
+        assert_eq!(stage.element(name)["failed"], true, "{}", stage.health());
+    }
+    let health = stage.health();
+    assert_eq!(health["faults"].as_array().unwrap().len(), 2, "{health}");
+    assert_eq!(health["faults"][1]["kind"], "failed");
+    assert_eq!(health["faults"][1]["outcome"], "Refused");
+    // Each attempt is one more fault.
+    stage.tell("play 1");
+    assert_eq!(stage.health()["faults"].as_array().unwrap().len(), 3);
+    assert_eq!(stage.element("wrong")["failed"], true);
+    stage.tell("set wrong codec jpegenc");
+    stage.tell("ready 1");
+    assert_eq!(stage.element("wrong")["failed"], false);
+    stage.tell("play 1");
+    stage.until("working", |stage| {
+        stage.element("wrong")["frames"]["out"].as_u64() > Some(3)
+    });
+    assert_eq!(stage.element("missing")["failed"], true);
+    stage.tell("drop 0");
+    assert_eq!(stage.get("/readyz").status, 200, "{}", stage.health());
+    stage.quit();
+}
+
+#[test]
 fn an_element_that_is_gone_is_no_reason_any_more_and_the_ledger_at_its_limit_is() {
     let wedged = going_wrong("stuck", "how=sleep", "max-abandoned=1");
     let healthy =

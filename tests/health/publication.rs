@@ -52,6 +52,45 @@ fn an_element_is_published_from_its_making_until_it_is_freed_under_the_name_that
 }
 
 #[test]
+fn an_element_that_refuses_to_start_has_failed_until_it_is_set_to_null() {
+    support::init();
+    let element = make("refusing");
+    element.set_property("codec", "nosuchenc");
+    let failed = || read("refusing").unwrap().failed;
+    assert!(!failed());
+    assert!(element.set_state(gst::State::Playing).is_err());
+    assert!(failed());
+    element.set_state(gst::State::Null).unwrap();
+    assert!(!failed());
+    // Bins take their elements back to NULL by themselves, and do not tell them again.
+    let (pipeline, inner) = (gst::Pipeline::new(), gst::Bin::new());
+    inner.add(&element).unwrap();
+    pipeline.add(&inner).unwrap();
+    assert!(pipeline.set_state(gst::State::Playing).is_err());
+    assert_eq!(element.current_state(), gst::State::Null);
+    assert!(failed());
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert!(failed());
+    element.set_state(gst::State::Null).unwrap();
+    assert!(!failed());
+    // In READY, the property may change.
+    element.set_property("codec", "identity");
+    pipeline.set_state(gst::State::Ready).unwrap();
+    element.set_property("codec", "nosuchenc");
+    assert!(pipeline.set_state(gst::State::Playing).is_err());
+    assert!(failed());
+    element.set_property("codec", "identity");
+    pipeline.set_state(gst::State::Paused).unwrap();
+    assert!(!failed());
+    pipeline.set_state(gst::State::Ready).unwrap();
+    element.set_property("codec", "nosuchenc");
+    assert!(pipeline.set_state(gst::State::Paused).is_err());
+    assert!(failed());
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert!(!failed());
+}
+
+#[test]
 fn elements_may_come_and_go_while_they_are_read() {
     support::init();
     let over = AtomicBool::new(false);

@@ -2,6 +2,7 @@
 //! `codecwatch`: hosted codecs behave as the bare ones, and cannot hang.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod accounts;
 mod beside;
 mod children;
 mod codecs;
@@ -10,6 +11,7 @@ mod ends;
 mod events_in_force;
 mod faults;
 mod identity;
+mod links;
 mod record;
 mod restart;
 mod rig;

@@ -21,6 +21,8 @@ pub struct Chain {
     pub description: Description,
     /// What it does.
     pub kind: Kind,
+    /// Its first codec is a decoder: what goes in is coded, even if it is encoded again.
+    pub decodes: bool,
     /// The place of the element that encodes or decodes; the first if none does.
     pub codec: usize,
     /// The caps of its first pad's template.
@@ -38,6 +40,50 @@ pub enum Kind {
     Decoder,
     /// None does either.
     Other,
+}
+
+/// What a chain gives, by the class of its last codec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gives {
+    /// Pictures: each is made of one of those that go in.
+    Frames,
+    /// Audio, in portions of another size than those that go in.
+    Samples,
+    /// Anything, of no codec.
+    Unknown,
+}
+
+impl Gives {
+    pub(crate) fn of(description: &Description) -> Self {
+        let factories = description.parts.iter().rev();
+        let mut factories = factories.filter_map(|part| originals::find(&part.factory));
+        let last = factories.find(|factory| Kind::of(factory) != Kind::Other);
+        last.map_or(Self::Unknown, |codec| {
+            match ["Audio", "Video", "Image"].map(|word| is_of_class(&codec, word)) {
+                [true, ..] => Self::Samples,
+                [false, false, false] => Self::Unknown,
+                _ => Self::Frames,
+            }
+        })
+    }
+}
+
+impl Kind {
+    /// That of one element.
+    fn of(factory: &gst::ElementFactory) -> Self {
+        if is_of_class(factory, "Encoder") {
+            Self::Encoder
+        } else if is_of_class(factory, "Decoder") {
+            Self::Decoder
+        } else {
+            Self::Other
+        }
+    }
+}
+
+fn is_of_class(factory: &gst::ElementFactory, word: &str) -> bool {
+    let class = factory.metadata(gst::ELEMENT_METADATA_KLASS);
+    class.is_some_and(|class| class.split('/').any(|part| part == word))
 }
 
 /// Why a description cannot be used here.
@@ -121,6 +167,7 @@ pub fn check(text: &str) -> Result<Chain, CheckError> {
         error,
     })?;
     let (mut kind, mut codec) = (Kind::Other, 0);
+    let mut first_codec = None;
     let mut sink_caps = None;
     // What the part before gives, and its name.
     let mut before: Option<(gst::Caps, String)> = None;
@@ -144,19 +191,21 @@ pub fn check(text: &str) -> Result<Chain, CheckError> {
         {
             return Err(CheckError::Link { from, to: shown });
         }
+        let does = Kind::of(&factory);
+        // One that takes anything does not say what goes in.
+        if does != Kind::Other && !sink.is_any() {
+            first_codec.get_or_insert(does);
+        }
         sink_caps.get_or_insert(sink);
         before = Some((src, shown));
-        let class = factory.metadata(gst::ELEMENT_METADATA_KLASS);
-        let is = |word| class.is_some_and(|class| class.split('/').any(|part| part == word));
-        if is("Encoder") {
-            (kind, codec) = (Kind::Encoder, place);
-        } else if is("Decoder") {
-            (kind, codec) = (Kind::Decoder, place);
+        if does != Kind::Other {
+            (kind, codec) = (does, place);
         }
     }
     Ok(Chain {
         description,
         kind,
+        decodes: first_codec.unwrap_or(kind) == Kind::Decoder,
         codec,
         sink_caps: sink_caps.unwrap_or_else(gst::Caps::new_any),
         src_caps: before.map_or_else(gst::Caps::new_any, |(caps, _)| caps),
@@ -332,5 +381,41 @@ impl Part {
         let value = value_of_part(&find(self)?, self, property, value)?;
         element.set_property_from_value(property, &value);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(text: &str) -> Chain {
+        gst::init().unwrap();
+        check(text).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// With elements of GStreamer's base and good plugins.
+    #[test]
+    fn the_first_codec_says_what_goes_in_and_the_last_what_the_chain_is() {
+        for (text, decodes, kind, gives) in [
+            ("identity", false, Kind::Other, Gives::Unknown),
+            ("jpegdec", true, Kind::Decoder, Gives::Frames),
+            (
+                "jpegdec ! identity ! jpegenc",
+                true,
+                Kind::Encoder,
+                Gives::Frames,
+            ),
+            ("jpegenc ! jpegdec", false, Kind::Decoder, Gives::Frames),
+            (
+                "identity ! opusdec ! flacenc",
+                true,
+                Kind::Encoder,
+                Gives::Samples,
+            ),
+        ] {
+            let chain = checked(text);
+            assert_eq!((chain.decodes, chain.kind), (decodes, kind), "{text}");
+            assert_eq!(Gives::of(&chain.description), gives, "{text}");
+        }
     }
 }

@@ -32,6 +32,7 @@ pub mod relay;
 mod remote;
 mod session;
 mod signals;
+mod span;
 pub mod spec;
 
 pub use check::{Chain, CheckError, Kind, check, value_of};

@@ -34,13 +34,17 @@ pub(crate) struct Link {
 
 impl Link {
     /// To be called on the worker.
-    pub(crate) fn new(outlet: Outlet<Output>, outside: Arc<dyn Outside>, most: usize) -> Self {
+    pub(crate) fn new(
+        outlet: Outlet<Output>,
+        outside: Arc<dyn Outside>,
+        in_flight: InFlight,
+    ) -> Self {
         Self {
             outlet,
             outside,
             threads: Arc::new(AdoptedThreads::new()),
             worker: std::thread::current().id(),
-            in_flight: Mutex::new(InFlight::new(most)),
+            in_flight: Mutex::new(in_flight),
             lost_events: Arc::default(),
             device_pictures: DevicePictures::default(),
             failure: Mutex::new(None),

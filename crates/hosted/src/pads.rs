@@ -12,6 +12,7 @@ use gst::{EventView, FlowError, FlowSuccess, QueryViewMut};
 use crate::device_memory::is_on_device;
 use crate::io::{EventOutput, Output, PendingQuery};
 use crate::link::Link;
+use crate::span::Span;
 use crate::{outside, relay};
 
 /// How many buffers of a pool the element holds at most between the chain and
@@ -43,7 +44,7 @@ pub(crate) fn collector(link: &Arc<Link>) -> gst::Pad {
 
 fn collect(link: &Link, pad: &gst::Pad, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError> {
     let buffer = readable(link, pad, buffer)?;
-    let frames = settle(link, &buffer);
+    let frames = settle(link, pad, &buffer);
     let amount = count(frames.len());
     emit(link, Output::Buffer { frames, buffer }, amount)
 }
@@ -59,7 +60,7 @@ fn collect_list(
     }
     let frames: Vec<u32> = list
         .iter()
-        .flat_map(|buffer| settle(link, buffer))
+        .flat_map(|buffer| settle(link, pad, buffer))
         .collect();
     let amount = count(frames.len());
     emit(link, Output::List { frames, list }, amount)
@@ -87,10 +88,10 @@ fn readable(link: &Link, pad: &gst::Pad, buffer: gst::Buffer) -> Result<gst::Buf
     })
 }
 
-fn settle(link: &Link, buffer: &gst::BufferRef) -> Vec<u32> {
-    let time = |time: Option<gst::ClockTime>| time.map(gst::ClockTime::nseconds);
-    let (pts, duration) = (time(buffer.pts()), time(buffer.duration()));
-    link.in_flight().settle(pts, duration)
+fn settle(link: &Link, pad: &gst::Pad, buffer: &gst::BufferRef) -> Vec<u32> {
+    let span = Span::on(pad, buffer.pts(), buffer.duration());
+    let is_header = buffer.flags().contains(gst::BufferFlags::HEADER);
+    link.in_flight().settle(span, is_header)
 }
 
 fn count(frames: usize) -> u32 {

@@ -14,11 +14,14 @@ use gst::{FlowError, FlowSuccess};
 use serde::{Deserialize, Serialize};
 
 use crate::chain::Elements;
+use crate::check::Gives;
 use crate::description::Description;
 use crate::entrance::Entrance;
+use crate::in_flight::InFlight;
 use crate::io::{Content, EventOutput, Input, Output, Posted, Report};
 use crate::left_out::LeftOut;
 use crate::link::Link;
+use crate::span::Span;
 use crate::{Outside, key_frame, relay};
 
 /// Opens a chain on its worker.
@@ -127,7 +130,8 @@ impl Codec for Hosted {
     fn open(self, lane: &Lane<Output>) -> Result<HostedSession, CodecError> {
         // Half of the limit may stay unmatched while outputs come.
         let most = self.most_inside.map_or(usize::MAX, |most| most / 2);
-        let link = Arc::new(Link::new(lane.outlet(), self.outside, most));
+        let in_flight = InFlight::new(most, Gives::of(&self.description));
+        let link = Arc::new(Link::new(lane.outlet(), self.outside, in_flight));
         lane.extend_witness(link.threads.clone());
         let elements = Elements::start(lane, &link, &self.description)?;
         if let Some(error) = link.failure() {
@@ -233,8 +237,8 @@ impl Session for HostedSession {
 impl HostedSession {
     fn enter(&self, id: u32, first: Option<&gst::BufferRef>, duration: Option<gst::ClockTime>) {
         let pts = first.and_then(gst::BufferRef::pts);
-        let time = |time: Option<gst::ClockTime>| time.map(gst::ClockTime::nseconds);
-        self.link.in_flight().enter(id, time(pts), time(duration));
+        let span = Span::on(&self.elements.feed, pts, duration);
+        self.link.in_flight().enter(id, pts, span);
     }
 
     /// Reports the inputs that went in and of which nothing came out. Elements end a stream

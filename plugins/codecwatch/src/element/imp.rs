@@ -42,32 +42,64 @@ impl CodecWatch {
 
     /// Reads the property `codec` and checks it against what is installed.
     fn prepare(&self) -> Result<(), StateChangeError> {
-        let Some(text) = self.settings.get().codec else {
-            gst::element_imp_error!(
-                self,
-                gst::LibraryError::Settings,
-                ("No codec: set the property 'codec', for example to \"x264enc\"")
-            );
-            return Err(StateChangeError);
-        };
-        let error = match check(&text) {
-            Ok(chain) => {
+        let checked = self.settings.get().codec.map(|text| check(&text));
+        // An earlier refusal stands until here: a plugin may take long to load.
+        self.forget_refusal();
+        let error = match checked {
+            Some(Ok(chain)) => {
                 self.state().chain = Some(Arc::new(chain));
                 return Ok(());
             }
-            Err(error) => error,
+            Some(Err(error)) => error,
+            None => {
+                let text = "No codec: set the property 'codec', for example to \"x264enc\"";
+                return Err(self.refuse(gst::LibraryError::Settings, text));
+            }
         };
-        match &error {
+        let text = error.to_string();
+        Err(match &error {
             CheckError::Missing { factory } => {
                 messages::post_missing(&self.obj(), factory);
-                gst::element_imp_error!(self, gst::CoreError::MissingPlugin, ("{error}"));
+                self.refuse(gst::CoreError::MissingPlugin, &text)
             }
-            CheckError::LoadHangs { .. } => {
-                gst::element_imp_error!(self, gst::LibraryError::Init, ("{error}"));
-            }
-            _ => gst::element_imp_error!(self, gst::LibraryError::Settings, ("{error}")),
+            CheckError::LoadHangs { .. } => self.refuse(gst::LibraryError::Init, &text),
+            _ => self.refuse(gst::LibraryError::Settings, &text),
+        })
+    }
+
+    /// Posts the error of a property with which the element does not start. Until
+    /// [`forget_refusal`](Self::forget_refusal) it has failed, for the health service, too.
+    fn refuse(
+        &self,
+        code: impl gst::MessageErrorDomain + Send + 'static,
+        text: &str,
+    ) -> StateChangeError {
+        self.state().refused = true;
+        let _ = self.supervision.refuse_with(self, code, text);
+        StateChangeError
+    }
+
+    /// Ends what a refusal has begun. The pads are inactive: the element has not started.
+    fn forget_refusal(&self) {
+        let refused = std::mem::take(&mut self.state().refused);
+        if refused {
+            self.supervision.stop(self);
         }
-        Err(StateChangeError)
+    }
+
+    /// Whether a bin around the element is on its way up. If the element refuses to start,
+    /// the bin takes it back to NULL, which is not the application's doing.
+    fn is_being_started(&self) -> bool {
+        let element = self.obj().clone().upcast::<gst::Object>();
+        std::iter::successors(element.parent(), gst::Object::parent)
+            .filter_map(|parent| parent.downcast::<gst::Element>().ok())
+            .any(|bin| bin.pending_state() > gst::State::Null)
+    }
+
+    /// Whether what goes in is coded: of no use after a restart until a key frame comes.
+    pub(super) fn decodes(&self) -> bool {
+        let state = self.state();
+        state.chain.as_ref().is_some_and(|chain| chain.decodes)
     }
 
     /// The events that are in force on the sink pad. EOS is none: it ends a session.
@@ -195,6 +227,8 @@ impl ElementImpl for CodecWatch {
                 drop(old);
                 forwarding::forget_tags(self);
             }
+            StateChange::ReadyToNull => self.forget_refusal(),
+            StateChange::NullToNull if !self.is_being_started() => self.forget_refusal(),
             _ => {}
         }
         Ok(changed)
@@ -256,7 +290,7 @@ impl Supervised for CodecWatch {
     }
 
     fn sample_form(&self) -> Option<SampleForm> {
-        (self.role() == Role::Decoder).then_some(SampleForm::Gdp)
+        self.decodes().then_some(SampleForm::Gdp)
     }
 
     fn versions(&self) -> Vec<(String, String)> {
@@ -266,14 +300,14 @@ impl Supervised for CodecWatch {
 
     fn codec(&self) -> Option<Placed<RemoteHosted>> {
         let entrance = Arc::new(Entrance::default());
-        let (description, kind, after_restart) = {
+        let (description, decodes, after_restart) = {
             let mut state = self.state();
             state.entrance = entrance.clone();
             let total = self.supervision.restarts();
             let before = std::mem::replace(&mut state.restarts, total);
             let chain = state.chain.clone()?;
             let description = state.children.applied_to(&chain);
-            (description, chain.kind, total > before)
+            (description, chain.decodes, total > before)
         };
         let most = self.settings.get().max_inside as usize;
         let outside = Arc::new(Around(self.obj().downgrade()));
@@ -281,7 +315,7 @@ impl Supervised for CodecWatch {
             description,
             most_inside: (most > 0).then_some(most),
             // A new encoder begins with one by itself.
-            from_key_frame: after_restart && kind == Kind::Decoder,
+            from_key_frame: after_restart && decodes,
             in_force: self.events_in_force(),
             tags: forwarding::tags(self),
             outside: outside.clone(),

@@ -13,6 +13,8 @@
 //! | others from downstream | upstream's |
 //! | others from upstream | downstream's |
 
+mod ends;
+
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -20,8 +22,9 @@ use codecwatch_element::Supervised;
 use codecwatch_hosted::{ChainSession, Facts, HostedSession, relay};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use gst::{QueryRef, QueryViewMut};
+use gst::{PadDirection, QueryRef, QueryViewMut};
 
+pub(super) use self::ends::Ends;
 use super::imp::CodecWatch;
 
 /// How long a query waits for the chain before it looks whether the chain waits for the
@@ -45,8 +48,7 @@ pub(super) fn from_upstream(imp: &CodecWatch, pad: &gst::Pad, query: &mut QueryR
     if asked(imp, false, query) == Some(true) {
         return true;
     }
-    let template = |chain: &codecwatch_hosted::Chain| chain.sink_caps.clone();
-    let known = imp.state().chain.as_deref().map(template);
+    let known = template(imp, PadDirection::Sink);
     by_caps(known.as_ref(), query) || gst::Pad::query_default(pad, Some(&*imp.obj()), query)
 }
 
@@ -61,9 +63,8 @@ pub(super) fn from_downstream(imp: &CodecWatch, pad: &gst::Pad, query: &mut Quer
     if asked(imp, true, query) == Some(true) {
         return true;
     }
-    let template = |chain: &codecwatch_hosted::Chain| chain.src_caps.clone();
     let known = imp.src.current_caps();
-    let known = known.or_else(|| imp.state().chain.as_deref().map(template));
+    let known = known.or_else(|| template(imp, PadDirection::Src));
     by_caps(known.as_ref(), query) || gst::Pad::query_default(pad, Some(&*imp.obj()), query)
 }
 
@@ -125,6 +126,21 @@ fn in_order(imp: &CodecWatch, query: &mut QueryRef) -> bool {
     };
     relay::answer(&answered, query, HELD);
     true
+}
+
+/// What an end of the chain takes or gives by its template.
+fn template(imp: &CodecWatch, direction: PadDirection) -> Option<gst::Caps> {
+    // The property may have changed since the chain was checked, or was never checked. A
+    // wrapped element has the templates of its codec.
+    if imp.wrapped.is_none() && imp.obj().current_state() < gst::State::Paused {
+        return ends::caps(imp, direction);
+    }
+    let state = imp.state();
+    let chain = state.chain.as_deref()?;
+    Some(match direction {
+        PadDirection::Sink => chain.sink_caps.clone(),
+        _ => chain.src_caps.clone(),
+    })
 }
 
 /// Answers for caps without the chain.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The sink pad.
 
-use codecwatch_element::{EventDisposition, Frame, RecordedInput, Role, SubmitError, Supervised};
+use codecwatch_element::{EventDisposition, Frame, RecordedInput, SubmitError, Supervised};
 use codecwatch_hosted::{ChainSession, Input, RemoteHosted};
 use codecwatch_process::PlacedSession;
 use gst::prelude::*;
@@ -77,7 +77,7 @@ where
     B: IntoIterator<Item = gst::Buffer>,
 {
     let supervision = imp.supervision();
-    if !supervision.records() || imp.role() != Role::Decoder {
+    if !supervision.records() || !imp.decodes() {
         return;
     }
     let caps = imp.sink.current_caps();
@@ -151,7 +151,7 @@ fn passed(_taken: bool) -> Flow {
 
 /// Another session takes over with the next frame.
 pub(super) fn restarted(imp: &CodecWatch) {
-    if imp.role() != Role::Decoder {
+    if !imp.decodes() {
         // A new encoder begins with a key frame.
         return;
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use codecwatch_hosted::{Chain, Entrance};
 
 use super::children::Children;
+use super::queries::Ends;
 use super::skipped::Skipped;
 
 /// See the module's description.
@@ -13,6 +14,10 @@ use super::skipped::Skipped;
 pub(super) struct State {
     /// The chain that the property names, from READY on.
     pub(super) chain: Option<Arc<Chain>>,
+    /// What the registry knows of the chain that the property names.
+    pub(super) ends: Ends,
+    /// The way to READY or PAUSED has ended with an error of the property `codec`.
+    pub(super) refused: bool,
     /// The number of the next frame.
     pub(super) next_frame: u32,
     pub(super) segment: gst::Segment,
@@ -26,11 +31,12 @@ pub(super) struct State {
 }
 
 impl State {
-    /// The state when the element has stopped: chain and children stay.
+    /// The state when the element has stopped: what is known of the chain stays.
     pub(super) fn stopped(&mut self) -> Self {
         Self {
             chain: self.chain.clone(),
             children: std::mem::take(&mut self.children),
+            ends: std::mem::take(&mut self.ends),
             ..Self::default()
         }
     }

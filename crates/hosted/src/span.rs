@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MPL-2.0
+//! When a buffer is shown.
+
+use gst::prelude::*;
+
+/// From when to when a buffer is shown, in nanoseconds of running time. Encoders whose
+/// decoding times would be negative move their timestamps, and their segment with them
+/// (x264enc by 1000 hours): the running times stay the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// That of the timestamp.
+    pub(crate) begin: i128,
+    pub(crate) end: i128,
+}
+
+impl Span {
+    /// That of a buffer on a pad; `None` if it has no timestamp.
+    pub(crate) fn on(
+        pad: &gst::Pad,
+        pts: Option<gst::ClockTime>,
+        duration: Option<gst::ClockTime>,
+    ) -> Option<Self> {
+        let pts = pts?;
+        let event = pad.sticky_event::<gst::event::Segment>(0);
+        let segment = event.as_ref().map(|event| event.segment());
+        Some(Self::in_segment(segment, pts, duration.unwrap_or_default()))
+    }
+
+    fn in_segment(
+        segment: Option<&gst::Segment>,
+        pts: gst::ClockTime,
+        duration: gst::ClockTime,
+    ) -> Self {
+        let begin = running_time(segment, pts);
+        let end = running_time(segment, pts.saturating_add(duration));
+        // Backwards, a frame ends at its timestamp.
+        let end = end.max(begin);
+        Self { begin, end }
+    }
+}
+
+/// A time that is in no segment of times stays as it is.
+fn running_time(segment: Option<&gst::Segment>, time: gst::ClockTime) -> i128 {
+    let segment = segment.and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
+    let running = segment.and_then(|segment| segment.to_running_time_full(time));
+    match running {
+        Some(gst::Signed::Positive(time)) => i128::from(time.nseconds()),
+        Some(gst::Signed::Negative(time)) => -i128::from(time.nseconds()),
+        None => i128::from(time.nseconds()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: gst::ClockTime = gst::ClockTime::from_mseconds(40);
+
+    fn segment(start: gst::ClockTime) -> gst::FormattedSegment<gst::ClockTime> {
+        let mut segment = gst::FormattedSegment::new();
+        segment.set_start(start);
+        segment
+    }
+
+    fn span(segment: &gst::FormattedSegment<gst::ClockTime>, pts: gst::ClockTime) -> (i128, i128) {
+        let span = Span::in_segment(Some(segment.upcast_ref()), pts, FRAME);
+        (span.begin, span.end)
+    }
+
+    #[test]
+    fn a_segment_that_moves_with_the_timestamps_changes_nothing() {
+        gst::init().unwrap();
+        let moved = gst::ClockTime::from_seconds(3_600_000);
+        let as_it_was = span(&segment(gst::ClockTime::ZERO), FRAME);
+        assert_eq!(as_it_was, (40_000_000, 80_000_000));
+        assert_eq!(span(&segment(moved), moved + FRAME), as_it_was);
+    }
+
+    #[test]
+    fn before_the_segment_times_are_negative() {
+        gst::init().unwrap();
+        assert_eq!(
+            span(&segment(FRAME), gst::ClockTime::ZERO),
+            (-40_000_000, 0)
+        );
+    }
+
+    #[test]
+    fn backwards_a_frame_ends_at_its_timestamp() {
+        gst::init().unwrap();
+        let mut segment = segment(gst::ClockTime::ZERO);
+        segment.set_rate(-1.0);
+        segment.set_stop(FRAME * 10);
+        assert_eq!(span(&segment, FRAME * 8), (80_000_000, 80_000_000));
+    }
+
+    #[test]
+    fn outside_of_a_segment_of_times_a_timestamp_is_the_time() {
+        gst::init().unwrap();
+        let bytes = gst::FormattedSegment::<gst::format::Bytes>::new();
+        for segment in [None, Some(bytes.upcast_ref())] {
+            let span = Span::in_segment(segment, FRAME, FRAME);
+            assert_eq!((span.begin, span.end), (40_000_000, 80_000_000));
+        }
+    }
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What goes into a chain is accounted for: it comes out, is lost, or is skipped, and the
+//! messages say how much.
+
+use std::sync::mpsc;
+
+use gst::prelude::*;
+
+use crate::record::Record;
+use crate::rig::{Item, Rig, produce};
+
+const VIDEO: &str =
+    "videotestsrc num-buffers=50 ! video/x-raw,format=I420,width=64,height=64,framerate=25/1";
+/// A key frame every 8 frames.
+const H264: &str = "x264enc tune=zerolatency key-int-max=8 speed-preset=ultrafast threads=1";
+const FRAME: gst::ClockTime = gst::ClockTime::from_mseconds(40);
+
+fn input(description: &str) -> Vec<Item> {
+    support::init();
+    gstwedge::plugin_register_static().unwrap();
+    produce(description)
+}
+
+fn codecwatch(codec: &str, restarts: u32) -> Rig {
+    let element = gst::ElementFactory::make("codecwatch")
+        .property("codec", codec)
+        .property("restart-limit", restarts)
+        .property("watchdog-timeout", 500_000_000_u64)
+        .property("max-abandoned", 0_u32)
+        .build();
+    Rig::around(element.unwrap(), codec.to_owned())
+}
+
+/// The element messages so far; there is no error.
+fn messages(rig: &Rig) -> Vec<gst::Structure> {
+    let messages = std::iter::from_fn(|| rig.bus.pop());
+    let of = |message: gst::Message| {
+        assert_ne!(message.type_(), gst::MessageType::Error, "{message:?}");
+        let is_element = message.type_() == gst::MessageType::Element;
+        let structure = message.structure().filter(|_| is_element);
+        structure.map(ToOwned::to_owned)
+    };
+    messages.filter_map(of).collect()
+}
+
+fn named<'a>(messages: &'a [gst::Structure], name: &str) -> Option<&'a gst::Structure> {
+    messages.iter().find(|structure| structure.name() == name)
+}
+
+fn buffers(records: &[Record]) -> u64 {
+    let is_buffer = |record: &&Record| matches!(record, Record::Buffer { .. });
+    records.iter().filter(is_buffer).count() as u64
+}
+
+/// Each of them holds frames back; the first two move their timestamps by 1000 hours.
+#[test]
+fn the_frames_that_a_restart_loses_in_an_encoder_are_counted() {
+    let items = input(VIDEO);
+    for encoder in [
+        "x264enc rc-lookahead=5 sync-lookahead=0 threads=1",
+        "x265enc speed-preset=ultrafast",
+        "vp8enc deadline=1 lag-in-frames=6",
+    ] {
+        let name = encoder.split(' ').next().unwrap();
+        if gst::ElementFactory::find(name).is_none() {
+            support::skip("hosted", &format!("{name} is not installed"));
+            continue;
+        }
+        // Each session strikes at its 31st buffer: the second ends before.
+        let rig = codecwatch(
+            &format!("wedge at=chain how=sleep number=30 ! {encoder}"),
+            1,
+        );
+        let out = buffers(&rig.play_on(&items));
+        let messages = messages(&rig);
+        let restarted = named(&messages, "codecwatch-restarted").expect("no restart");
+        let lost = restarted.get::<u64>("frames-lost").unwrap();
+        assert_eq!(lost + out, 50, "{encoder}: {out} came out, {restarted}");
+        let skipped = named(&messages, "codecwatch-skipped");
+        assert!(skipped.is_none(), "{encoder}: {skipped:?}");
+    }
+}
+
+/// Pictures in parts. Those of a clip have a time each; of those of the encoder, only the
+/// first of each picture has one.
+fn parts() -> [(Vec<Item>, &'static str); 2] {
+    let parts = "video/x-h264,stream-format=byte-stream,alignment=nal";
+    let clip = support::media::h264_clip();
+    let clip = format!("filesrc location={} ! qtdemux", clip.display());
+    let encoder = format!("{VIDEO} ! x264enc bframes=2 key-int-max=8 option-string=slices=2");
+    [
+        (
+            input(&format!("{clip} ! h264parse ! {parts}")),
+            "h264parse ! avdec_h264",
+        ),
+        (
+            input(&format!("{encoder} ! h264parse ! {parts}")),
+            "avdec_h264",
+        ),
+    ]
+}
+
+#[test]
+fn the_parts_of_a_picture_that_comes_out_are_not_said_to_be_skipped() {
+    for (items, codec) in parts() {
+        let rig = codecwatch(codec, 0);
+        let out = buffers(&rig.play_on(&items));
+        let messages = messages(&rig);
+        assert!(messages.is_empty(), "{codec}: {messages:?}");
+        assert_eq!(out, buffers(&Rig::bare(codec).play_on(&items)), "{codec}");
+    }
+}
+
+#[test]
+fn a_picture_that_is_lost_with_all_its_parts_is_still_said_to_be_skipped() {
+    let items = input(&format!(
+        "{VIDEO} ! {H264} ! h264parse ! video/x-h264,stream-format=byte-stream,alignment=nal"
+    ));
+    let times = items.iter().filter_map(|item| match item {
+        Item::Buffer(buffer) => Some(buffer.pts()),
+        _ => None,
+    });
+    let times: Vec<_> = times.collect();
+    // Of the last picture, which has one slice, only the delimiter goes in.
+    let number = times.len() - 1;
+    let rig = codecwatch(
+        &format!("wedge at=chain how=drop number={number} ! avdec_h264 max-threads=1"),
+        0,
+    );
+    let out = buffers(&rig.play_on(&items));
+    let messages = messages(&rig);
+    assert_eq!(out, 49, "{messages:?}");
+    let skipped = named(&messages, "codecwatch-skipped").expect("nothing is said");
+    let first = skipped.get::<Option<gst::ClockTime>>("first-pts").unwrap();
+    let last = times.iter().rev().find_map(|time| *time);
+    assert_eq!(first, last, "{skipped}");
+}
+
+#[test]
+fn a_chain_that_decodes_and_encodes_begins_at_a_key_frame_after_a_restart() {
+    let items = input(&format!("{VIDEO} ! {H264}"));
+    let is_buffer = |item: &Item| matches!(item, Item::Buffer(_));
+    let first = items.iter().position(is_buffer).unwrap();
+    let Item::Buffer(begin) = &items[first] else {
+        unreachable!()
+    };
+    let begin = begin.pts().unwrap();
+    let rig = codecwatch(
+        "wedge at=chain how=error number=10 ! avdec_h264 max-threads=1 ! jpegenc",
+        1,
+    );
+    let mut script = items[..first].to_vec();
+    for item in &items[first..first + 20] {
+        script.extend([item.clone(), Item::Settle]);
+    }
+    rig.play_on(&script);
+    // At the key frame, and not only at the end of the stream.
+    let mut messages = messages(&rig);
+    assert!(
+        named(&messages, "codecwatch-skipped").is_some(),
+        "{messages:?}"
+    );
+    let records = rig.play_on(&[Item::Event(gst::event::Eos::new())]);
+    messages.extend(self::messages(&rig));
+    let of = |record: &Record| match record {
+        Record::Buffer { times, flags, .. } => Some((times[0].unwrap(), *flags)),
+        _ => None,
+    };
+    let mut pictures = records.iter().filter_map(of).skip(1);
+    let marked = pictures.find(|(_, flags)| flags.contains(gst::BufferFlags::DISCONT));
+    let (time, _) = marked.expect("nothing is marked");
+    // The second group is lost: it begins with the third.
+    assert_eq!(time, begin + FRAME * 16, "{records:?}");
+
+    let count = |name, field| {
+        let structure = named(&messages, name);
+        structure.map_or(0, |structure| structure.get::<u64>(field).unwrap())
+    };
+    let lost = count("codecwatch-restarted", "frames-lost");
+    let skipped = count("codecwatch-skipped", "buffers");
+    assert!(lost > 0 && skipped > 0, "{messages:?}");
+    assert_eq!(buffers(&records) + lost + skipped, 20, "{messages:?}");
+
+    let upstream = rig.upstream.lock().unwrap();
+    let asks = |event: &gst::Event| gst_video::UpstreamForceKeyUnitEvent::parse(event).is_ok();
+    assert!(upstream.iter().any(asks), "no key frame was asked for");
+}
+
+#[test]
+fn a_chain_that_encodes_and_decodes_takes_raw_frames_after_a_restart() {
+    let items = input(VIDEO);
+    let rig = codecwatch("wedge at=chain how=error number=30 ! jpegenc ! jpegdec", 1);
+    rig.play_on(&items);
+    let messages = messages(&rig);
+    assert!(named(&messages, "codecwatch-restarted").is_some());
+    let upstream = rig.upstream.lock().unwrap();
+    let asks = |event: &gst::Event| gst_video::UpstreamForceKeyUnitEvent::parse(event).is_ok();
+    assert!(!upstream.iter().any(asks), "raw frames need no key frame");
+}
+
+/// Where the evidence of a chain that fails is written.
+fn has_sample(codec: &str, items: &[Item]) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = codecwatch(codec, 0);
+    let path = folder.path().to_str().unwrap();
+    rig.element.set_property("evidence-dir", path);
+    // It holds from the next start on.
+    rig.element.set_state(gst::State::Null).unwrap();
+    rig.element.set_state(gst::State::Playing).unwrap();
+    let (sender, written) = mpsc::channel();
+    rig.bus.set_sync_handler(move |_, message| {
+        let structure = message.structure();
+        if let Some(path) = structure.and_then(|of| of.get::<String>("evidence-path").ok())
+            && structure.is_some_and(|of| of.name() == "codecwatch-evidence")
+        {
+            let _ = sender.send(path);
+        }
+        gst::BusSyncReply::Drop
+    });
+    rig.play_on(items);
+    let wait = std::time::Duration::from_secs(20);
+    let path = written.recv_timeout(wait).expect("no evidence");
+    std::path::Path::new(&path).join("sample.gdp").exists()
+}
+
+#[test]
+fn evidence_has_what_went_in_if_it_is_coded() {
+    let coded = input(&format!("{VIDEO} ! {H264}"));
+    let strikes = "wedge at=chain how=error number=10";
+    let decodes_and_encodes = format!("{strikes} ! h264parse ! avdec_h264 ! jpegenc");
+    assert!(has_sample(&decodes_and_encodes, &coded));
+    let encodes_and_decodes = format!("{strikes} ! jpegenc ! jpegdec");
+    assert!(!has_sample(&encodes_and_decodes, &input(VIDEO)));
+}
