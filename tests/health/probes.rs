@@ -51,6 +51,9 @@ fn a_codec_in_a_child_process_is_seen_as_one_here() {
     let killed = format!("{LIVE} ! codecwatch name=dead codec=identity isolate=true ! fakesink");
     let here = format!("{LIVE} ! codecwatch name=here codec=identity ! fakesink");
     let mut stage = Stage::new(&[&wedged, &killed, &here]);
+    stage.until("both have a child", |stage| {
+        ["stuck", "dead"].map(|name| stage.element(name)["process"].is_u64()) == [true, true]
+    });
     let child = stage.element("stuck")["process"].as_u64().unwrap();
     assert!(std::path::Path::new(&format!("/proc/{child}")).exists());
     assert_eq!(stage.element("here")["process"], serde_json::Value::Null);

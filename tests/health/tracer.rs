@@ -255,7 +255,9 @@ fn a_missing_parenthesis_is_one_warning_that_says_where() {
             "'codecwatch(wrap=jpegenc;stats;capsfilter': only 'wrap=jpegenc' is used",
         ),
     ] {
-        let (warnings, text) = warnings(tracers);
+        let (mut warnings, text) = warnings(tracers);
+        // From 1.24 on GStreamer says itself that a piece with a comma in it is no tracer.
+        warnings.retain(|line| !line.contains("no tracer named 'vp8enc,listen=0'"));
         assert_eq!(warnings.len(), 1, "{tracers}: {warnings:?}");
         let said = format!("')' is missing in {entry}");
         assert!(warnings[0].contains(&said), "{tracers}: {warnings:?}");

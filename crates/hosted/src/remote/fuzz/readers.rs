@@ -69,7 +69,7 @@ impl Readers {
     /// Begins a stream that is as it should be.
     pub(super) fn begin(&self) {
         use gst::event as e;
-        // A stream whose format was refused ends. (audioconvert in GStreamer 1.22 would go
+        // A stream ends when its format or a buffer was refused. (audioconvert in GStreamer 1.22 would go
         // on without its converter with the format before.)
         if self.refused.swap(false, Ordering::Relaxed) {
             for state in [gst::State::Ready, gst::State::Playing] {
@@ -103,8 +103,12 @@ impl Readers {
 
     /// Elements post errors for what they cannot use, and go on.
     fn buffer(&self, buffer: gst::Buffer) {
-        if !self.refused.load(Ordering::Relaxed) && self.source.push(buffer).is_ok() {
-            self.used.fetch_add(1, Ordering::Relaxed);
+        if !self.refused.load(Ordering::Relaxed) {
+            match self.source.push(buffer) {
+                Ok(_) => drop(self.used.fetch_add(1, Ordering::Relaxed)),
+                // A format may be refused as late as here.
+                Err(_) => self.refused.store(true, Ordering::Relaxed),
+            }
         }
         if let Some(bus) = self.pipeline.bus() {
             bus.set_flushing(true);
