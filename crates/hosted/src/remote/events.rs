@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use gst::glib::translate::{IntoGlib, IntoGlibPtr, from_glib_full};
 use serde::{Deserialize, Serialize};
 
-use super::fields;
 use super::text::{structure, text_of};
+use super::{fields, values};
 
 /// How many sticky events are remembered.
 const KNOWN: usize = 32;
@@ -56,7 +56,7 @@ impl PackedEvent {
         }
         // SAFETY: a new event, whose only reference is taken.
         let mut event: gst::Event = unsafe { from_glib_full(event) };
-        if !fields::is_sensible(&event) {
+        if !values::is_sensible(&event) {
             return None;
         }
         let fresh = event.make_mut();

@@ -17,6 +17,7 @@ mod posted;
 mod queries;
 mod talk;
 mod text;
+mod values;
 
 use std::sync::Arc;
 

@@ -5,8 +5,8 @@ use gst::glib;
 use gst::glib::translate::{IntoGlib, IntoGlibPtr, from_glib_full};
 use serde::{Deserialize, Serialize};
 
-use super::fields;
 use super::text::{self, structure, text_of};
+use super::{fields, values};
 use crate::relay;
 
 /// The most buffers that a chain in a child can ask upstream to allocate, several times
@@ -82,7 +82,7 @@ impl PackedQuery {
             Self::Allocation { caps, need_pool } => {
                 let caps = match caps {
                     Some(caps) => {
-                        Some(text::caps(caps).filter(|caps| fields::is_one_format(caps))?)
+                        Some(text::caps(caps).filter(|caps| values::is_one_format(caps))?)
                     }
                     None => None,
                 };
