@@ -10,6 +10,7 @@ luck. The first command runs twice in each round: how far it is from itself is w
 
 import os
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -94,6 +95,28 @@ class Contest:
                 cells.append(f"{f'{value:.4g} ({value / reference:.3f})':>24}")
             memory = min(run.memory for run in self.runs[name, 1])
             print(f"{name:{width}}", *cells, f"{memory:10.0f} MB", sep="  ", flush=True)
+
+
+def instructions(command):
+    """Instructions that a command executes."""
+    with tempfile.TemporaryDirectory() as folder:
+        valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", *command]
+        done = subprocess.run(valgrind, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              text=True, check=False)
+    counted = re.search(r"Collected : (\d+)", done.stderr)
+    if done.returncode != 0 or not counted:
+        sys.exit(f"{' '.join(command)} failed under valgrind:\n{done.stderr}")
+    return int(counted[1])
+
+
+def outside(command, library):
+    """The per cent of a command's CPU time, that of its children included, that is not the library's."""
+    with tempfile.NamedTemporaryFile() as record:
+        subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-F", "2000", "-o", record.name, *command], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        said = subprocess.run(["perf", "report", "-i", record.name, "--stdio", "--sort", "dso"], check=True,
+                              capture_output=True, text=True).stdout
+    return 100 - sum(float(share) for share, name in re.findall(r"([\d.]+)%\s+(\S+)", said) if name.startswith(library))
 
 
 def clip_as_ivf(target):

@@ -117,5 +117,6 @@ pub struct T35 {
     /// What follows a country code of 0xFF, otherwise 0.
     pub country_code_extension: u8,
     /// The rest, beginning with the provider's code.
+    #[serde(with = "serde_bytes")]
     pub payload: Vec<u8>,
 }

@@ -55,7 +55,6 @@ pub struct PackedPicture {
     sequence: Sequence,
     mastering_display: Option<MasteringDisplay>,
     content_light: Option<ContentLight>,
-    #[serde(deserialize_with = "codecwatch_process::few")]
     t35: Vec<T35>,
     shape: PictureShape,
     layout: PictureLayout,

@@ -20,6 +20,7 @@ mod parent;
 mod placement;
 mod remote;
 pub mod sandbox;
+mod structure;
 mod talk;
 mod wire;
 
@@ -39,7 +40,7 @@ pub use remote::{
     SessionOf,
 };
 pub use talk::{NoTalk, Talk, Travels};
-pub use wire::{Broken, Decoder, FEW, LARGEST_MESSAGE, few};
+pub use wire::{Broken, Decoder, LARGEST_MESSAGE};
 
 /// For tests: the protocol itself, so that they can break it.
 #[doc(hidden)]

@@ -2,11 +2,10 @@
 //! Messages as bytes: a length of four bytes, little-endian, then the message in
 //! postcard's format. Pure; what comes from the other process is checked here.
 
-use std::fmt;
-use std::marker::PhantomData;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use crate::structure;
 
 /// Largest message in bytes. A coded picture of the largest size that AV1 has a level
 /// for, hardly compressed, is smaller.
@@ -86,52 +85,10 @@ impl Decoder {
         let Some(message) = rest.get(..len) else {
             return Ok(None);
         };
-        let (message, surplus) = postcard::take_from_bytes(message)
-            .map_err(|error| Broken::new(format!("a message cannot be read: {error}")))?;
-        if !surplus.is_empty() {
-            return Err(Broken::new(format!(
-                "a message has {} bytes too many",
-                surplus.len()
-            )));
-        }
+        let message = structure::read(message)?;
         self.start += HEADER + len;
         Ok(Some(message))
     }
-}
-
-/// The longest list that [`few`] takes.
-pub const FEW: usize = 1000;
-
-/// For `deserialize_with`: a list that is short. Without a limit, a message of elements
-/// that take a byte each in it becomes many times as large in memory.
-///
-/// # Errors
-/// It has more than [`FEW`] elements.
-pub fn few<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    T: Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    struct List<T>(PhantomData<T>);
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(formatter, "at most {FEW} elements")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<T>, A::Error> {
-            let mut list = Vec::new();
-            while let Some(element) = elements.next_element()? {
-                if list.len() == FEW {
-                    return Err(A::Error::custom("a list is too long"));
-                }
-                list.push(element);
-            }
-            Ok(list)
-        }
-    }
-    deserializer.deserialize_seq(List(PhantomData))
 }
 
 /// Bytes of messages that were taken and are kept until the next are added.
@@ -194,23 +151,6 @@ mod tests {
         let mut decoder = Decoder::default();
         decoder.push(&(LARGEST_MESSAGE as u32 + 1).to_le_bytes());
         assert!(decoder.take::<Message>().is_err());
-    }
-
-    #[test]
-    fn a_list_of_many_elements_is_refused() {
-        #[derive(Debug, Serialize, Deserialize)]
-        struct Listed(#[serde(deserialize_with = "few")] Vec<String>);
-        let come = |count| {
-            let mut bytes = Vec::new();
-            encode(&mut bytes, &Listed(vec![String::new(); count])).unwrap();
-            let mut decoder = Decoder::default();
-            decoder.push(&bytes);
-            decoder
-                .take::<Listed>()
-                .map(|listed| listed.unwrap().0.len())
-        };
-        assert_eq!(come(FEW), Ok(FEW));
-        assert!(come(FEW + 1).is_err());
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub(super) enum PackedMeta {
     Crop([u32; 4]),
     Caption {
         kind: u32,
+        #[serde(with = "serde_bytes")]
         data: Vec<u8>,
     },
     Region {
@@ -39,6 +40,7 @@ pub(super) enum PackedMeta {
     },
     UserData {
         uuid: [u8; 16],
+        #[serde(with = "serde_bytes")]
         data: Vec<u8>,
     },
     ReferenceTimestamp {

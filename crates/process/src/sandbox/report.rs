@@ -17,7 +17,6 @@ pub struct Report {
     /// System calls.
     pub seccomp: Mechanism,
     /// What else could not be done, with the reason.
-    #[serde(deserialize_with = "crate::wire::few")]
     pub others: Vec<String>,
     /// Threads that existed before and are restricted by seccomp only: a library has
     /// started them while it was loaded. Code that reaches one of them may do what
