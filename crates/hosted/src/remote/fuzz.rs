@@ -32,8 +32,7 @@ const PARSERS: [&str; 4] = [
 
 /// What GStreamer refuses by itself, where it would be read: a picture of another format
 /// than its caps say, samples behind a format that audioconvert has refused, and the
-/// position of a sink whose segment changes its format meanwhile (it reads the format and
-/// the segment apart).
+/// position of a sink whose segment is in another format than time, or becomes so meanwhile.
 const REFUSALS: [&str; 3] = [
     "gst_video_frame_map_id: assertion 'info->finfo->format == meta->format'",
     "gst_audio_converter_samples: assertion 'convert != NULL'",
