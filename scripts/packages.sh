@@ -7,9 +7,9 @@
 packages_to_build=(gcc libc6-dev pkg-config ca-certificates libclang-dev libgstreamer1.0-dev
     libgstreamer-plugins-base1.0-dev libsvtav1enc-dev libdav1d-dev libva-dev)
 packages_to_run=(gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad)
-# The last two have codecs to host; umockdev has a GPU.
+# umockdev has a GPU; the last three have codecs to host and a player.
 packages_to_test=(svt-av1 dav1d aom-tools curl git shellcheck python3-gi gir1.2-gstreamer-1.0 python3-venv umockdev
-    gstreamer1.0-plugins-ugly gstreamer1.0-libav)
+    gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-plugins-base-apps)
 # For the page of the health service, in a browser, and a cluster for a job in parts.
 packages_to_test_long=(chromium fonts-dejavu-core slurm-wlm munge)
 

@@ -12,6 +12,7 @@ mod events_in_force;
 mod faults;
 mod identity;
 mod links;
+mod pipelines;
 mod record;
 mod restart;
 mod rig;

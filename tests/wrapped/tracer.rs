@@ -270,6 +270,34 @@ fn a_player_whose_decoder_hangs_ends_with_an_error() {
 }
 
 #[test]
+fn gst_play_ends_where_it_hangs_without_the_wrapping() {
+    const PLAYER: &str = "/usr/bin/gst-play-1.0";
+    if !installed(&["avdec_h264", "qtdemux", "h264parse"]) {
+        return;
+    }
+    if !std::path::Path::new(PLAYER).exists() {
+        return support::skip("wrapped", "no gst-play-1.0");
+    }
+    let play = || {
+        let clip = media::h264_clip();
+        Launch::program(PLAYER)
+            .args([
+                "--no-interactive",
+                "--videosink=fakesink",
+                "--audiosink=fakesink",
+            ])
+            .args([&clip])
+    };
+    let script = "avcodec_send_packet:hang@20";
+    let bare = play().rehearse(script).bound(HANGS).start().end();
+    assert!(bare.killed, "does not hang: {}", bare.text());
+    let wrapped = wrapping(play(), "avdec_h264;avdec_aac")
+        .rehearse(script)
+        .run();
+    ends_promptly(&wrapped, "avdec_");
+}
+
+#[test]
 fn a_program_with_encodebin_whose_encoder_hangs_ends_with_an_error() {
     const PYTHON: &str = "/usr/bin/python3";
     const PROGRAM: &str = "

@@ -46,7 +46,12 @@ impl PackedEvent {
     /// The event. `None` if this is none.
     pub(super) fn unpack(&self) -> Option<gst::Event> {
         let kind = known_kind(self.kind)?;
-        let structure = fields::of_event(kind, structure(self.structure.as_deref())?)?;
+        let said = structure(self.structure.as_deref())?;
+        let is_global = said.as_ref().is_some_and(|said| said.name() == GLOBAL_TAGS);
+        let mut structure = fields::of_event(kind, said)?;
+        if kind == gst::EventType::Tag && is_global {
+            structure.as_mut().map(make_global);
+        }
         let structure = structure.map_or(std::ptr::null_mut(), IntoGlibPtr::into_glib_ptr);
         // SAFETY: the kind is one that GStreamer knows; the structure is new, and given
         // away.
@@ -84,6 +89,18 @@ impl PackedEvent {
             structure,
             key: 0,
         }
+    }
+}
+
+/// The structure of an event with tags that are not a stream's alone.
+const GLOBAL_TAGS: &str = "GstTagList-global";
+
+/// Gives tags their scope again, which their text form has not.
+fn make_global(structure: &mut gst::Structure) {
+    structure.set_name(GLOBAL_TAGS);
+    if let Ok(mut tags) = structure.get::<gst::TagList>("taglist") {
+        tags.make_mut().set_scope(gst::TagScope::Global);
+        structure.set("taglist", tags);
     }
 }
 
