@@ -26,7 +26,7 @@ mod wire;
 
 pub use child::{ChildContext, ChildLog, Sandbox, UnknownPolicy, serve};
 pub use memory::{
-    Block, BlockId, Given, GivenBlock, Input, InputMemory, Lender, Lent, MemoryError, OutputMemory,
+    BlockId, Given, GivenBlock, Input, InputMemory, Lender, Lent, MemoryError, OutputMemory,
     Received, is_shared,
 };
 pub use message::{Hello, VERSION};

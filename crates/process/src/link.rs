@@ -5,6 +5,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use codecwatch_supervisor::CodecError;
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -22,6 +23,10 @@ pub(crate) enum SendError {
     /// The other process has ended, or closed its end.
     #[error("the other process is gone: {0}")]
     Gone(Errno),
+    /// More descriptors of this user are on their way to processes that have not read them
+    /// than a process may have open.
+    #[error("a descriptor cannot be sent: {0}")]
+    Descriptor(Errno),
 }
 
 /// The way out. Several threads may share it behind a lock.
@@ -33,6 +38,16 @@ pub(crate) struct Outgoing {
 
 /// Bytes of a message's buffer that are kept for the next.
 const KEPT: usize = 1 << 20;
+
+impl SendError {
+    /// What it means to a session. A child that is gone is the reader's to tell of.
+    pub(crate) fn into_failure(self) -> Result<(), CodecError> {
+        match self {
+            Self::Gone(_) => Ok(()),
+            lacks => Err(CodecError::Resource(lacks.to_string())),
+        }
+    }
+}
 
 impl Outgoing {
     pub(crate) fn new(socket: OwnedFd) -> Self {
@@ -61,6 +76,7 @@ impl Outgoing {
                     fd = None;
                 }
                 Err(Errno::INTR) => {}
+                Err(error @ Errno::TOOMANYREFS) => return Err(SendError::Descriptor(error)),
                 Err(error) => return Err(SendError::Gone(error)),
             }
         }

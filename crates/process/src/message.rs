@@ -29,13 +29,13 @@ pub enum ToChild<C, I, Q, F> {
     Flush,
     /// Request: close the session, and end.
     Close,
-    /// A block of shared memory; its descriptor comes with the message. `for_output`: the
-    /// child may write to it.
-    Block {
-        id: BlockId,
-        len: u64,
-        for_output: bool,
-    },
+    /// A block for inputs; its descriptor comes with the message.
+    Block { id: BlockId, len: u64 },
+    /// The memory in which all blocks for outputs lie; its descriptor comes with the
+    /// message. Once, before the first of them.
+    Arena,
+    /// A block for outputs: the child may write to these bytes of the arena.
+    OutputBlock { id: BlockId, offset: u64, len: u64 },
     /// The parent has dropped a block that was for input.
     Forget(Vec<BlockId>),
     /// The parent has taken an output, and needs these outputs' blocks no longer (each

@@ -15,7 +15,7 @@
 //! | seccomp | which system calls a thread may make, and with which numbers as arguments | Linux 3.17; x86-64, AArch64, 64-bit RISC-V |
 //! | Landlock | which files may be opened for what; TCP; signals and abstract sockets to the outside | Linux 5.13, more in later versions |
 //! | capabilities | what root may do beyond others: nothing is left | |
-//! | RLIMIT_FSIZE | bytes written to files (0); shared memory has to be mapped, because `write` to it counts | |
+//! | RLIMIT_FSIZE | bytes written to files, and their size (0); shared memory has to be mapped, because `write` to it counts | |
 //! | no_new_privs | set-user-id programs; set by [`enter`](crate::launch::enter) | |
 //!
 //! What is missing is in the [`Report`]; the caller decides whether it goes on.
@@ -55,7 +55,8 @@
 //! - descriptors: `read`, `write`, `poll` and the like; bytes over sockets, without
 //!   addresses, without out-of-band data and without descriptors; pipes, eventfds, timerfds, epoll; pairs of connected
 //!   sockets for some. Not `ftruncate` and
-//!   `fallocate`: seals protect shared memory from them, this protects it twice.
+//!   `fallocate`: a seal keeps shared memory from becoming shorter, this keeps the child
+//!   from making it longer.
 //! - signals: handlers and masks, and signals to the process itself (`abort` works).
 
 #[cfg(all(

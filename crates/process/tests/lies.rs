@@ -284,6 +284,12 @@ fn peak() -> u64 {
     kilobytes.parse::<u64>().unwrap() * 1000
 }
 
+#[test]
+fn memory_that_it_gives_up_and_fills_again_is_no_more_than_it_had_at_a_time() {
+    let eight_megabytes = format!("it has {} bytes", 8 << 20);
+    ends("keeps what it gives up", "CodecFailed", &eight_megabytes);
+}
+
 /// Alone in its process where tests are run by nextest; the others take little.
 #[test]
 fn what_it_sends_takes_no_more_than_a_few_messages_of_memory() {

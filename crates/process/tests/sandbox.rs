@@ -18,12 +18,13 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use support::{answer, answer_of, end, launch, table};
 
-/// As the parent makes it: neither shorter nor longer, and read-only for others.
+/// As the parent makes it: not shorter, and read-only for others. That it becomes no longer
+/// is up to the sandbox.
 fn sealed_memory() -> OwnedFd {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let memory = memfd_create("probe", flags).unwrap();
     ftruncate(&memory, 8 * 4096).unwrap();
-    let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::FUTURE_WRITE;
+    let seals = SealFlags::SHRINK | SealFlags::FUTURE_WRITE;
     fcntl_add_seals(&memory, seals).unwrap();
     memory
 }

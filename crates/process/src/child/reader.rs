@@ -35,6 +35,12 @@ impl Incoming {
         }
     }
 
+    /// The descriptor that comes with the latest message.
+    fn descriptor(&mut self) -> Result<OwnedFd, Broken> {
+        let fd = self.fds.pop_front();
+        fd.ok_or_else(|| Broken::new("a block without its descriptor"))
+    }
+
     /// The next message; `None` if the parent is gone.
     pub(super) fn next<R: Remote>(&mut self) -> Result<Option<ToChildOf<R>>, Broken> {
         loop {
@@ -62,15 +68,9 @@ pub(super) fn read<R: Remote>(
     let memory = &context.memory;
     while let Some(message) = incoming.next::<R>()? {
         match message {
-            ToChild::Block {
-                id,
-                len,
-                for_output,
-            } => {
-                let fd = incoming.fds.pop_front();
-                let fd = fd.ok_or_else(|| Broken::new("a block without its descriptor"))?;
-                memory.add(id, &fd, len, for_output)?;
-            }
+            ToChild::Block { id, len } => memory.add(id, &incoming.descriptor()?, len)?,
+            ToChild::Arena => memory.add_arena(incoming.descriptor()?),
+            ToChild::OutputBlock { id, offset, len } => memory.add_output(id, offset, len)?,
             ToChild::Forget(ids) => memory.forget(&ids),
             ToChild::Taken { outputs, released } => {
                 memory.released(&released);

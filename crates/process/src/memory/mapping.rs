@@ -19,8 +19,14 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Maps `len` bytes, more than 0, of a descriptor whose size is sealed.
-    pub(crate) fn new(fd: BorrowedFd<'_>, len: usize, writable: bool) -> rustix::io::Result<Self> {
+    /// Maps `len` bytes, more than 0, of a descriptor that cannot become smaller. `offset`:
+    /// whole pages.
+    pub(crate) fn new(
+        fd: BorrowedFd<'_>,
+        offset: u64,
+        len: usize,
+        writable: bool,
+    ) -> rustix::io::Result<Self> {
         let protection = if writable {
             ProtFlags::READ | ProtFlags::WRITE
         } else {
@@ -29,7 +35,7 @@ impl Mapping {
         let anywhere = std::ptr::null_mut();
         // SAFETY: a new mapping, at an address that the kernel chooses.
         let address =
-            unsafe { rustix::mm::mmap(anywhere, len, protection, MapFlags::SHARED, fd, 0) }?;
+            unsafe { rustix::mm::mmap(anywhere, len, protection, MapFlags::SHARED, fd, offset) }?;
         let address = NonNull::new(address.cast()).ok_or(rustix::io::Errno::NOMEM)?;
         Ok(Self { address, len })
     }
@@ -48,7 +54,7 @@ impl Mapping {
     /// While the slice lives, no code of this process has a mutable one, and what another
     /// process writes is read as bytes whose values may be any.
     pub(crate) unsafe fn bytes(&self) -> &[u8] {
-        // SAFETY: the mapping is as long, its size is sealed, and it lives as long as
+        // SAFETY: the mapping is as long, what is behind it cannot become shorter, and it lives as long as
         // `self`; the rest is the caller's to vouch for.
         unsafe { std::slice::from_raw_parts(self.address.as_ptr(), self.len) }
     }

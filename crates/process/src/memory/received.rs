@@ -2,7 +2,8 @@
 //! The child's side: blocks that it has received, to read inputs and to write outputs.
 
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
+use std::ops::Range;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::BlockId;
@@ -32,6 +33,8 @@ impl std::fmt::Debug for Received {
 
 #[derive(Default)]
 struct State {
+    /// The memory of all outputs.
+    arena: Option<OwnedFd>,
     inputs: HashMap<BlockId, Arc<Mapping>>,
     outputs: HashMap<BlockId, Output>,
     /// The refusal of the block that was asked for last.
@@ -59,31 +62,30 @@ impl Received {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A block has come.
-    pub(crate) fn add(
-        &self,
-        id: BlockId,
-        fd: &OwnedFd,
-        len: u64,
-        for_output: bool,
-    ) -> Result<(), Broken> {
-        use std::os::fd::AsFd;
-        let len = usize::try_from(len).map_err(|error| Broken::new(error.to_string()))?;
-        let mapping = Mapping::new(fd.as_fd(), len, for_output)
-            .map_err(|error| Broken::new(format!("a block cannot be mapped: {error}")))?;
-        let mapping = Arc::new(mapping);
+    /// A block for input has come.
+    pub(crate) fn add(&self, id: BlockId, fd: &OwnedFd, len: u64) -> Result<(), Broken> {
+        let mapping = map(fd, 0, len, false)?;
+        self.lock().inputs.insert(id, mapping);
+        Ok(())
+    }
+
+    /// The memory of all blocks for output has come.
+    pub(crate) fn add_arena(&self, fd: OwnedFd) {
+        self.lock().arena = Some(fd);
+    }
+
+    /// A block for output can be used.
+    pub(crate) fn add_output(&self, id: BlockId, offset: u64, len: u64) -> Result<(), Broken> {
         let mut state = self.lock();
-        if for_output {
-            let output = Output {
-                mapping,
-                in_use: false,
-                shown: 0,
-            };
-            state.outputs.insert(id, output);
-            self.changed.notify_all();
-        } else {
-            state.inputs.insert(id, mapping);
-        }
+        let arena = state.arena.as_ref();
+        let arena = arena.ok_or_else(|| Broken::new("a block of memory that has not come"))?;
+        let output = Output {
+            mapping: map(arena, offset, len, true)?,
+            in_use: false,
+            shown: 0,
+        };
+        state.outputs.insert(id, output);
+        self.changed.notify_all();
         Ok(())
     }
 
@@ -130,9 +132,7 @@ impl Received {
         let mapping = state.inputs.get(&lent.block).cloned();
         drop(state);
         let mapping = mapping.ok_or_else(|| Broken::new("an input lies in no known block"))?;
-        let fits = |part: &std::ops::Range<u64>| {
-            part.start <= part.end && part.end <= mapping.len() as u64
-        };
+        let fits = |part: &Range<u64>| part.start <= part.end && part.end <= mapping.len() as u64;
         if !lent.parts.iter().all(fits) {
             return Err(Broken::new("an input lies beyond its block"));
         }
@@ -186,6 +186,13 @@ impl Received {
             received: self.clone(),
         })
     }
+}
+
+fn map(fd: &OwnedFd, offset: u64, len: u64, writable: bool) -> Result<Arc<Mapping>, Broken> {
+    let len = usize::try_from(len).map_err(|error| Broken::new(error.to_string()))?;
+    let mapping = Mapping::new(fd.as_fd(), offset, len, writable)
+        .map_err(|error| Broken::new(format!("a block cannot be mapped: {error}")))?;
+    Ok(Arc::new(mapping))
 }
 
 fn is_free(output: &Output) -> bool {
@@ -274,7 +281,7 @@ impl Drop for OutputMemory {
 
 #[cfg(test)]
 mod tests {
-    use super::super::block::{Block, InputMemory};
+    use super::super::{Given, InputMemory};
     use super::*;
     use std::sync::mpsc;
 
@@ -311,10 +318,14 @@ mod tests {
         (Arc::new(Received::new(teller)), told)
     }
 
-    fn add(received: &Received, block: &Block, for_output: bool) {
-        let fd = block.fd().try_clone_to_owned().unwrap();
-        let len = block.size() as u64;
-        received.add(block.id(), &fd, len, for_output).unwrap();
+    /// As the parent does it.
+    fn give(received: &Received, given: &mut Given, len: u64) -> BlockId {
+        let new = given.give(len).unwrap();
+        if let Some(arena) = new.arena {
+            received.add_arena(arena.try_clone_to_owned().unwrap());
+        }
+        received.add_output(new.id, new.offset, len).unwrap();
+        new.id
     }
 
     #[test]
@@ -322,7 +333,8 @@ mod tests {
         let (received, told) = received();
         let mut memory = InputMemory::new(1000).unwrap();
         memory.as_mut()[10..13].copy_from_slice(b"abc");
-        add(&received, memory.block(), false);
+        let (block, fd) = (memory.block(), memory.block().fd().unwrap());
+        received.add(block.id(), fd, block.size() as u64).unwrap();
         let lent = |parts| Lent {
             number: 5,
             block: memory.block().id(),
@@ -349,41 +361,54 @@ mod tests {
     #[test]
     fn a_block_is_used_again_when_neither_the_codec_nor_the_parent_needs_it() {
         let (received, told) = received();
-        let block = Block::for_output(4096).unwrap();
-        add(&received, &block, true);
+        let block = give(&received, &mut Given::new(0), 4096);
         let memory = received.output(4000).unwrap();
         received.shown(memory.block());
         received.shown(memory.block());
         drop(memory);
-        received.released(&[block.id()]);
+        received.released(&[block]);
         assert!(received.free(&mut received.lock(), 4000).is_none());
-        received.released(&[block.id()]);
+        received.released(&[block]);
         let again = received.output(4000).unwrap();
-        assert_eq!(again.block(), block.id());
+        assert_eq!(again.block(), block);
         assert!(received.free(&mut received.lock(), 4000).is_none());
         assert_eq!(told.try_iter().collect::<Vec<_>>(), []);
     }
 
     #[test]
+    fn what_is_written_is_seen_by_the_parent_and_lies_in_no_other_block() {
+        let (received, _told) = received();
+        let mut given = Given::new(0);
+        let blocks = [4096, 5000].map(|len| give(&received, &mut given, len));
+        let mut memory = received.output(5000).unwrap();
+        memory.bytes_mut().fill(7);
+        let shown = blocks.map(|block| given.filled(block).unwrap());
+        let [none, all] = shown.map(|block| {
+            let sevens = block.bytes().iter().filter(|&&byte| byte == 7);
+            sevens.count()
+        });
+        assert_eq!((memory.block(), none, all), (blocks[1], 0, 5000));
+    }
+
+    #[test]
     fn memory_that_is_lacking_is_asked_for_and_what_does_not_serve_goes_back() {
         let (received, told) = received();
-        let small = Block::for_output(4096).unwrap();
-        add(&received, &small, true);
+        let mut given = Given::new(0);
+        let small = give(&received, &mut given, 4096);
         received.refuse("an old refusal".into());
         let asking = std::thread::spawn({
             let received = received.clone();
             move || received.output(100_000).map(|memory| memory.block())
         });
-        assert_eq!(told.recv().unwrap(), Told::GivesUp(small.id()));
+        assert_eq!(told.recv().unwrap(), Told::GivesUp(small));
         assert_eq!(told.recv().unwrap(), Told::Needs(100_000));
-        let large = Block::for_output(100_000).unwrap();
-        add(&received, &large, true);
-        assert_eq!(asking.join().unwrap(), Ok(large.id()));
+        let large = give(&received, &mut given, 100_000);
+        assert_eq!(asking.join().unwrap(), Ok(large));
         let asking = std::thread::spawn({
             let received = received.clone();
             move || received.output(1 << 30).map(|memory| memory.block())
         });
-        assert_eq!(told.recv().unwrap(), Told::GivesUp(large.id()));
+        assert_eq!(told.recv().unwrap(), Told::GivesUp(large));
         assert_eq!(told.recv().unwrap(), Told::Needs(1 << 30));
         received.refuse("none left".into());
         assert_eq!(asking.join().unwrap(), Err("none left".to_owned()));

@@ -2,6 +2,7 @@
 //! The lane that reads what a child says, until the child is gone. It trusts none of it.
 
 use std::collections::HashSet;
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use super::context::ParentContext;
 use super::conversation::Conversation;
 use super::status::ChildStatus;
 use crate::launch::{Child, Tail, printable};
-use crate::link::{self, Outgoing};
-use crate::memory::{BlockId, Returns};
+use crate::link::{self, Outgoing, SendError};
+use crate::memory::{BlockId, NewBlock, Returns};
 use crate::message::{FromChild, FromChildOf, LANES, ToChild, ToChildOf};
 use crate::remote::{AnswerOf, OutputOf, Remote};
 use crate::sandbox::Report;
@@ -96,9 +97,22 @@ pub(super) struct Shared<R: Remote> {
 impl<R: Remote> Shared<R> {
     /// Sends a message; a child that is gone is the reader's to notice.
     pub(super) fn send(&self, message: &ToChildOf<R>) {
+        let _ = self.send_with(message, None);
+    }
+
+    /// Sends a message, with a descriptor if one is given.
+    ///
+    /// # Errors
+    /// What the session fails with: the message is too large, or the descriptor one too
+    /// many.
+    pub(super) fn send_with(
+        &self,
+        message: &ToChildOf<R>,
+        fd: Option<BorrowedFd<'_>>,
+    ) -> Result<(), CodecError> {
         let outgoing = self.outgoing.lock();
         let mut outgoing = outgoing.unwrap_or_else(PoisonError::into_inner);
-        let _ = outgoing.send(message, None);
+        outgoing.send(message, fd).or_else(SendError::into_failure)
     }
 }
 
@@ -407,14 +421,19 @@ impl<'a, R: Remote> Reader<'a, R> {
     }
 
     fn give(&mut self, len: u64) {
-        let block = match self.context.given.give(len) {
+        let NewBlock { id, offset, arena } = match self.context.given.give(len) {
             Ok(block) => block,
             Err(why) => {
                 self.refusal = Some(why.clone());
                 return self.shared.send(&ToChild::NoMemory(why));
             }
         };
-        self.shared.send_block(&block, true);
+        if let Some(fd) = arena
+            && let Err(error) = self.shared.send_with(&ToChild::Arena, Some(fd))
+        {
+            return self.lane.outlet().fail(error);
+        }
+        self.shared.send(&ToChild::OutputBlock { id, offset, len });
     }
 
     /// An error of the codec, with the reason that it cannot know.

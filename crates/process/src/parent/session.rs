@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A session whose codec is in a child.
 
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use codecwatch_supervisor::{
@@ -13,8 +14,8 @@ use super::context::ParentContext;
 use super::conversation::{Conversation, Request};
 use super::reader::{Reader, Shared};
 use crate::launch::Child;
-use crate::link::{Outgoing, SendError};
-use crate::memory::{Block, Given, Lender};
+use crate::link::Outgoing;
+use crate::memory::{Announced, Given, Lender};
 use crate::message::{INPUTS, Reply, ToChild, ToChildOf};
 use crate::remote::{AnswerOf, InputOf, OutputOf, ParentOf, QuestionOf, Remote, SessionOf};
 use crate::talk::Talk;
@@ -32,19 +33,6 @@ pub struct ProcessSession<R: Remote> {
 impl<R: Remote> std::fmt::Debug for ProcessSession<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ProcessSession").finish_non_exhaustive()
-    }
-}
-
-impl<R: Remote> Shared<R> {
-    pub(super) fn send_block(&self, block: &Block, for_output: bool) {
-        let message = ToChildOf::<R>::Block {
-            id: block.id(),
-            len: block.size() as u64,
-            for_output,
-        };
-        let outgoing = self.outgoing.lock();
-        let mut outgoing = outgoing.unwrap_or_else(PoisonError::into_inner);
-        let _ = outgoing.send(&message, Some(block.fd()));
     }
 }
 
@@ -161,21 +149,15 @@ impl<R: Remote> Session for ProcessSession<R> {
         let (status, process) = (&self.shared.status, self.shared.process);
         status.note_copies(process, self.lender.copies());
         self.shared.conversation.begin(Request::Input)?;
-        for block in self.lender.take_new() {
-            self.shared.send_block(&block, false);
+        for Announced { id, len, fd } in self.lender.take_new() {
+            let message = ToChild::Block { id, len };
+            self.shared.send_with(&message, Some(fd.as_fd()))?;
         }
         let gone = self.lender.take_gone();
         if !gone.is_empty() {
             self.shared.send(&ToChild::Forget(gone));
         }
-        let message = ToChildOf::<R>::Input(input);
-        let outgoing = self.shared.outgoing.lock();
-        let mut outgoing = outgoing.unwrap_or_else(PoisonError::into_inner);
-        match outgoing.send(&message, None) {
-            // A child that is gone is the reader's to tell of.
-            Ok(()) | Err(SendError::Gone(_)) => Ok(()),
-            Err(SendError::Message(broken)) => Err(CodecError::Resource(broken.to_string())),
-        }
+        self.shared.send_with(&ToChild::Input(input), None)
     }
 
     fn drain(&mut self, _lane: &Lane<OutputOf<R>>) -> Result<Drained, CodecError> {

@@ -10,7 +10,7 @@
 #[path = "../plain/mod.rs"]
 mod plain;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{IoSlice, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
@@ -22,6 +22,8 @@ use codecwatch_process::protocol::{self, FromChild, Reply, ToChild, receive_with
 use codecwatch_process::{BlockId, Decoder, Hello, LARGEST_MESSAGE, VERSION};
 use codecwatch_supervisor::{Amount, CodecError, Name};
 use plain::{Config, PackedOutput};
+use rustix::fs::fstat;
+use rustix::mm::{MapFlags, ProtFlags, mmap};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 type Says = FromChild<PackedOutput, String>;
@@ -122,15 +124,15 @@ impl Liar {
     }
 
     fn block(&mut self, len: u64) -> BlockId {
+        self.place(len).0
+    }
+
+    /// A new block, and where it begins.
+    fn place(&mut self, len: u64) -> (BlockId, u64) {
         self.say(&Says::NeedsBlock { len });
         loop {
-            if let Hears::Block {
-                id,
-                for_output: true,
-                ..
-            } = self.hear()
-            {
-                return id;
+            if let Hears::OutputBlock { id, offset, .. } = self.hear() {
+                return (id, offset);
             }
         }
     }
@@ -250,6 +252,7 @@ impl Liar {
                     self.say(&Says::NeedsBlock { len: 1 << 20 });
                 }
             }
+            "keeps what it gives up" => self.keeps_memory(),
             "too much memory" => {
                 self.busy();
                 for len in [u64::MAX, 1 << 45, (1 << 32) + 1, 0] {
@@ -404,6 +407,38 @@ impl Liar {
         }
         let name = "lane".to_owned();
         self.say(&Says::LaneBegan { lane, name });
+    }
+
+    /// Fills memory after it has given it up, as often as it got some, and says how much it
+    /// then has.
+    fn keeps_memory(&mut self) {
+        self.busy();
+        const LEN: u64 = 8 << 20;
+        let mut kept = Vec::new();
+        for _ in 0..50 {
+            let (id, offset) = self.place(LEN);
+            self.say(&Says::GivesUp(id));
+            // Inputs are smaller.
+            let is_large = |fd: &&OwnedFd| fstat(fd).unwrap().st_size.cast_unsigned() >= LEN;
+            let fd = self.fds.iter().rfind(is_large).unwrap();
+            kept.push((fd.try_clone().unwrap(), offset));
+        }
+        // All of that has been heard.
+        self.block(100);
+        for (fd, offset) in &kept {
+            let (nowhere, len) = (std::ptr::null_mut(), LEN as usize);
+            // SAFETY: a new mapping, which nobody else has.
+            let at = unsafe { mmap(nowhere, len, ProtFlags::READ, MapFlags::SHARED, fd, *offset) };
+            let at = at.unwrap().cast::<u8>();
+            for page in (0..len).step_by(4096) {
+                // SAFETY: within the mapping, which is never undone.
+                std::hint::black_box(unsafe { at.add(page).read_volatile() });
+            }
+        }
+        let files = kept.iter().map(|(fd, _)| fstat(fd).unwrap());
+        let bytes: BTreeMap<_, _> = files.map(|it| (it.st_ino, it.st_blocks * 512)).collect();
+        let text = format!("it has {} bytes", bytes.values().sum::<i64>());
+        self.say(&Says::Done(Err(CodecError::Resource(text))));
     }
 
     /// A report of a sandbox that lacks millions of things, each a byte in the message.
