@@ -146,3 +146,47 @@ pub fn receive_with_fds(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    use rustix::process::{Resource, Rlimit, Uid, geteuid, getrlimit, setrlimit};
+    use std::thread;
+
+    /// On a thread of its own: as no user that has other descriptors on their way. Root
+    /// would have no limit.
+    fn send_without_end() -> Option<SendError> {
+        if geteuid().is_root() {
+            let nobody = Uid::from_raw(65534);
+            rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
+        }
+        let pair = |_| {
+            let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
+            socketpair(family, kind, SocketFlags::CLOEXEC, None).unwrap()
+        };
+        let pairs: Vec<_> = (0..4).map(pair).collect();
+        let before = getrlimit(Resource::Nofile);
+        // Other tests have fewer.
+        let low = Rlimit {
+            current: Some(100),
+            maximum: before.maximum,
+        };
+        setrlimit(Resource::Nofile, low).unwrap();
+        let refused = pairs.iter().find_map(|(ours, _theirs)| {
+            let mut outgoing = Outgoing::new(ours.try_clone().unwrap());
+            (0..50).find_map(|_| outgoing.send(&(), Some(ours.as_fd())).err())
+        });
+        setrlimit(Resource::Nofile, before).unwrap();
+        refused
+    }
+
+    #[test]
+    fn a_descriptor_too_many_on_its_way_is_a_lack_and_not_the_end_of_the_child() {
+        let refused = thread::spawn(send_without_end).join().unwrap().unwrap();
+        assert_eq!(refused, SendError::Descriptor(Errno::TOOMANYREFS));
+        let failure = refused.into_failure().unwrap_err();
+        assert!(matches!(failure, CodecError::Resource(_)), "{failure}");
+        assert_eq!(SendError::Gone(Errno::PIPE).into_failure(), Ok(()));
+    }
+}
