@@ -254,6 +254,11 @@ fn a_child_that_writes_to_stderr_without_end_is_slow_and_given_up() {
 }
 
 #[test]
+fn a_child_of_more_threads_than_any_codec_has_is_killed() {
+    breaks("endless threads", "threads, more than 1024");
+}
+
+#[test]
 fn errors_are_shown_in_so_many_printable_characters() {
     ends("errors without end", "CodecFailed", "u{1b}[31merror");
 }

@@ -59,6 +59,7 @@ pub use meter::{Distribution, Histogram, Meter, meters};
 pub use name::Name;
 pub use outcome::{Fault, FaultCause, Outcome};
 pub use outlet::Outlet;
+pub use procfs::MOST_THREADS;
 pub use remote_calls::RemoteCalls;
 pub use remote_supervisor::RemoteSupervisor;
 pub use run::{

@@ -17,22 +17,29 @@ const TICKS_PER_SECOND: u64 = 100;
 /// `ENFILE`, the same on every Linux architecture.
 const NO_DESCRIPTOR: [i32; 2] = [24, 23];
 
+/// The most threads of another process that are looked at, which takes some
+/// milliseconds: whoever watches a session may be held up by no child.
+pub const MOST_THREADS: usize = 1024;
+
 /// The threads of a process.
 #[derive(Debug)]
 pub(crate) struct Tasks {
     folder: String,
+    most: usize,
 }
 
 impl Tasks {
     pub(crate) fn of_this_process() -> Self {
         Self {
             folder: "/proc/self/task".to_owned(),
+            most: usize::MAX,
         }
     }
 
     pub(crate) fn of_process(id: u32) -> Self {
         Self {
             folder: format!("/proc/{id}/task"),
+            most: MOST_THREADS,
         }
     }
 
@@ -45,6 +52,7 @@ impl Tasks {
                 Ok(name) => name.to_str()?.parse().ok().map(Ok),
                 Err(error) => Some(Err(error)),
             })
+            .take(self.most)
             .collect()
     }
 
@@ -56,6 +64,15 @@ impl Tasks {
             if name.is_some_and(|name| owns(id, name.trim_end())) {
                 self.see(&mut look, id);
             }
+        }
+        look.sample()
+    }
+
+    /// The times so far of all threads.
+    pub(crate) fn sample_all(&self) -> Sample {
+        let mut look = Look::default();
+        for id in look.read(self.ids()).unwrap_or_default() {
+            self.see(&mut look, id);
         }
         look.sample()
     }
@@ -159,6 +176,23 @@ mod tests {
         let line = "7 (a) R) R 1 7 7 0 -1 64 0 0 0 0 250 50 0 0 20 0 9 0 1 2 3";
         assert_eq!(parse_stat(line), Some((true, 300)));
         assert_eq!(parse_stat("7 (x) S 1"), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn of_a_process_with_very_many_threads_some_are_looked_at() {
+        let tasks = Tasks {
+            most: 3,
+            ..Tasks::of_this_process()
+        };
+        let (end, ends) = std::sync::mpsc::channel::<()>();
+        let ends = std::sync::Arc::new(std::sync::Mutex::new(ends));
+        for _ in 0..5 {
+            let ends = ends.clone();
+            std::thread::spawn(move || ends.lock().map(|ends| ends.recv()).is_ok());
+        }
+        assert_eq!(tasks.sample_all().threads.len(), 3);
+        drop(end);
     }
 
     #[test]

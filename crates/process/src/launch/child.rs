@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The parent's hold on a child: kill it, wait for it, never confuse it with another.
 
+use std::fs;
 use std::io::PipeReader;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -106,6 +107,14 @@ impl Process {
     /// Readable (`POLLIN`) when the process has ended.
     pub fn pidfd(&self) -> BorrowedFd<'_> {
         self.held.pidfd()
+    }
+
+    /// How many threads it has. `None` if that cannot be read now. Does not block.
+    pub fn threads(&self) -> Option<u32> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).ok()?;
+        // The name, in parentheses, may contain any character.
+        let (_, fields) = stat.rsplit_once(')')?;
+        fields.split_ascii_whitespace().nth(17)?.parse().ok()
     }
 
     /// Something that can kill it, for as long as wanted.

@@ -24,7 +24,7 @@ pub(super) struct Handover {
 }
 
 /// Changes with the layout of [`Handover`].
-const MARK: [u8; 4] = *b"cwh1";
+const MARK: [u8; 4] = *b"cwh2";
 /// The mark and the length of the rest (u32, little endian).
 const HEADER: usize = 8;
 /// Bytes of the rest. More can only be a name that is too long.
@@ -97,7 +97,6 @@ mod tests {
             name: "worker".into(),
             limits: Limits {
                 memory: 5.try_into().ok(),
-                threads: None,
             },
         };
         sent.send(&parent, io::stdin()).unwrap();
@@ -116,7 +115,7 @@ mod tests {
         assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
 
         let (mut parent, child) = UnixStream::pair().unwrap();
-        parent.write_all(b"cwh1\x01\0\0\0\0").unwrap();
+        parent.write_all(b"cwh2\x01\0\0\0\0").unwrap();
         assert!(Handover::receive(&child).is_err(), "without a pidfd");
 
         let (parent, child) = UnixStream::pair().unwrap();

@@ -8,7 +8,11 @@ use std::num::NonZeroU64;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
-/// What a child may use. The child sets it as it enters, and cannot raise it once the
+/// What a child may use, but for threads. RLIMIT_NPROC would count those of the user in the
+/// whole system, which a child can neither know nor influence, and root has no such limit.
+/// So whoever owns the child watches [their number](super::Process::threads).
+///
+/// The child sets the rest as it enters, and cannot raise it once the
 /// sandbox is closed.
 ///
 /// Set for every child, without a choice:
@@ -19,6 +23,9 @@ use serde::{Deserialize, Serialize};
 ///   *dumpable*: its parent may look at its threads' kernel waits and take its stacks.
 ///   PR_SET_DUMPABLE 0 would forbid that to a parent that is not root, and with
 ///   `/proc` mounted `hidepid` it would even hide how its threads spend their time.
+/// - Descriptors: RLIMIT_NOFILE is 1024 at most, because the kernel's buffers behind them
+///   (pipes, sockets) are counted nowhere else. Codecs need a few dozen, drivers of GPUs
+///   some for each picture.
 /// - When the machine or the control group is out of memory, the kernel takes the child
 ///   rather than the parent: its `oom_score_adj` is 200 (of 1000) higher.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,14 +39,13 @@ pub struct Limits {
     /// drivers of GPUs reserve many GB. A control group would count what is really
     /// used, but an application is seldom allowed to make one.
     pub memory: Option<NonZeroU64>,
-    /// Threads of the *user* in the whole system (RLIMIT_NPROC); root has no such limit.
-    /// A child behind the sandbox cannot make processes in any case, and `memory` bounds
-    /// its threads, so most applications need `None`.
-    pub threads: Option<NonZeroU64>,
 }
 
 /// Bytes of a core. The kernel takes 1 as "none, and nothing is started for it".
 const CORE: u64 = 1;
+
+/// Highest number of open descriptors, and one more.
+const DESCRIPTORS: u64 = 1024;
 
 /// Thousandths of the machine's memory that the kernel adds to what the child uses when
 /// it looks for the process to end.
@@ -57,9 +63,7 @@ impl Limits {
         if let Some(memory) = self.memory {
             lower(Resource::Data, memory.get())?;
         }
-        if let Some(threads) = self.threads {
-            lower(Resource::Nproc, threads.get())?;
-        }
+        lower(Resource::Nofile, DESCRIPTORS)?;
         // Without a writable /proc the kernel's own choice has to do.
         let _ = raise_oom_score();
         Ok(())

@@ -63,7 +63,6 @@ impl Isolation {
                 .collect(),
             limits: Limits {
                 memory: NonZeroU64::new(self.max_memory),
-                threads: None,
             },
         }
     }

@@ -4,10 +4,10 @@
 use std::collections::HashSet;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use codecwatch_supervisor::{Amount, CallKind, CodecError, Lane, Name, RemoteCalls};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::beside::Besides;
 use super::codec::Log;
@@ -47,12 +47,27 @@ const MOST_LANES: u32 = 10_000;
 /// Longest name of a call or a lane, in bytes.
 const LONGEST_NAME: usize = 200;
 
+/// The most threads. Those of SVT-AV1 and of chains grow with the processors, to a few
+/// hundred.
+const MOST_THREADS: u32 = codecwatch_supervisor::MOST_THREADS as u32;
+/// How often they are counted: too many keep the whole application from starting any.
+const COUNTS_EVERY: Duration = Duration::from_secs(1);
+
 /// `waits`: it may wait for more input.
 fn kind(waits: bool) -> CallKind {
     if waits {
         CallKind::Waits
     } else {
         CallKind::Owed
+    }
+}
+
+fn check_threads(threads: Option<u32>) -> Result<(), Broken> {
+    match threads {
+        Some(threads) if threads > MOST_THREADS => Err(Broken::new(format!(
+            "it has {threads} threads, more than {MOST_THREADS}"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -199,12 +214,18 @@ impl<'a, R: Remote> Reader<'a, R> {
         let mut bytes = vec![0; PIECE];
         let (socket, stderr) = (&child.socket, &child.stderr);
         let mut stderr_open = true;
+        let mut counted = Instant::now();
+        let limit = Timespec::try_from(COUNTS_EVERY).unwrap_or_default();
         loop {
+            if counted.elapsed() >= COUNTS_EVERY {
+                check_threads(child.process.threads())?;
+                counted = Instant::now();
+            }
             let mut fds = vec![PollFd::new(socket, PollFlags::IN)];
             if stderr_open {
                 fds.push(PollFd::new(stderr, PollFlags::IN));
             }
-            match poll(&mut fds, None) {
+            match poll(&mut fds, Some(&limit)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(Broken::new(format!("poll: {error}"))),
             }

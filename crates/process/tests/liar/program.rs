@@ -372,6 +372,13 @@ impl Liar {
                 let text = "\u{1b}[31merror\n".repeat(1_000_000);
                 self.say(&Says::Done(Err(CodecError::Resource(text))));
             }
+            "endless threads" => {
+                self.busy();
+                for _ in 0..1200 {
+                    let small = std::thread::Builder::new().stack_size(16 << 10);
+                    small.spawn(|| sleep()).unwrap();
+                }
+            }
             // ---- ends
             "closes its socket and lives" => {
                 self.busy();

@@ -5,7 +5,7 @@ use super::Witness;
 use crate::Sample;
 use crate::procfs::Tasks;
 
-/// All threads of a child process. Must be replaced before the child is waited for: the
+/// The threads of a child process, [so many](crate::MOST_THREADS) at most. Must be replaced before the child is waited for: the
 /// kernel then reuses its id.
 #[derive(Debug)]
 pub struct ChildProcess {
@@ -25,7 +25,7 @@ impl ChildProcess {
 
 impl Witness for ChildProcess {
     fn sample(&self) -> Sample {
-        self.tasks.sample(|_, _| true)
+        self.tasks.sample_all()
     }
 
     fn process(&self) -> Option<u32> {
