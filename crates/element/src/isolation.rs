@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use codecwatch_evidence::LastLook;
 use codecwatch_process::sandbox::Policy;
-use codecwatch_process::{Isolation, Log, ParentOf, Placed, ProcessCodec, Remote};
+use codecwatch_process::{Isolation, Log, OnSurvivor, ParentOf, Placed, ProcessCodec, Remote};
 use codecwatch_supervisor::Library;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use crate::evidence::OpenedWith;
+use crate::report::post_survivor;
 use crate::{Settings, Supervised};
 
 /// The program of children. A variable of this name can name another file.
@@ -90,10 +91,17 @@ fn isolation<T: Supervised>(
 ) -> Result<Isolation, String> {
     let (policy, strictly) = policy(&settings.isolate_policy)?;
     let program = program(imp.obj().upcast_ref())?;
+    let element = imp.obj().upcast_ref::<gst::Element>().downgrade();
+    let survived = OnSurvivor::new(move |survivor| {
+        if let Some(element) = element.upgrade() {
+            post_survivor(&element, survivor);
+        }
+    });
     let dumper = dumps(&settings.isolate_dump)?.then(|| program.clone());
     Ok(Isolation {
         program,
         last_look: looks.then(|| Arc::new(LastLook::new(dumper))),
+        survived: Some(survived),
         max_memory: settings.isolate_max_memory,
         policy,
         strictly,

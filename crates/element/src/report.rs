@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The one place that maps outcomes to messages on the bus.
 
+use codecwatch_process::Survivor;
 use codecwatch_supervisor::{
     CodecError, Fault, FaultCause, Outcome, Phase, Slow, StartError, Stats,
 };
@@ -145,6 +146,20 @@ pub(crate) fn post_stuck_close(
         .src(element)
         .debug(&fault.to_string())
         .details(with_evidence(fault_structure(outcome, fault), evidence))
+        .build();
+    let _ = element.post_message(message);
+}
+
+/// Posts the warning for a child process that does not die.
+pub(crate) fn post_survivor(element: &gst::Element, survivor: &Survivor) {
+    let text = survivor.to_string();
+    gst::warning!(CAT, obj = element, "{text}");
+    let details = gst::Structure::builder("codecwatch-survivor")
+        .field("process", survivor.process)
+        .build();
+    let message = gst::message::Warning::builder(gst::LibraryError::Shutdown, &text)
+        .src(element)
+        .details(details)
         .build();
     let _ = element.post_message(message);
 }

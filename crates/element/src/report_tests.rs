@@ -120,3 +120,19 @@ fn a_stuck_close_is_a_warning_of_the_shutdown() {
     post_stuck_close(&element, "Completed", &fault(Phase::Closing, cause), None);
     assert!(posted(&bus).matches(gst::LibraryError::Shutdown));
 }
+
+#[test]
+fn a_child_that_does_not_die_is_a_warning_that_names_its_process() {
+    let (element, bus) = element();
+    let survivor = Survivor {
+        process: 4711,
+        refused: None,
+    };
+    post_survivor(&element, &survivor);
+    let warning = posted(&bus);
+    assert!(warning.matches(gst::LibraryError::Shutdown), "{warning}");
+    assert!(
+        warning.message().contains("process 4711 was killed"),
+        "{warning}"
+    );
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use gst::prelude::*;
 
 use codecwatch_process::Seen;
+use codecwatch_process::launch::unreaped;
 use codecwatch_supervisor::{Fault, Outcome, Slow, Snapshot, Source, Stats};
 
 use crate::process_ledger::account_structure;
@@ -46,6 +47,7 @@ pub(crate) fn add_child(stats: &mut gst::Structure, child: &Seen) {
     stats.set("process", child.process);
     stats.set("sandbox", sandbox.unwrap_or_default());
     stats.set("copies", child.copies);
+    stats.set("unreaped", count(unreaped()));
 }
 
 /// The details of an error or a warning.

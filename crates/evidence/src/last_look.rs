@@ -75,13 +75,14 @@ impl LastLook {
     }
 
     /// Looks at the process, which the caller then kills. Waits for 0.3 s at most, for
-    /// 2 s if stacks are wanted.
-    pub fn take(self: &Arc<Self>, process: u32) {
+    /// 2 s if stacks are wanted. `lives`: whether the process still exists, and its id is
+    /// therefore no other's. What was seen of one that has ended meanwhile is dropped.
+    pub fn take(self: &Arc<Self>, process: u32, lives: impl Fn() -> bool + Send + 'static) {
         self.state().phase = Phase::Looking;
         let look = Arc::clone(self);
         // A process that hangs in the kernel can hang whoever looks at it.
         let thread = thread::Builder::new().name("cw-last-look".to_owned());
-        let started = thread.spawn(move || look.look(process));
+        let started = thread.spawn(move || look.look(process, &lives));
         let limit = match (&started, &self.dumper) {
             (Err(_), _) => Duration::ZERO,
             (Ok(_), None) => LOOK,
@@ -113,13 +114,14 @@ impl LastLook {
         (state.phase == Phase::Done).then(|| std::mem::take(&mut state.looked))
     }
 
-    fn look(&self, process: u32) {
+    fn look(&self, process: u32, lives: &dyn Fn() -> bool) {
+        let gone = || format!("process {process} ended before it could be looked at");
         let threads = threads::describe(Some(process), None);
-        self.state().looked.threads = threads;
-        let stacks = self
-            .dumper
-            .as_ref()
-            .map(|program| self.dump(program, process));
+        self.state().looked.threads = if lives() { threads } else { gone() + "\n" };
+        let stacks = self.dumper.as_ref().map(|program| {
+            let stacks = self.dump(program, process);
+            if lives() { stacks } else { Err(gone()) }
+        });
         let mut state = self.state();
         if state.phase == Phase::Looking {
             state.looked.stacks = stacks;
@@ -187,7 +189,7 @@ mod tests {
     fn looked(dumper: Option<PathBuf>) -> Option<Looked> {
         let mut process = sleeper();
         let look = Arc::new(LastLook::new(dumper));
-        look.take(process.id());
+        look.take(process.id(), || true);
         process.kill().unwrap();
         process.wait().unwrap();
         look.wait(Duration::ZERO)
@@ -213,6 +215,25 @@ mod tests {
         let bad = program(folder.path(), "echo may not >&2; exit 1");
         let stacks = looked(Some(bad)).unwrap().stacks.unwrap();
         assert!(stacks.unwrap_err().starts_with("may not"));
+    }
+
+    #[test]
+    fn what_may_have_been_another_process_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let dumper = program(folder.path(), "echo a dump");
+        let mut other = sleeper();
+        let look = Arc::new(LastLook::new(Some(dumper)));
+        look.take(other.id(), || false);
+        other.kill().unwrap();
+        other.wait().unwrap();
+        let looked = look.wait(Duration::ZERO).unwrap();
+        assert!(
+            looked.threads.contains("ended before"),
+            "{}",
+            looked.threads
+        );
+        assert!(!looked.threads.contains("sleep"), "{}", looked.threads);
+        assert!(looked.stacks.unwrap().unwrap_err().contains("ended before"));
     }
 
     #[test]

@@ -31,8 +31,8 @@ pub use memory::{
 };
 pub use message::{Hello, VERSION};
 pub use parent::{
-    Beside, ChildStatus, Isolation, Log, ParentContext, ProcessCodec, ProcessSession, Seen, Spare,
-    SpareUse,
+    Beside, ChildStatus, Isolation, Log, OnSurvivor, ParentContext, ProcessCodec, ProcessSession,
+    Seen, Spare, SpareUse, Survivor,
 };
 pub use placement::{Placed, PlacedSession};
 pub use remote::{

@@ -4,6 +4,7 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use codecwatch_supervisor::CodecError;
 use rustix::io::Errno;
@@ -32,7 +33,7 @@ pub(crate) enum SendError {
 /// The way out. Several threads may share it behind a lock.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    socket: OwnedFd,
+    socket: Arc<OwnedFd>,
     bytes: Vec<u8>,
 }
 
@@ -50,9 +51,9 @@ impl SendError {
 }
 
 impl Outgoing {
-    pub(crate) fn new(socket: OwnedFd) -> Self {
+    pub(crate) fn new(socket: impl Into<Arc<OwnedFd>>) -> Self {
         Self {
-            socket,
+            socket: socket.into(),
             bytes: Vec::new(),
         }
     }

@@ -348,6 +348,23 @@ fn a_parent_that_waits_for_every_child_does_not_confuse_its_holder() {
 }
 
 #[test]
+fn a_parent_that_has_become_another_user_learns_that_it_cannot_kill_and_a_closed_socket_ends_it() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: needs root");
+        return;
+    }
+    let said = parent("demoted");
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "0 Err(Os { code: 1, kind: PermissionDenied, message: \"Operation not permitted\" })",
+            "true exited with code 0"
+        ]
+    );
+}
+
+#[test]
 fn starting_takes() {
     for policy in ["open", "strict", "devices"] {
         let mut times: Vec<Duration> = (0..20)

@@ -52,6 +52,7 @@ fn run(program: &str, lie: &str, inputs: u8, budget: Duration) -> Told {
             strictly: false,
             status: status.clone(),
             last_look: None,
+            survived: None,
             spare: None,
         }),
         parent: (),

@@ -108,6 +108,7 @@ impl Replay {
             strictly: false,
             status: Arc::<ChildStatus>::default(),
             last_look: None,
+            survived: None,
             spare: None,
         };
         let log: Log = Arc::new(move |_level, line| log(line));

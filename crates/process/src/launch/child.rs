@@ -101,7 +101,7 @@ impl Process {
 
     /// Its process id, which is also the id of its group. Valid until it was waited for.
     pub fn id(&self) -> u32 {
-        self.held.id.as_raw_pid().unsigned_abs()
+        self.held.id()
     }
 
     /// Readable (`POLLIN`) when the process has ended.
@@ -160,7 +160,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.held.kill();
+        let _ = self.held.kill();
         if self.held.try_wait().is_none() {
             reaper::wait_in_background(Arc::clone(&self.held));
         }
@@ -168,10 +168,33 @@ impl Drop for Process {
 }
 
 impl Killer {
+    /// The id of the process.
+    pub fn id(&self) -> u32 {
+        self.held.id()
+    }
+
     /// Sends SIGKILL to the child and to its process group. Nothing happens if it has
     /// been waited for. Does not block, and does not wait for its death.
     pub fn kill(&self) {
-        self.held.kill();
+        let _ = self.held.kill();
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    /// EPERM: this process has changed its user since it started the child.
+    pub fn try_kill(&self) -> Result<(), Errno> {
+        self.held.kill()
+    }
+
+    /// Waits until it has ended, at most for so long, and returns whether it has.
+    pub fn has_ended_within(&self, limit: Duration) -> bool {
+        self.held.has_ended_within(limit)
+    }
+
+    /// Counts it as [`unreaped`](super::unreaped) until it has ended.
+    pub fn count_as_unreaped(&self) {
+        reaper::wait_in_background(Arc::clone(&self.held));
     }
 }
 
@@ -185,11 +208,23 @@ impl Held {
         self.ending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn kill(&self) {
+    fn id(&self) -> u32 {
+        self.id.as_raw_pid().unsigned_abs()
+    }
+
+    fn kill(&self) -> Result<(), Errno> {
         let ending = self.lock();
-        if ending.is_none() && pidfd_send_signal(&self.pidfd, Signal::KILL).is_ok() {
-            // The rest of its group. Nobody is left in it: ESRCH.
-            let _ = kill_process_group(self.id, Signal::KILL);
+        if ending.is_some() {
+            return Ok(());
+        }
+        match pidfd_send_signal(&self.pidfd, Signal::KILL) {
+            Ok(()) => {
+                // The rest of its group. Nobody is left in it: ESRCH.
+                let _ = kill_process_group(self.id, Signal::KILL);
+                Ok(())
+            }
+            Err(Errno::SRCH) => Ok(()),
+            Err(refused) => Err(refused),
         }
     }
 

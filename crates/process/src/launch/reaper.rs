@@ -28,7 +28,8 @@ fn reaper() -> MutexGuard<'static, Reaper> {
 }
 
 /// How many children of this process were killed and have not ended yet: those of the
-/// last milliseconds, and those that a driver holds in the kernel.
+/// last milliseconds, those that a driver holds in the kernel, and those that this process
+/// may not kill any more.
 pub fn unreaped() -> usize {
     reaper().waiting.len()
 }
@@ -36,7 +37,9 @@ pub fn unreaped() -> usize {
 /// Sees to it that the child becomes no zombie. Does not block.
 pub(super) fn wait_in_background(held: Arc<Held>) {
     let mut reaper = reaper();
-    reaper.waiting.push(held);
+    if !reaper.waiting.iter().any(|other| Arc::ptr_eq(other, &held)) {
+        reaper.waiting.push(held);
+    }
     match &reaper.wake {
         Some(wake) => {
             let _ = write(wake, &1u64.to_ne_bytes());

@@ -9,6 +9,7 @@ use codecwatch_evidence::{LastLook, SHOWS_STACKS};
 use codecwatch_supervisor::{Codec, CodecError, Lane, Library};
 
 use super::conversation::CALL;
+use super::kill::OnSurvivor;
 use super::session::ProcessSession;
 use super::spare::SpareUse;
 use super::status::ChildStatus;
@@ -36,6 +37,8 @@ pub struct Isolation {
     pub status: Arc<ChildStatus>,
     /// Looks at a child that is about to be killed.
     pub last_look: Option<Arc<LastLook>>,
+    /// Told of a child that is killed and lives on.
+    pub survived: Option<OnSurvivor>,
     /// Where a child may have been started ahead.
     pub spare: Option<SpareUse>,
 }

@@ -184,8 +184,9 @@ impl<'a, R: Remote> Reader<'a, R> {
         if broken.is_none() && child.process.wait_for(LAST_STEPS).is_none() {
             broken = Some(Broken::new("it has closed its socket and does not end"));
         }
-        if broken.is_some() {
-            killer.kill();
+        if broken.is_some() && killer.try_kill().is_err() {
+            // This process has changed its user. At least the child hears no more.
+            let _ = child.socket.shutdown(std::net::Shutdown::Both);
         }
         // The kernel ends a wait for a process that cannot end with it, and nobody else
         // waits for this lane then: the session has been abandoned.

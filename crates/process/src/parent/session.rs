@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A session whose codec is in a child.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use codecwatch_evidence::LastLook;
 use codecwatch_supervisor::{
     Amount, ChildProcess, CodecError, Drained, Flush, Lane, Session, Sibling,
 };
@@ -12,8 +14,9 @@ use super::beside::{Beside, Besides};
 use super::codec::{Isolation, Log};
 use super::context::ParentContext;
 use super::conversation::{Conversation, Request};
+use super::kill::{ChildAtEnd, Kill};
 use super::reader::{Reader, Shared};
-use crate::launch::Child;
+use crate::launch::{Child, Killer};
 use crate::link::Outgoing;
 use crate::memory::{Announced, Given, Lender};
 use crate::message::{INPUTS, Reply, ToChild, ToChildOf};
@@ -49,21 +52,23 @@ impl<R: Remote> ProcessSession<R> {
         let process = child.process.id();
         isolation.status.begin(process);
         lane.set_witness(Arc::new(ChildProcess::new(process)));
-        let killer = child.process.killer();
-        let last_look = isolation.last_look;
-        lane.set_kill_hook(move || {
-            if let Some(last_look) = last_look {
-                last_look.take(process);
-            }
-            killer.kill();
-        });
         let socket = child.socket.try_clone().map_err(|error| {
             CodecError::Resource(format!("the socket of codecwatch-worker: {error}"))
         })?;
+        let socket = Arc::new(OwnedFd::from(socket));
+        let kill = Kill {
+            victim: ChildAtEnd {
+                killer: child.process.killer(),
+                socket: socket.clone(),
+            },
+            look: look(isolation.last_look, child.process.killer()),
+            survived: isolation.survived,
+        };
+        lane.set_kill_hook(move || kill.begin());
         let given = Given::new(isolation.max_memory);
         let shared = Arc::new(Shared {
             conversation: Arc::new(Conversation::new(lane.remote_calls())),
-            outgoing: Mutex::new(Outgoing::new(socket.into())),
+            outgoing: Mutex::new(Outgoing::new(socket)),
             returns: Arc::default(),
             released: given.released(),
             besides: Besides::default(),
@@ -114,6 +119,18 @@ impl<R: Remote> ProcessSession<R> {
         self.shared.send(message);
         self.shared.conversation.answer()
     }
+}
+
+/// Looks at a child, if that is wanted.
+fn look(last_look: Option<Arc<LastLook>>, killer: Killer) -> Box<dyn Fn() + Send + Sync> {
+    Box::new(move || {
+        if let Some(last_look) = &last_look {
+            let killer = killer.clone();
+            last_look.take(killer.id(), move || {
+                !killer.has_ended_within(Duration::ZERO)
+            });
+        }
+    })
 }
 
 /// A codec's delay, as the parent sees it: further inputs may be on their way, besides the

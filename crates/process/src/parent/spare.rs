@@ -4,6 +4,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 
+use rustix::process::{Uid, geteuid};
+
 use crate::launch::{Child, Launch};
 
 /// The spare child of an element. It has no session yet: it waits for the message that
@@ -16,9 +18,38 @@ struct State {
     /// How often the element has stopped: what was asked for before is not wanted any
     /// more.
     life: u64,
-    child: Option<(Launch, Child)>,
+    child: Option<Ahead>,
     /// A thread starts one.
     starting: bool,
+}
+
+/// A child that was started ahead.
+#[derive(Debug)]
+struct Ahead {
+    launch: Launch,
+    /// Whom this process ran as.
+    user: Uid,
+    child: Child,
+}
+
+impl Ahead {
+    fn start(launch: Launch) -> Option<Self> {
+        let user = geteuid();
+        let child = launch.start().ok()?;
+        Some(Self {
+            launch,
+            user,
+            child,
+        })
+    }
+
+    /// The child, if it is as one that is started now would be, and lives. One of another
+    /// user could not be killed.
+    fn fitting(self, launch: &Launch) -> Option<Child> {
+        let fits = self.launch == *launch && self.user == geteuid();
+        // Otherwise it is killed here, or ends because nobody has its socket.
+        (fits && self.child.process.try_wait().is_none()).then_some(self.child)
+    }
 }
 
 /// The spare child of an element, for the sessions up to its next stop.
@@ -58,16 +89,15 @@ impl Spare {
     /// The id of its process.
     pub fn process(&self) -> Option<u32> {
         let state = self.lock();
-        state.child.as_ref().map(|(_, child)| child.process.id())
+        state.child.as_ref().map(|it| it.child.process.id())
     }
 }
 
 impl SpareUse {
-    /// The spare child, if it is as one that is started now would be, and lives.
+    /// The spare child, if it fits.
     pub(super) fn take(&self, launch: &Launch) -> Option<Child> {
-        let (as_launched, child) = self.spare.lock().child.take()?;
-        // Otherwise it is killed here.
-        (as_launched == *launch && child.process.try_wait().is_none()).then_some(child)
+        let ahead = self.spare.lock().child.take();
+        ahead?.fitting(launch)
     }
 
     /// Starts one on a thread of its own, if it is wanted and there is none.
@@ -84,12 +114,12 @@ impl SpareUse {
         let thread = Builder::new().name("cw-spare".to_owned());
         let begun = thread.spawn(move || {
             // Without one, the next session starts its own.
-            let child = launch.start().ok();
+            let ahead = Ahead::start(launch);
             let mut state = self.spare.lock();
             state.starting = false;
-            let unwanted = match child {
-                Some(child) if state.life == self.life && state.child.is_none() => {
-                    state.child = Some((launch, child));
+            let unwanted = match ahead {
+                Some(ahead) if state.life == self.life && state.child.is_none() => {
+                    state.child = Some(ahead);
                     None
                 }
                 unwanted => unwanted,
@@ -100,5 +130,45 @@ impl SpareUse {
         if begun.is_err() {
             spare.lock().starting = false;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::launch::Limits;
+
+    fn ahead() -> (Launch, Ahead) {
+        let launch = Launch {
+            program: "/bin/sleep".into(),
+            arguments: vec!["60".into()],
+            name: "sleep".to_owned(),
+            variables: Vec::new(),
+            limits: Limits::default(),
+        };
+        let ahead = Ahead::start(launch.clone()).unwrap();
+        (launch, ahead)
+    }
+
+    #[test]
+    fn a_child_that_was_started_otherwise_is_not_taken() {
+        let (launch, fits) = ahead();
+        assert!(fits.fitting(&launch).is_some());
+        let (launch, another) = ahead();
+        let other = Launch {
+            name: "other".to_owned(),
+            ..launch
+        };
+        assert!(another.fitting(&other).is_none());
+    }
+
+    #[test]
+    fn a_child_that_was_started_as_another_user_is_not_taken() {
+        let (launch, ahead) = ahead();
+        let ahead = Ahead {
+            user: Uid::from_raw(ahead.user.as_raw() ^ 1),
+            ..ahead
+        };
+        assert!(ahead.fitting(&launch).is_none());
     }
 }

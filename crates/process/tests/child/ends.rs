@@ -3,7 +3,7 @@
 
 use std::ffi::c_void;
 use std::hint::black_box;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::ptr;
 use std::thread;
@@ -27,6 +27,8 @@ pub(crate) fn run(end: &str, socket: &mut UnixStream) {
         "spin" => loop {
             black_box(());
         },
+        // As every child that works.
+        "read" => while matches!(socket.read(&mut [0]), Ok(1)) {},
         "sleep" | "quiet" => loop {
             thread::sleep(Duration::from_secs(60));
         },

@@ -17,6 +17,7 @@ pub(crate) fn run(what: &str) {
         "lives" => lives(),
         "careless" => careless(),
         "jealous" => jealous(),
+        "demoted" => demoted(),
         other => panic!("no parent {other}"),
     }
 }
@@ -149,4 +150,16 @@ fn jealous() {
     let (_, status) = wait(WaitOptions::empty()).unwrap().unwrap();
     println!("{:?} {}", status.exit_status(), child.process.wait());
     child.process.killer().kill();
+}
+
+/// Was root when it started its child, and is nobody when it kills it.
+fn demoted() {
+    let child = start("strict", "read");
+    first_line(&child);
+    // SAFETY: numbers.
+    let changed = unsafe { libc::setresuid(65534, 65534, 65534) };
+    println!("{changed} {:?}", child.process.killer().try_kill());
+    let lives = child.process.wait_for(Duration::from_millis(50)).is_none();
+    child.socket.shutdown(std::net::Shutdown::Both).unwrap();
+    println!("{lives} {}", child.process.wait());
 }
