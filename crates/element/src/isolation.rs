@@ -102,6 +102,7 @@ fn isolation<T: Supervised>(
         program,
         last_look: looks.then(|| Arc::new(LastLook::new(dumper))),
         survived: Some(survived),
+        close_limit: settings.budgets.close,
         max_memory: settings.isolate_max_memory,
         policy,
         strictly,

@@ -53,6 +53,7 @@ fn run(program: &str, lie: &str, inputs: u8, budget: Duration) -> Told {
             status: status.clone(),
             last_look: None,
             survived: None,
+            close_limit: BUDGET,
             spare: None,
         }),
         parent: (),
@@ -275,6 +276,31 @@ fn a_line_of_the_log_is_printable() {
 fn a_child_that_closes_its_socket_and_lives_is_killed() {
     breaks("closes its socket and lives", "does not end");
     breaks("closes its socket and writes on", "does not end");
+}
+
+#[test]
+fn a_child_that_spins_in_its_close_or_after_it_is_killed_and_loses_nothing() {
+    for lie in ["spins in its close", "spins after its close"] {
+        let program = env!("CARGO_BIN_EXE_codecwatch-process-liar");
+        let told = run(program, lie, 0, FAR_AWAY);
+        assert_eq!(told.outcome.name(), "Completed", "{lie}");
+        // Long before the slow limit.
+        let closed = Instant::now();
+        while std::path::Path::new(&format!("/proc/{}", told.process)).exists() {
+            assert!(closed.elapsed() < SLACK, "{lie}: the child lives");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+#[test]
+fn a_session_without_its_sandbox_is_refused() {
+    breaks("opens without a sandbox", "before its sandbox is closed");
+    breaks(
+        "another sandbox",
+        "its sandbox is open, and was to be strict",
+    );
+    breaks("a sandbox twice", "tells of its sandbox twice");
 }
 
 #[test]

@@ -109,6 +109,7 @@ impl Replay {
             status: Arc::<ChildStatus>::default(),
             last_look: None,
             survived: None,
+            close_limit: Budgets::default().close,
             spare: None,
         };
         let log: Log = Arc::new(move |_level, line| log(line));

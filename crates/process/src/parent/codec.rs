@@ -4,13 +4,14 @@
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use codecwatch_evidence::{LastLook, SHOWS_STACKS};
 use codecwatch_supervisor::{Codec, CodecError, Lane, Library};
 
 use super::conversation::CALL;
 use super::kill::OnSurvivor;
-use super::session::ProcessSession;
+use super::session::{Begin, ProcessSession};
 use super::spare::SpareUse;
 use super::status::ChildStatus;
 use crate::child::Sandbox;
@@ -37,6 +38,8 @@ pub struct Isolation {
     pub status: Arc<ChildStatus>,
     /// Looks at a child that is about to be killed.
     pub last_look: Option<Arc<LastLook>>,
+    /// `close-timeout`: nobody needs what a child does after that, so it is killed.
+    pub close_limit: Duration,
     /// Told of a child that is killed and lives on.
     pub survived: Option<OnSurvivor>,
     /// Where a child may have been started ahead.
@@ -44,12 +47,17 @@ pub struct Isolation {
 }
 
 impl Isolation {
-    /// How a child for sessions of this kind is started.
-    fn launch<R: Remote>(&self, policy: Policy) -> Launch {
-        let sandbox = Sandbox {
+    /// What a child is asked to close behind itself. `policy`: what its kind of session
+    /// says.
+    fn sandbox(&self, policy: Policy) -> Sandbox {
+        Sandbox {
             policy: self.policy.unwrap_or(policy),
             strictly: self.strictly,
-        };
+        }
+    }
+
+    /// How a child for sessions of this kind is started.
+    fn launch<R: Remote>(&self, sandbox: Sandbox) -> Launch {
         let mut arguments = vec![R::KIND.into()];
         arguments.extend(sandbox.arguments());
         let shows_stacks = self.last_look.as_ref().filter(|look| look.dumps());
@@ -120,15 +128,22 @@ impl<R: Remote> Codec for ProcessCodec<R> {
 
     fn open(self, lane: &Lane<OutputOf<R>>) -> Result<ProcessSession<R>, CodecError> {
         let isolation = self.isolation.map_err(CodecError::Settings)?;
-        let policy = R::policy(&self.config);
-        let launch = isolation.launch::<R>(policy);
+        let sandbox = isolation.sandbox(R::policy(&self.config));
+        let launch = isolation.launch::<R>(sandbox);
         let spare = isolation.spare.clone();
         let child = match spare.as_ref().and_then(|spare| spare.take(&launch)) {
             Some(child) => child,
             None => lane.call(CALL, || start(&launch))?,
         };
-        let opened =
-            ProcessSession::open(lane, child, self.config, isolation, self.parent, self.log)?;
+        let begin = Begin {
+            child,
+            config: self.config,
+            isolation,
+            sandbox,
+            parent: self.parent,
+            log: self.log,
+        };
+        let opened = ProcessSession::open(lane, begin)?;
         if let Some(spare) = spare {
             spare.prepare(launch);
         }

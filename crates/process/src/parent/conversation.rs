@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use codecwatch_supervisor::{CallKind, CodecError, Name, RemoteCalls};
 
@@ -45,6 +46,17 @@ struct State {
     end: Option<CodecError>,
     /// The child has closed its session.
     closed: bool,
+}
+
+impl State {
+    /// The answer to the latest request that is no input, if there is one; or what has come
+    /// instead.
+    fn take_answer(&mut self) -> Option<Result<Reply, CodecError>> {
+        match self.answer.take() {
+            Some(answer) => Some(self.failure.take().map_or(answer, Err)),
+            None => self.end.clone().map(Err),
+        }
+    }
 }
 
 /// Waits of the child for the pipeline around it.
@@ -101,13 +113,35 @@ impl<O> Conversation<O> {
     pub(crate) fn answer(&self) -> Result<Reply, CodecError> {
         let mut state = self.lock();
         loop {
-            if let Some(answer) = state.answer.take() {
-                state.failure.take().map_or(Ok(()), Err)?;
+            if let Some(answer) = state.take_answer() {
                 return answer;
             }
-            state.end.clone().map_or(Ok(()), Err)?;
             state = self.wait(state);
         }
+    }
+
+    /// Waits for the answer to a close, for so long at most. `None`: there is none, and the
+    /// end of the child is its close.
+    pub(crate) fn close_within(&self, limit: Duration) -> Option<Result<Reply, CodecError>> {
+        let begin = Instant::now();
+        let mut state = self.lock();
+        loop {
+            if let Some(answer) = state.take_answer() {
+                return Some(answer);
+            }
+            let left = limit.saturating_sub(begin.elapsed());
+            if left.is_zero() {
+                state.closed = true;
+                return None;
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Whether the child has closed its session.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {

@@ -11,9 +11,11 @@ use super::context::ParentContext;
 use super::conversation::{Conversation, Request};
 use super::reader::{Reader, Shared};
 use super::status::ChildStatus;
+use crate::child::Sandbox;
 use crate::link::Outgoing;
 use crate::memory::{Given, Lender};
 use crate::remote::{InputOf, OutputOf, ParentOf, Remote};
+use crate::sandbox::Policy;
 use crate::wire::{Broken, Decoder};
 
 /// Bytes of shared memory that what is heard can have.
@@ -69,7 +71,7 @@ pub fn hear<R: Remote>(
 
     let context = ParentContext::new(given, parent, shared);
     let log: super::Log = Arc::new(|_level, _line| {});
-    let mut reader = Reader::new(&lane, context, Some(log));
+    let mut reader = Reader::new(&lane, context, SANDBOX, Some(log));
     let mut decoder = Decoder::default();
     let heard = bytes.chunks(PIECE).try_for_each(|piece| {
         decoder.push(piece);
@@ -85,6 +87,12 @@ pub fn hear<R: Remote>(
         mistake: heard.err(),
     })
 }
+
+/// What the child was asked to close behind itself.
+const SANDBOX: Sandbox = Sandbox {
+    policy: Policy::Strict,
+    strictly: false,
+};
 
 /// Bytes that come at a time.
 const PIECE: usize = 1000;

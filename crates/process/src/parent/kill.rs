@@ -76,6 +76,7 @@ pub(super) trait Victim: Send + Sync + 'static {
 }
 
 /// A child, and the parent's end of its socket.
+#[derive(Clone)]
 pub(super) struct ChildAtEnd {
     pub(super) killer: Killer,
     pub(super) socket: Arc<OwnedFd>,

@@ -8,9 +8,13 @@ mod conversation;
 mod hear;
 mod kill;
 mod reader;
+mod sandboxed;
 mod session;
 mod spare;
 mod status;
+
+/// Longest text of a child that is shown, in characters.
+const LONGEST_TEXT: usize = 1000;
 
 pub use self::beside::Beside;
 pub use self::codec::{Isolation, Log, ProcessCodec};

@@ -9,15 +9,18 @@ use std::time::{Duration, Instant};
 use codecwatch_supervisor::{Amount, CallKind, CodecError, Lane, Name, RemoteCalls};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::LONGEST_TEXT;
 use super::beside::Besides;
 use super::codec::Log;
 use super::context::ParentContext;
 use super::conversation::Conversation;
+use super::sandboxed::Sandboxed;
 use super::status::ChildStatus;
+use crate::child::Sandbox;
 use crate::launch::{Child, Tail, printable};
 use crate::link::{self, Outgoing, SendError};
 use crate::memory::{BlockId, NewBlock, Returns};
-use crate::message::{FromChild, FromChildOf, LANES, ToChild, ToChildOf};
+use crate::message::{FromChild, FromChildOf, LANES, Reply, ToChild, ToChildOf};
 use crate::remote::{AnswerOf, OutputOf, Remote};
 use crate::sandbox::Report;
 use crate::wire::{Broken, Decoder};
@@ -29,9 +32,7 @@ const WARNING: u8 = 2;
 /// Lines of its stderr that an error quotes, and their longest.
 const LINES: usize = 10;
 const LONGEST_LINE: usize = 200;
-/// Longest text of an error or a line of a log, in characters.
-const LONGEST_TEXT: usize = 1000;
-/// How long a child that has closed its socket may take to end.
+/// How long a child that has closed its session or its socket may take to end.
 const LAST_STEPS: Duration = Duration::from_secs(1);
 /// Bytes of its stderr that are read after its socket was closed.
 const LAST_BYTES: usize = 1 << 20;
@@ -143,6 +144,7 @@ pub(super) struct Reader<'a, R: Remote> {
     /// Messages since the last progress.
     messages: u32,
     greeted: bool,
+    sandboxed: Sandboxed,
     /// Why it got no memory when it asked for some: then an error of the codec is one of
     /// this.
     refusal: Option<String>,
@@ -154,6 +156,7 @@ impl<'a, R: Remote> Reader<'a, R> {
     pub(super) fn new(
         lane: &'a Lane<OutputOf<R>>,
         context: ParentContext<R>,
+        sandbox: Sandbox,
         log: Option<Log>,
     ) -> Self {
         Self {
@@ -166,6 +169,7 @@ impl<'a, R: Remote> Reader<'a, R> {
             names: HashSet::new(),
             messages: 0,
             greeted: false,
+            sandboxed: Sandboxed::new(sandbox),
             refusal: None,
             mismatch: None,
         }
@@ -216,8 +220,14 @@ impl<'a, R: Remote> Reader<'a, R> {
         let (socket, stderr) = (&child.socket, &child.stderr);
         let mut stderr_open = true;
         let mut counted = Instant::now();
+        let mut closed = None;
         let limit = Timespec::try_from(COUNTS_EVERY).unwrap_or_default();
         loop {
+            if self.shared.conversation.is_closed()
+                && closed.get_or_insert_with(Instant::now).elapsed() >= LAST_STEPS
+            {
+                return Err(Broken::new("it has closed its session and does not end"));
+            }
             if counted.elapsed() >= COUNTS_EVERY {
                 check_threads(child.process.threads())?;
                 counted = Instant::now();
@@ -273,8 +283,14 @@ impl<'a, R: Remote> Reader<'a, R> {
         }
         match message {
             FromChild::Ready(_) => return Err(Broken::new("it is ready twice")),
-            FromChild::Sandboxed(report) => self.note_sandbox(report),
+            FromChild::Sandboxed(report) => {
+                let report = self.sandboxed.told(report)?;
+                self.note_sandbox(report);
+            }
             FromChild::Done(answer) => {
+                if let Ok(Reply::Opened { .. }) = answer {
+                    self.sandboxed.opened()?;
+                }
                 self.messages = 0;
                 let answer = answer.map_err(|error| self.explained(shown(error)));
                 if let Some(error) = self.shared.conversation.answered(answer)? {

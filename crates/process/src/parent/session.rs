@@ -14,8 +14,9 @@ use super::beside::{Beside, Besides};
 use super::codec::{Isolation, Log};
 use super::context::ParentContext;
 use super::conversation::{Conversation, Request};
-use super::kill::{ChildAtEnd, Kill};
+use super::kill::{ChildAtEnd, Kill, kill_or_hang_up};
 use super::reader::{Reader, Shared};
+use crate::child::Sandbox;
 use crate::launch::{Child, Killer};
 use crate::link::Outgoing;
 use crate::memory::{Announced, Given, Lender};
@@ -31,7 +32,25 @@ pub struct ProcessSession<R: Remote> {
     lender: Lender,
     delay: Option<usize>,
     reader: Sibling,
+    victim: ChildAtEnd,
+    close_limit: Duration,
 }
+
+/// What a session is opened with.
+pub(super) struct Begin<R: Remote> {
+    /// It has just been started.
+    pub(super) child: Child,
+    pub(super) config: R::Config,
+    pub(super) isolation: Isolation,
+    /// What the child was asked to close behind itself.
+    pub(super) sandbox: Sandbox,
+    pub(super) parent: ParentOf<R>,
+    pub(super) log: Option<Log>,
+}
+
+/// How much longer than `close-timeout` a close may take: so that whoever watches it finds
+/// out whether it sleeps, which is an error, or works, which is none.
+const GRACE: Duration = Duration::from_millis(500);
 
 impl<R: Remote> std::fmt::Debug for ProcessSession<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -40,15 +59,16 @@ impl<R: Remote> std::fmt::Debug for ProcessSession<R> {
 }
 
 impl<R: Remote> ProcessSession<R> {
-    /// Opens a session in a child that has just been started.
-    pub(super) fn open(
-        lane: &Lane<OutputOf<R>>,
-        child: Child,
-        config: R::Config,
-        isolation: Isolation,
-        parent: ParentOf<R>,
-        log: Option<Log>,
-    ) -> Result<Self, CodecError> {
+    /// Opens a session in a child.
+    pub(super) fn open(lane: &Lane<OutputOf<R>>, begin: Begin<R>) -> Result<Self, CodecError> {
+        let Begin {
+            child,
+            config,
+            isolation,
+            sandbox,
+            parent,
+            log,
+        } = begin;
         let process = child.process.id();
         isolation.status.begin(process);
         lane.set_witness(Arc::new(ChildProcess::new(process)));
@@ -56,11 +76,12 @@ impl<R: Remote> ProcessSession<R> {
             CodecError::Resource(format!("the socket of codecwatch-worker: {error}"))
         })?;
         let socket = Arc::new(OwnedFd::from(socket));
+        let victim = ChildAtEnd {
+            killer: child.process.killer(),
+            socket: socket.clone(),
+        };
         let kill = Kill {
-            victim: ChildAtEnd {
-                killer: child.process.killer(),
-                socket: socket.clone(),
-            },
+            victim: victim.clone(),
             look: look(isolation.last_look, child.process.killer()),
             survived: isolation.survived,
         };
@@ -80,7 +101,7 @@ impl<R: Remote> ProcessSession<R> {
         shared.conversation.begin(Request::Open)?;
         let reader = lane.spawn("child", {
             let context = ParentContext::new(given, parent.clone(), shared.clone());
-            move |lane| Reader::new(lane, context, log).run(child)
+            move |lane| Reader::new(lane, context, sandbox, log).run(child)
         })?;
         let mut session = Self {
             shared,
@@ -88,6 +109,8 @@ impl<R: Remote> ProcessSession<R> {
             lender,
             delay: None,
             reader,
+            victim,
+            close_limit: isolation.close_limit.saturating_add(GRACE),
         };
         session.shared.send(&ToChild::Open(config));
         let opened = session.shared.conversation.answer();
@@ -194,9 +217,20 @@ impl<R: Remote> Session for ProcessSession<R> {
     }
 
     fn close(self, _lane: &Lane<OutputOf<R>>) -> Result<(), CodecError> {
-        let closed = self.ask(Request::Close, &ToChild::Close);
+        let closed = self.shared.conversation.begin(Request::Close).map(|()| {
+            self.shared.send(&ToChild::Close);
+            let answer = self.shared.conversation.close_within(self.close_limit);
+            if answer.is_none() {
+                // It works, and nobody needs what it does. A kill loses nothing.
+                let _ = kill_or_hang_up(&self.victim);
+            }
+            answer
+        });
         // The child has ended, and its memory is back.
         self.reader.finished();
-        closed.map(drop)
+        match closed? {
+            Some(answer) => answer.map(drop),
+            None => Ok(()),
+        }
     }
 }

@@ -61,8 +61,12 @@ impl Report {
     pub fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
         for (name, mechanism) in [("Landlock", &self.landlock), ("seccomp", &self.seccomp)] {
-            if let Mechanism::Missing(reason) = mechanism {
-                missing.push(format!("{name}: {reason}"));
+            match mechanism {
+                Mechanism::Missing(reason) => missing.push(format!("{name}: {reason}")),
+                Mechanism::Unused if self.policy != Policy::Open => {
+                    missing.push(format!("{name}: unused"));
+                }
+                Mechanism::Unused | Mechanism::InForce(_) => {}
             }
         }
         missing.extend(self.others.iter().cloned());

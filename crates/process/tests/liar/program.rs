@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use codecwatch_process::launch::{Entered, enter};
 use codecwatch_process::protocol::{self, FromChild, Reply, ToChild, receive_with_fds};
+use codecwatch_process::sandbox::{Mechanism, Policy, Report};
 use codecwatch_process::{BlockId, Decoder, Hello, LARGEST_MESSAGE, VERSION};
 use codecwatch_supervisor::{Amount, CodecError, Name};
 use plain::{Config, PackedOutput};
@@ -53,6 +54,22 @@ fn main() {
 fn sleep() -> ! {
     loop {
         std::thread::sleep(Duration::from_secs(60));
+    }
+}
+
+fn spin() -> ! {
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+fn sandbox(policy: Policy) -> Report {
+    Report {
+        policy,
+        landlock: Mechanism::InForce(1),
+        seccomp: Mechanism::InForce(1),
+        others: Vec::new(),
+        uncovered_threads: 0,
     }
 }
 
@@ -101,7 +118,24 @@ impl Liar {
 
     fn open(&mut self) {
         self.ready();
+        self.say(&Says::Sandboxed(sandbox(Policy::Strict)));
+        self.opened();
+    }
+
+    fn opened(&mut self) {
         self.say(&Says::Done(Ok(Reply::Opened { delay: Some(0) })));
+    }
+
+    /// Open, until it is told to close.
+    fn closes(&mut self) {
+        self.open();
+        loop {
+            match self.hear() {
+                Hears::Drain => self.say(&Says::Done(Ok(Reply::Drained { reusable: false }))),
+                Hears::Close => return,
+                _ => {}
+            }
+        }
     }
 
     fn sent(&mut self) {
@@ -162,6 +196,19 @@ impl Liar {
             "ready twice" => {
                 self.open();
                 self.ready();
+            }
+            "opens without a sandbox" => {
+                self.ready();
+                self.opened();
+            }
+            "another sandbox" => {
+                self.ready();
+                self.say(&Says::Sandboxed(sandbox(Policy::Open)));
+                self.opened();
+            }
+            "a sandbox twice" => {
+                self.busy();
+                self.say(&Says::Sandboxed(sandbox(Policy::Strict)));
             }
             "ready and no more" => self.ready(),
             "another answer" => {
@@ -390,6 +437,15 @@ impl Liar {
                 loop {
                     let _ = writeln!(std::io::stderr(), "still here");
                 }
+            }
+            "spins in its close" => {
+                self.closes();
+                spin();
+            }
+            "spins after its close" => {
+                self.closes();
+                self.say(&Says::Done(Ok(Reply::Closed)));
+                spin();
             }
             "ends" => {
                 self.busy();

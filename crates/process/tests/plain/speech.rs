@@ -23,6 +23,9 @@ pub(crate) fn speech(seed: u64) -> Vec<u8> {
             kind: "plain".to_owned(),
         };
         say(&mut bytes, &Says::Ready(hello));
+        if random.u8(..) > 8 {
+            say(&mut bytes, &Says::Sandboxed(report(&mut random)));
+        }
     }
     for _ in 0..random.usize(..60) {
         let message = message(&mut random);
