@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -20,12 +21,15 @@ type Job = Box<dyn FnOnce() + Send>;
 static DESK: Mutex<Desk> = Mutex::new(Desk {
     waiting: VecDeque::new(),
     running: false,
+    process: 0,
 });
 static DONE: Condvar = Condvar::new();
 
 struct Desk {
     waiting: VecDeque<Job>,
     running: bool,
+    /// A fork has a copy of this and no such thread.
+    process: u32,
 }
 
 /// Nothing more is written at the moment.
@@ -40,7 +44,16 @@ pub enum Busy {
 }
 
 fn desk() -> MutexGuard<'static, Desk> {
-    DESK.lock().unwrap_or_else(PoisonError::into_inner)
+    let mut desk = DESK.lock().unwrap_or_else(PoisonError::into_inner);
+    let here = process::id();
+    if desk.process != here {
+        desk.process = here;
+        desk.running = false;
+        // The process that it was forked from writes them. What they hold is not dropped:
+        // it may need locks that a thread of that process has.
+        std::mem::forget(std::mem::take(&mut desk.waiting));
+    }
+    desk
 }
 
 /// Runs `job` on the thread that writes, after those before it. Does not wait.
@@ -101,6 +114,24 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(20);
 
+    /// Whether a fork of this process, whose thread is busy, writes what is its own.
+    fn fork_writes() -> bool {
+        // SAFETY: the copy uses nothing that another thread may have locked but the
+        // memory allocator, which the C library unlocks in it.
+        let copy = unsafe { libc::fork() };
+        if copy == 0 {
+            let (tell, told) = mpsc::channel();
+            let begun = write_in_background(move || tell.send(()).unwrap());
+            let written = begun.is_ok() && told.recv_timeout(LONG / 2).is_ok();
+            // SAFETY: ends the copy, without the handlers of the test's process.
+            unsafe { libc::_exit(i32::from(!written)) };
+        }
+        let mut status = 0;
+        // SAFETY: the copy is a child of this process, and nobody else waits for it.
+        let waited = unsafe { libc::waitpid(copy, &mut status, 0) };
+        waited == copy && status == 0
+    }
+
     /// One test: the thread is the process's.
     #[test]
     fn a_job_that_hangs_delays_nobody_and_those_behind_it_are_limited() {
@@ -113,6 +144,10 @@ mod tests {
         };
         write_in_background(hanging).unwrap();
         begins.recv_timeout(LONG).unwrap();
+        assert!(
+            fork_writes(),
+            "a fork has no thread that writes, and starts one"
+        );
         let (tell, told) = mpsc::channel();
         for number in 0..MOST_WAITING {
             let tell = tell.clone();

@@ -365,6 +365,11 @@ fn a_parent_that_has_become_another_user_learns_that_it_cannot_kill_and_a_closed
 }
 
 #[test]
+fn a_fork_waits_for_its_own_children_and_for_no_other() {
+    assert_eq!(parent("forks"), "0 0\n1\n");
+}
+
+#[test]
 fn starting_takes() {
     for policy in ["open", "strict", "devices"] {
         let mut times: Vec<Duration> = (0..20)

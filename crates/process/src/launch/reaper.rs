@@ -2,6 +2,7 @@
 //! Waits in the background for children that nobody waits for any more.
 
 use std::os::fd::OwnedFd;
+use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder};
 use std::time::Duration;
@@ -16,15 +17,27 @@ use super::child::Held;
 struct Reaper {
     waiting: Vec<Arc<Held>>,
     wake: Option<Arc<OwnedFd>>,
+    /// A fork has a copy of this, and neither the thread nor the children.
+    process: u32,
 }
 
 static REAPER: Mutex<Reaper> = Mutex::new(Reaper {
     waiting: Vec::new(),
     wake: None,
+    process: 0,
 });
 
 fn reaper() -> MutexGuard<'static, Reaper> {
-    REAPER.lock().unwrap_or_else(PoisonError::into_inner)
+    let mut reaper = REAPER.lock().unwrap_or_else(PoisonError::into_inner);
+    let here = process::id();
+    if reaper.process != here {
+        *reaper = Reaper {
+            waiting: Vec::new(),
+            wake: None,
+            process: here,
+        };
+    }
+    reaper
 }
 
 /// How many children of this process were killed and have not ended yet: those of the

@@ -18,6 +18,7 @@ pub(crate) fn run(what: &str) {
         "careless" => careless(),
         "jealous" => jealous(),
         "demoted" => demoted(),
+        "forks" => forks(),
         other => panic!("no parent {other}"),
     }
 }
@@ -162,4 +163,29 @@ fn demoted() {
     let lives = child.process.wait_for(Duration::from_millis(50)).is_none();
     child.socket.shutdown(std::net::Shutdown::Both).unwrap();
     println!("{lives} {}", child.process.wait());
+}
+
+/// Forks while a thread waits for a child, and the fork ends a child of its own.
+fn forks() {
+    let waited_for = start("strict", "sleep");
+    first_line(&waited_for);
+    waited_for.process.killer().count_as_unreaped();
+    // SAFETY: the copy starts a thread for what it does; the memory allocator of the C
+    // library can be used in a copy.
+    let copy = unsafe { libc::fork() };
+    if copy == 0 {
+        let before = unreaped();
+        for _ in 0..10 {
+            drop(start("strict", "sleep"));
+        }
+        let begin = std::time::Instant::now();
+        while children() > 0 && begin.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        println!("{before} {}", children());
+        std::process::exit(0);
+    }
+    let copy = Pid::from_raw(copy);
+    rustix::process::waitpid(copy, WaitOptions::empty()).unwrap();
+    println!("{}", unreaped());
 }
