@@ -7,6 +7,7 @@ mod context;
 mod conversation;
 mod hear;
 mod kill;
+mod lanes;
 mod reader;
 mod sandboxed;
 mod session;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The lane that reads what a child says, until the child is gone. It trusts none of it.
 
-use std::collections::HashSet;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use codecwatch_supervisor::{Amount, CallKind, CodecError, Lane, Name, RemoteCalls};
+use codecwatch_supervisor::{Amount, CallKind, CodecError, Lane, Name};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::LONGEST_TEXT;
@@ -14,13 +13,14 @@ use super::beside::Besides;
 use super::codec::Log;
 use super::context::ParentContext;
 use super::conversation::Conversation;
+use super::lanes::{LONGEST_NAME, Lanes};
 use super::sandboxed::Sandboxed;
 use super::status::ChildStatus;
 use crate::child::Sandbox;
 use crate::launch::{Child, Tail, printable};
 use crate::link::{self, Outgoing, SendError};
 use crate::memory::{BlockId, NewBlock, Returns};
-use crate::message::{FromChild, FromChildOf, LANES, Reply, ToChild, ToChildOf};
+use crate::message::{FromChild, FromChildOf, Reply, ToChild, ToChildOf};
 use crate::remote::{AnswerOf, OutputOf, Remote};
 use crate::sandbox::Report;
 use crate::wire::{Broken, Decoder};
@@ -39,15 +39,6 @@ const LAST_BYTES: usize = 1 << 20;
 /// The most messages without an output or an answer. A codec reports a call or two for
 /// each input, a chain a few for each of its elements.
 const MOST_MESSAGES: u32 = 100_000;
-/// The most names of calls that are kept, and what all others are called.
-const NAMES: usize = 256;
-const OTHER_CALLS: Name = Name::from_static("other calls");
-/// The most lanes that a child begins in its life: each task of a chain is one, and a chain
-/// that is restarted is one in another child.
-const MOST_LANES: u32 = 10_000;
-/// Longest name of a call or a lane, in bytes.
-const LONGEST_NAME: usize = 200;
-
 /// The most threads. Those of SVT-AV1 and of chains grow with the processors, to a few
 /// hundred.
 const MOST_THREADS: u32 = codecwatch_supervisor::MOST_THREADS as u32;
@@ -70,10 +61,6 @@ fn check_threads(threads: Option<u32>) -> Result<(), Broken> {
         ))),
         _ => Ok(()),
     }
-}
-
-fn is_name(name: &str) -> bool {
-    name.len() <= LONGEST_NAME && !name.chars().any(char::is_control)
 }
 
 /// An error whose texts can be shown to a user.
@@ -138,9 +125,7 @@ pub(super) struct Reader<'a, R: Remote> {
     context: ParentContext<R>,
     log: Option<Log>,
     /// The child's lanes but the main one.
-    lanes: Vec<Option<RemoteCalls<OutputOf<R>>>>,
-    lanes_begun: u32,
-    names: HashSet<Name>,
+    lanes: Lanes<OutputOf<R>>,
     /// Messages since the last progress.
     messages: u32,
     greeted: bool,
@@ -164,9 +149,7 @@ impl<'a, R: Remote> Reader<'a, R> {
             shared: context.shared.clone(),
             context,
             log,
-            lanes: Vec::new(),
-            lanes_begun: 0,
-            names: HashSet::new(),
+            lanes: Lanes::default(),
             messages: 0,
             greeted: false,
             sandboxed: Sandboxed::new(sandbox),
@@ -302,28 +285,30 @@ impl<'a, R: Remote> Reader<'a, R> {
                 name,
                 waits,
             } => {
-                let name = self.name(name)?;
+                let name = self.lanes.name(name)?;
                 let kind = kind(waits);
                 self.shared.conversation.call_began(name, kind);
             }
             FromChild::CallMoved { lane: 0, name } => {
-                let name = self.name(name)?;
+                let name = self.lanes.name(name)?;
                 self.shared.conversation.call_moved(name);
             }
             FromChild::CallEnded { lane: 0 } => self.shared.conversation.call_ended(),
             FromChild::CallBegan { lane, name, waits } => {
-                let name = self.name(name)?;
-                self.lane(lane)?.began(name, kind(waits));
+                let name = self.lanes.name(name)?;
+                self.lanes.calls(lane)?.began(name, kind(waits));
             }
             FromChild::CallMoved { lane, name } => {
-                let name = self.name(name)?;
-                self.lane(lane)?.moved(name);
+                let name = self.lanes.name(name)?;
+                self.lanes.calls(lane)?.moved(name);
             }
-            FromChild::CallEnded { lane } => self.lane(lane)?.ended(),
-            FromChild::LaneBegan { lane, name } => self.begin_lane(lane, &name)?,
+            FromChild::CallEnded { lane } => self.lanes.calls(lane)?.ended(),
+            FromChild::LaneBegan { lane, name } => self.lanes.begin(lane, &name, self.lane)?,
             FromChild::LaneEnded { lane, error } => {
-                let error = error.map(|error| self.explained(shown(error)));
-                self.end_lane(lane, error)?;
+                let calls = self.lanes.end(lane)?;
+                if let Some(error) = error {
+                    calls.failed(self.explained(shown(error)));
+                }
             }
             FromChild::Output(output, settles) => {
                 if settles != Amount::NONE {
@@ -403,59 +388,6 @@ impl<'a, R: Remote> Reader<'a, R> {
             log(WARNING, &text);
         }
         self.shared.status.note_sandbox(process, report);
-    }
-
-    /// Names repeat, so few are kept, each once.
-    fn name(&mut self, name: Name) -> Result<Name, Broken> {
-        if let Some(known) = self.names.get(&name) {
-            return Ok(known.clone());
-        }
-        if !is_name(&name) {
-            return Err(Broken::new("a name that is none"));
-        }
-        // Whoever sums up the times of calls keeps every name.
-        if self.names.len() >= NAMES {
-            return Ok(OTHER_CALLS);
-        }
-        self.names.insert(name.clone());
-        Ok(name)
-    }
-
-    fn lane(&mut self, lane: u8) -> Result<&RemoteCalls<OutputOf<R>>, Broken> {
-        let found = self.lanes.get(usize::from(lane)).and_then(Option::as_ref);
-        found.ok_or_else(|| Broken::new(format!("lane {lane} has not begun")))
-    }
-
-    fn begin_lane(&mut self, lane: u8, name: &str) -> Result<(), Broken> {
-        let index = usize::from(lane);
-        if lane == 0 || lane >= LANES || !is_name(name) {
-            return Err(Broken::new(format!("lane {lane} cannot be")));
-        }
-        self.lanes_begun += 1;
-        if self.lanes_begun > MOST_LANES {
-            return Err(Broken::new(format!(
-                "it begins more than {MOST_LANES} lanes"
-            )));
-        }
-        if self.lanes.len() <= index {
-            self.lanes.resize_with(index + 1, || None);
-        }
-        if self.lanes[index].is_some() {
-            return Err(Broken::new(format!("lane {lane} begins twice")));
-        }
-        self.lanes[index] = Some(self.lane.remote_lane(name));
-        Ok(())
-    }
-
-    fn end_lane(&mut self, lane: u8, error: Option<CodecError>) -> Result<(), Broken> {
-        let found = self.lanes.get_mut(usize::from(lane));
-        let calls = found
-            .and_then(Option::take)
-            .ok_or_else(|| Broken::new(format!("lane {lane} ends and has not begun")))?;
-        if let Some(error) = error {
-            calls.failed(error);
-        }
-        Ok(())
     }
 
     fn give(&mut self, len: u64) {
