@@ -210,3 +210,18 @@ fn a_fault_after_the_end_has_the_outcome_of_the_run_or_none() {
     assert_eq!(outcome_name(Some(&Outcome::Completed)), "Completed");
     assert_eq!(outcome_name(None), "none");
 }
+
+#[test]
+fn the_latest_child_is_shown_and_how_many_have_not_ended() {
+    let mut stats = structure(None, 0);
+    let child = Seen {
+        process: 41,
+        sandbox: None,
+        copies: 42,
+    };
+    add_child(&mut stats, &child);
+    assert_eq!(stats.get("process"), Ok(41_u32));
+    assert_eq!(stats.get("sandbox"), Ok(String::new()));
+    assert_eq!(stats.get("copies"), Ok(42_u64));
+    assert_eq!(stats.get("unreaped"), Ok(0_u32));
+}
