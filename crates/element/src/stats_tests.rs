@@ -213,6 +213,7 @@ fn a_fault_after_the_end_has_the_outcome_of_the_run_or_none() {
 
 #[test]
 fn the_latest_child_is_shown_and_how_many_have_not_ended() {
+    gst::init().unwrap();
     let mut stats = structure(None, 0);
     let child = Seen {
         process: 41,
