@@ -6,6 +6,7 @@ use std::sync::mpsc;
 
 use gst::prelude::*;
 
+use crate::codecs::CASES;
 use crate::record::Record;
 use crate::rig::{Item, Rig, produce};
 
@@ -134,6 +135,140 @@ fn a_picture_that_is_lost_with_all_its_parts_is_still_said_to_be_skipped() {
     let first = skipped.get::<Option<gst::ClockTime>>("first-pts").unwrap();
     let last = times.iter().rev().find_map(|time| *time);
     assert_eq!(first, last, "{skipped}");
+}
+
+/// How many buffers were said to be left out, and in how many messages.
+fn skipped(messages: &[gst::Structure]) -> (u64, usize) {
+    let skipped = messages
+        .iter()
+        .filter(|of| of.name() == "codecwatch-skipped");
+    let counts = skipped.map(|of| of.get::<u64>("buffers").unwrap());
+    counts.fold((0, 0), |(sum, count), buffers| (sum + buffers, count + 1))
+}
+
+const MANY: &str =
+    "videotestsrc num-buffers=1500 ! video/x-raw,format=I420,width=32,height=32,framerate=25/1";
+
+#[test]
+fn frames_that_a_codec_drops_are_told_while_the_stream_goes_on() {
+    let items = input(MANY);
+    // Without a limit, too.
+    for max_inside in [512_u32, 0] {
+        let rig = codecwatch("identity drop-probability=0.5 ! jpegenc", 0);
+        rig.element.set_property("max-inside", max_inside);
+        let (stream, end) = items.split_at(items.len() - 1);
+        rig.play_on(&[stream, &[Item::Settle]].concat());
+        let messages = messages(&rig);
+        let (before_end, count) = skipped(&messages);
+        assert!(before_end > 500 && count > 400, "{before_end} in {count}");
+        let out = buffers(&rig.play_on(end));
+        let (at_end, _) = skipped(&self::messages(&rig));
+        assert!(at_end < 64, "{at_end} are told at the end");
+        assert_eq!(out + before_end + at_end, 1500);
+    }
+}
+
+#[test]
+fn frames_that_a_codec_has_dropped_are_not_lost_again_with_a_restart() {
+    let items = input(MANY);
+    let codec = "identity drop-probability=0.3 ! wedge at=chain how=error number=900 ! jpegenc";
+    let rig = codecwatch(codec, 1);
+    let out = buffers(&rig.play_on(&items));
+    let messages = messages(&rig);
+    let restarted = named(&messages, "codecwatch-restarted").expect("no restart");
+    let lost = restarted.get::<u64>("frames-lost").unwrap();
+    assert!(lost < 64, "{restarted}");
+    let (skipped, _) = skipped(&messages);
+    assert_eq!(out + lost + skipped, 1500, "{restarted}");
+}
+
+#[test]
+fn sound_that_a_codec_drops_is_told() {
+    let items = input("audiotestsrc num-buffers=400 ! audio/x-raw,rate=44100,channels=1");
+    for encoder in ["alawenc", "audioconvert ! audioresample ! opusenc"] {
+        // Of ten seconds, five.
+        let codec = format!("identity drop-probability=0.5 ! audioresample ! {encoder}");
+        let rig = codecwatch(&codec, 0);
+        rig.play_on(&items);
+        let (skipped, count) = skipped(&messages(&rig));
+        assert!((150..250).contains(&skipped), "{codec}: {skipped}");
+        assert!(count > 2, "{codec}: {count} messages");
+    }
+}
+
+#[test]
+fn a_codec_that_gives_everything_is_not_said_to_leave_anything_out() {
+    support::init();
+    for case in CASES {
+        if let Some(missing) = case.missing() {
+            support::skip("hosted", &format!("{missing} is not installed"));
+            continue;
+        }
+        let items = case.long_input();
+        let rig = codecwatch(case.codec, 0);
+        rig.play_on(&items);
+        let messages = messages(&rig);
+        let (skipped, _) = skipped(&messages);
+        assert_eq!(skipped, 0, "{}: {messages:?}", case.codec);
+    }
+}
+
+#[test]
+fn what_a_decoder_clips_is_not_said_to_be_skipped() {
+    let mut items = input(&format!("{MANY} ! jpegenc"));
+    for item in &mut items {
+        if let Item::Event(event) = item
+            && let gst::EventView::Segment(segment) = event.view()
+        {
+            let mut segment = segment.segment().clone();
+            let times = segment.downcast_mut::<gst::ClockTime>().unwrap();
+            times.set_start(FRAME * 200);
+            times.set_stop(FRAME * 300);
+            *event = gst::event::Segment::new(&segment);
+        }
+    }
+    items.retain({
+        let mut number = 0;
+        move |item| {
+            number += i32::from(matches!(item, Item::Buffer(_)));
+            number <= 400 || !matches!(item, Item::Buffer(_))
+        }
+    });
+    let rig = codecwatch("jpegdec", 0);
+    let out = buffers(&rig.play_on(&items));
+    let messages = messages(&rig);
+    assert_eq!((out, skipped(&messages)), (100, (0, 0)), "{messages:?}");
+}
+
+#[test]
+fn a_frame_that_a_decoder_says_to_have_dropped_is_not_said_to_be_skipped() {
+    let items = input(&format!("{VIDEO} ! {H264}"));
+    let is_buffer = |item: &Item| matches!(item, Item::Buffer(_));
+    let first = items.iter().position(is_buffer).unwrap();
+    let rig = codecwatch("avdec_h264 max-threads=1", 0);
+    rig.play_on(&[&items[..first + 5], &[Item::Settle]].concat());
+    // Downstream is a second late.
+    let late = gst::ClockTime::from_seconds(1)
+        .nseconds()
+        .try_into()
+        .unwrap();
+    let kind = gst::QOSType::Underflow;
+    let event = gst::event::Qos::new(kind, 4.0, late, FRAME * 4);
+    assert!(rig.end.push_event(event));
+    let out = buffers(&rig.play_on(&[&[Item::Settle], &items[first + 5..]].concat()));
+    let mut kinds = Vec::new();
+    while let Some(message) = rig.bus.pop() {
+        let name = message.structure().map(|of| of.name().to_string());
+        kinds.push((message.type_(), name));
+    }
+    let qos = kinds
+        .iter()
+        .filter(|(kind, _)| *kind == gst::MessageType::Qos)
+        .count();
+    assert!(out < 50 && qos > 0, "nothing was dropped: {out} {kinds:?}");
+    let name = "codecwatch-skipped";
+    let skipped = kinds.iter().any(|(_, of)| of.as_deref() == Some(name));
+    assert!(!skipped, "{kinds:?}");
 }
 
 #[test]

@@ -188,6 +188,14 @@ impl Case {
         (through(self.source), self.other.map(through))
     }
 
+    /// Some seconds of input.
+    pub(crate) fn long_input(&self) -> Vec<Item> {
+        let through = if self.through.is_empty() { "" } else { " ! " };
+        let text = format!("{}{through}{}", self.source, self.through);
+        let text = text.replace("num-buffers=24", "num-buffers=80");
+        produce(&text.replace("num-buffers=40", "num-buffers=500"))
+    }
+
     /// Elements that it needs and that are not installed.
     pub(crate) fn missing(&self) -> Option<String> {
         let text = format!("{} ! {}", self.through, self.codec);

@@ -56,6 +56,9 @@ fn receive(link: &Arc<Link>, message: &Message) {
         }
         MessageView::Qos(qos) => {
             let (live, running_time, stream_time, timestamp, duration) = qos.get();
+            if let Some(running_time) = running_time {
+                link.in_flight().told(running_time.nseconds().into());
+            }
             Content::Qos(Qos {
                 live,
                 times: [running_time, stream_time, timestamp, duration],

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Which inputs an output settles. A chain says nothing about that, so it is found by
-//! the times: most codecs keep them.
+//! Which inputs an output settles, and which are lost. A chain says neither, so both are
+//! found by the times: most codecs keep them.
+
+mod covered;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
+use self::covered::Covered;
 use crate::check::Gives;
+use crate::left_out::LeftOut;
 use crate::span::Span;
 
 /// So many times of outputs are remembered: what shares a time follows closely.
@@ -14,6 +20,15 @@ const REMEMBERED: usize = 32;
 /// these are no headers.
 const MOST_HEADERS: usize = 8;
 
+/// What went in so many pictures before another one that comes out comes no more. Codecs
+/// reorder within a group: 32 pictures at most in SVT-AV1 and the reference encoder of
+/// VVC, 16 in H.264 and H.265.
+const MOST_REORDERED: u64 = 64;
+
+/// Without a limit of the application, so many inputs may stay while outputs come that
+/// belong to none of them: more than any codec looks ahead.
+const MOST_UNMATCHED: usize = 4096;
+
 /// An input inside the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Input {
@@ -21,8 +36,13 @@ struct Input {
     /// Its timestamp, for messages.
     pts: Option<gst::ClockTime>,
     span: Option<Span>,
-    /// An output had its time before it went in: it is the rest of a frame.
+    /// The number of its picture: what has no time belongs to that before it.
+    picture: u64,
+    /// It is accounted for: an output had its time before it went in, so it is the rest of
+    /// a frame; or a message has said that it is dropped.
     has_come: bool,
+    /// How much of it outputs have covered, in nanoseconds.
+    covered: i128,
 }
 
 impl Input {
@@ -34,6 +54,20 @@ impl Input {
     fn is_covered(&self, end: i128) -> bool {
         self.span.is_none_or(|span| span.end <= end)
     }
+
+    /// Elements drop what is outside of the segment without a message.
+    fn is_shown(&self) -> bool {
+        self.span.is_none_or(|span| span.is_shown)
+    }
+}
+
+/// What an output settles.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// The inputs that it is made of, or that nobody can tell from those.
+    pub(crate) frames: Vec<u32>,
+    /// The inputs that are lost, as it shows.
+    pub(crate) left_out: Option<LeftOut>,
 }
 
 /// The inputs inside a chain, oldest first.
@@ -42,9 +76,15 @@ pub(crate) struct InFlight {
     inputs: VecDeque<Input>,
     /// The times of the last outputs, the oldest first.
     given: VecDeque<i128>,
-    /// More are settled with the next output, the oldest first.
+    /// More are settled with an output that belongs to none of them, the oldest first.
     most: usize,
     gives: Gives,
+    covered: Covered,
+    /// The number of the picture that went in last, and its time.
+    picture: u64,
+    begins: Option<i128>,
+    /// It went in to be shown backwards.
+    is_backward: bool,
     /// How many outputs had no time, and were not marked as headers.
     untimed: usize,
     /// An output had a time.
@@ -56,13 +96,18 @@ pub(crate) struct InFlight {
 }
 
 impl InFlight {
-    /// `most`: how many inputs may stay when outputs come that belong to none of them.
-    pub(crate) fn new(most: usize, gives: Gives) -> Self {
+    /// `most_inside`: how many inputs the chain may have inside; half of them may stay
+    /// when outputs come that belong to none of them.
+    pub(crate) fn new(most_inside: Option<usize>, gives: Gives) -> Self {
         Self {
             inputs: VecDeque::new(),
             given: VecDeque::new(),
-            most,
+            most: most_inside.map_or(MOST_UNMATCHED, |most| most / 2),
             gives,
+            covered: Covered::default(),
+            picture: 0,
+            begins: None,
+            is_backward: false,
             untimed: 0,
             has_given_times: false,
             has_matched: false,
@@ -78,31 +123,75 @@ impl InFlight {
             (None, Some(before)) => before.has_come,
             (None, None) => !self.given.is_empty(),
         };
+        if let Some(span) = span
+            && self.begins.replace(span.begin) != Some(span.begin)
+        {
+            self.picture += 1;
+            self.is_backward = span.is_backward;
+        }
         self.inputs.push_back(Input {
             id,
             pts,
             span,
+            picture: self.picture,
             has_come,
+            covered: 0,
         });
     }
 
-    /// An output comes out. Returns the inputs that it settles.
-    pub(crate) fn settle(&mut self, span: Option<Span>, is_header: bool) -> Vec<u32> {
+    /// A message says that the chain drops the input that is shown at a time, such as a
+    /// frame that is late.
+    pub(crate) fn told(&mut self, time: i128) {
+        let dropped = self.inputs.iter_mut().filter(|input| input.begins_at(time));
+        dropped.for_each(|input| input.has_come = true);
+    }
+
+    /// An output comes out.
+    pub(crate) fn settle(&mut self, span: Option<Span>, is_header: bool) -> Settled {
         let mut settled = self.take(|input| input.has_come);
-        settled.extend(match span {
-            Some(span) => self.settle_at(span),
+        let mut left_out = None;
+        match span {
+            Some(span) => {
+                let of_output = self.settle_at(span);
+                left_out = match self.gives {
+                    Gives::Samples => {
+                        self.covered.note(&of_output, span, is_header);
+                        self.covered.lost()
+                    }
+                    Gives::Frames | Gives::Unknown => {
+                        let latest = of_output.iter().map(|input| input.picture).max();
+                        let overdue = self.overdue(latest.unwrap_or(0));
+                        let knows = self.knows_times();
+                        let (lost, others): (Vec<_>, Vec<_>) = overdue
+                            .into_iter()
+                            .partition(|input| knows && input.is_shown());
+                        settled.extend(others);
+                        report(&lost)
+                    }
+                };
+                settled.extend(of_output);
+            }
             // Of no input: encoders give headers before the first of them.
-            None if is_header => Vec::new(),
-            None => self.settle_untimed(),
-        });
-        while self.inputs.len() > self.most {
-            settled.extend(self.inputs.pop_front().map(|input| input.id));
+            None if is_header => {}
+            None => settled.extend(self.settle_untimed()),
         }
-        settled
+        Settled {
+            frames: ids(&settled),
+            left_out,
+        }
+    }
+
+    /// Whether an input is lost if none of the outputs has its time.
+    fn knows_times(&self) -> bool {
+        match self.gives {
+            // An output with another time is made of one of them.
+            Gives::Frames => self.has_matched,
+            Gives::Samples | Gives::Unknown => self.has_matched && self.keeps_times,
+        }
     }
 
     /// The inputs that an output without a time settles.
-    fn settle_untimed(&mut self) -> Vec<u32> {
+    fn settle_untimed(&mut self) -> Vec<Input> {
         self.untimed += 1;
         let headers = match self.gives {
             Gives::Unknown => 0,
@@ -119,43 +208,70 @@ impl InFlight {
 
     /// The inputs that have the time of an output: one, several if they are parts of a
     /// frame. Video codecs keep times, and reorder frames.
-    fn settle_at(&mut self, span: Span) -> Vec<u32> {
+    fn settle_at(&mut self, span: Span) -> Vec<Input> {
         let is_rest = self.given.contains(&span.begin);
         self.remember(span.begin);
         self.has_given_times = true;
+        for input in &mut self.inputs {
+            input.covered += input.span.map_or(0, |input| input.overlap(span));
+        }
         if !self.inputs.iter().any(|i| i.begins_at(span.begin)) {
-            return match is_rest {
+            let mut settled = match is_rest {
                 // The input has been settled by another part of what came of it.
                 true => Vec::new(),
                 false => self.settle_unmatched(span),
             };
+            let excess = self.inputs.len().saturating_sub(self.most);
+            settled.extend(self.inputs.drain(..excess));
+            return settled;
         }
         self.has_matched = true;
-        let gives_samples = self.gives == Gives::Samples;
+        let gives = self.gives;
         // What has no time belongs to what went in before it, which may be gone.
         let mut leaves = true;
         self.take(|input| {
-            if input.span.is_some() {
-                let is_covered = gives_samples && input.is_covered(span.end);
-                leaves = input.begins_at(span.begin) || is_covered;
+            if let Some(of_input) = input.span {
+                leaves = of_input.begin == span.begin
+                    || match gives {
+                        Gives::Samples => input.is_covered(span.end),
+                        // A field, or a frame that videorate leaves out.
+                        Gives::Frames | Gives::Unknown => of_input.is_within(span),
+                    };
             }
             leaves
         })
     }
 
     /// The inputs that an output settles which has the time of none.
-    fn settle_unmatched(&mut self, span: Span) -> Vec<u32> {
+    fn settle_unmatched(&mut self, span: Span) -> Vec<Input> {
         self.keeps_times = false;
-        if self.gives == Gives::Frames && !self.has_matched {
+        if self.gives != Gives::Frames {
+            // As in audio, where frames have other sizes than buffers.
+            return self.take(|input| input.is_covered(span.end));
+        }
+        if !self.has_matched {
             // The times of the codec have nothing to do with those of its input.
             let untimed = self.take(|input| input.span.is_none());
             return match untimed.is_empty() {
-                true => self.inputs.pop_front().map(|i| i.id).into_iter().collect(),
+                true => self.inputs.pop_front().into_iter().collect(),
                 false => untimed,
             };
         }
-        // As in audio, where frames have other sizes than buffers.
-        self.take(|input| input.is_covered(span.end))
+        // It is made of one of them: the oldest that it can be.
+        let may_be = |input: &&Input| input.span.is_none_or(|input| input.begin < span.end);
+        let oldest = self.inputs.iter().find(may_be).map(|input| input.picture);
+        self.take(|input| {
+            Some(input.picture) == oldest || input.span.is_some_and(|input| input.is_within(span))
+        })
+    }
+
+    /// Takes the inputs out that come no more when one of a picture has come.
+    fn overdue(&mut self, picture: u64) -> Vec<Input> {
+        if self.is_backward {
+            // Groups of any length come out in the reverse order: distance says nothing.
+            return Vec::new();
+        }
+        self.take(|input| input.picture + MOST_REORDERED < picture)
     }
 
     fn remember(&mut self, time: i128) {
@@ -169,265 +285,45 @@ impl InFlight {
     }
 
     /// Takes the inputs out for which `leaves` is true.
-    fn take(&mut self, mut leaves: impl FnMut(&Input) -> bool) -> Vec<u32> {
+    fn take(&mut self, mut leaves: impl FnMut(&Input) -> bool) -> Vec<Input> {
         let mut taken = Vec::new();
         self.inputs.retain(|input| {
             let leaves = leaves(input);
             if leaves {
-                taken.push(input.id);
+                taken.push(*input);
             }
             !leaves
         });
         taken
     }
 
-    /// At the end of the stream: takes the inputs of which nothing has come out, with their
-    /// timestamps. Of a chain that gives other times than it gets, none: nobody knows.
-    pub(crate) fn missing(&mut self) -> Vec<(u32, Option<gst::ClockTime>)> {
-        let inputs = std::mem::take(&mut self.inputs).into_iter();
-        let is_known = self.keeps_times && (self.has_matched || self.untimed == 0);
-        let missing = inputs.filter(|input| is_known && !input.has_come);
-        missing.map(|input| (input.id, input.pts)).collect()
+    /// At the end of the stream: takes the inputs of which nothing has come out. Of a chain
+    /// that gives other times than it gets, none: nobody knows.
+    pub(crate) fn missing(&mut self) -> Option<LeftOut> {
+        let mut inputs: Vec<_> = std::mem::take(&mut self.inputs).into();
+        inputs.retain(|input| !input.has_come && input.is_shown());
+        if self.knows_times() || (!self.has_given_times && self.untimed == 0) {
+            return report(&inputs);
+        }
+        self.covered.add(&inputs);
+        self.covered.lost()
     }
 
     /// Everything inside is dropped, and times may begin again.
     pub(crate) fn clear(&mut self) {
         self.inputs.clear();
         self.given.clear();
+        self.begins = None;
+        self.covered = Covered::default();
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::collections::BTreeSet;
+fn ids(inputs: &[Input]) -> Vec<u32> {
+    inputs.iter().map(|input| input.id).collect()
+}
 
-    fn inside(most: usize, gives: Gives) -> InFlight {
-        InFlight::new(most, gives)
-    }
-
-    fn span(begin: i128, duration: i128) -> Option<Span> {
-        let end = begin + duration;
-        Some(Span { begin, end })
-    }
-
-    fn time(nanoseconds: u64) -> Option<gst::ClockTime> {
-        Some(gst::ClockTime::from_nseconds(nanoseconds))
-    }
-
-    fn enter(inside: &mut InFlight, ids: std::ops::Range<u32>) {
-        for id in ids {
-            let begin = u64::from(id) * 40;
-            inside.enter(id, time(begin), span(begin.into(), 40));
-        }
-    }
-
-    #[test]
-    fn a_frame_that_comes_out_in_another_order_settles_itself() {
-        for gives in [Gives::Frames, Gives::Unknown] {
-            let mut inside = inside(100, gives);
-            enter(&mut inside, 0..4);
-            for id in [0, 3, 1, 2] {
-                assert_eq!(inside.settle(span(i128::from(id) * 40, 40), false), [id]);
-            }
-        }
-    }
-
-    #[test]
-    fn an_audio_frame_settles_the_buffers_that_it_covers() {
-        let mut inside = inside(100, Gives::Samples);
-        for id in 0..6 {
-            inside.enter(id, None, span(i128::from(id) * 10, 10));
-        }
-        // 0 to 10, 10 to 20, 20 to 30, ...
-        assert_eq!(inside.settle(span(0, 27), false), [0, 1]);
-        assert_eq!(inside.settle(span(27, 28), false), [2, 3, 4]);
-        assert!(inside.missing().is_empty(), "other times than it gets");
-    }
-
-    #[test]
-    fn without_times_an_output_settles_all() {
-        let mut inside = inside(100, Gives::Unknown);
-        inside.enter(1, None, None);
-        inside.enter(2, time(7), span(7, 0));
-        assert_eq!(inside.settle(None, false), [1, 2]);
-    }
-
-    #[test]
-    fn headers_settle_nothing_and_say_nothing_of_times() {
-        for (gives, is_marked) in [
-            (Gives::Frames, false),
-            (Gives::Frames, true),
-            (Gives::Samples, false),
-            (Gives::Samples, true),
-            (Gives::Unknown, true),
-        ] {
-            let mut inside = inside(100, gives);
-            enter(&mut inside, 0..3);
-            assert!(inside.settle(None, is_marked).is_empty(), "{gives:?}");
-            assert_eq!(inside.settle(span(0, 40), false), [0]);
-            assert_eq!(inside.missing().len(), 2, "{gives:?}");
-        }
-    }
-
-    #[test]
-    fn a_codec_that_never_gives_a_time_settles_all_after_what_may_be_headers() {
-        for gives in [Gives::Frames, Gives::Samples] {
-            let mut inside = inside(100, gives);
-            enter(&mut inside, 0..3);
-            for _ in 0..MOST_HEADERS {
-                assert!(inside.settle(None, false).is_empty());
-            }
-            assert_eq!(inside.settle(None, false), [0, 1, 2]);
-            enter(&mut inside, 3..4);
-            assert!(inside.missing().is_empty(), "nobody knows");
-        }
-    }
-
-    #[test]
-    fn where_all_that_came_may_be_headers_nobody_knows_what_is_missing() {
-        let mut inside = inside(100, Gives::Samples);
-        enter(&mut inside, 0..3);
-        inside.settle(None, false);
-        assert!(inside.missing().is_empty());
-    }
-
-    #[test]
-    fn an_output_settles_every_part_of_its_frame() {
-        let mut inside = inside(100, Gives::Frames);
-        for (id, begin) in [0, 0, 40, 0, 40].into_iter().enumerate() {
-            inside.enter(u32::try_from(id).unwrap(), None, span(begin, 40));
-        }
-        assert_eq!(inside.settle(span(0, 40), false), [0, 1, 3]);
-        assert_eq!(inside.settle(span(40, 40), false), [2, 4]);
-    }
-
-    #[test]
-    fn the_parts_of_a_frame_may_come_out_each_by_itself() {
-        let mut inside = inside(100, Gives::Unknown);
-        inside.enter(0, None, span(0, 40));
-        inside.enter(1, None, span(0, 40));
-        enter(&mut inside, 2..3);
-        assert_eq!(inside.settle(span(0, 40), false), [0, 1]);
-        assert!(inside.settle(span(0, 40), false).is_empty());
-        assert_eq!(inside.missing().len(), 1, "its times are known");
-    }
-
-    #[test]
-    fn the_rest_of_a_frame_that_has_come_out_is_not_missing() {
-        let mut inside = inside(100, Gives::Frames);
-        inside.enter(0, None, span(0, 40));
-        assert_eq!(inside.settle(span(0, 40), false), [0]);
-        inside.enter(1, None, span(0, 40));
-        inside.enter(2, None, span(40, 40));
-        assert_eq!(inside.settle(span(40, 40), false), [1, 2]);
-        inside.enter(3, None, span(40, 40));
-        assert!(inside.missing().is_empty());
-    }
-
-    #[test]
-    fn a_buffer_without_a_time_belongs_to_the_frame_that_begins_before_it() {
-        let mut inside = inside(100, Gives::Frames);
-        for (id, begin) in [(0, None), (1, Some(40)), (2, None), (3, Some(0)), (4, None)] {
-            inside.enter(id, None, begin.and_then(|begin| span(begin, 40)));
-        }
-        assert_eq!(inside.settle(span(0, 40), false), [0, 3, 4]);
-        assert_eq!(inside.settle(span(40, 40), false), [1, 2]);
-        // That has come out.
-        inside.enter(5, None, None);
-        inside.enter(6, None, None);
-        enter(&mut inside, 7..8);
-        inside.enter(8, None, None);
-        let missing = inside.missing().into_iter().map(|(id, _)| id);
-        assert_eq!(missing.collect::<Vec<_>>(), [7, 8]);
-    }
-
-    #[test]
-    fn frames_with_times_that_match_nothing_settle_one_input_each() {
-        for offset in [3_600_000, -3_600_000] {
-            let mut inside = inside(100, Gives::Frames);
-            enter(&mut inside, 0..4);
-            for id in 0..3 {
-                let begin = offset + i128::from(id) * 40;
-                assert_eq!(inside.settle(span(begin, 40), false), [id]);
-            }
-            assert!(inside.missing().is_empty(), "nobody knows");
-        }
-    }
-
-    #[test]
-    fn frames_between_those_of_the_input_settle_no_later_ones() {
-        // Twice as many frames as went in.
-        let mut inside = inside(100, Gives::Frames);
-        enter(&mut inside, 0..3);
-        let settled = |begin| inside.settle(span(begin, 20), false);
-        let settled: Vec<_> = [0, 20, 40, 60, 80].into_iter().flat_map(settled).collect();
-        assert_eq!(settled, [0, 1, 2]);
-    }
-
-    #[test]
-    fn after_a_flush_the_same_times_are_those_of_other_frames() {
-        let mut inside = inside(100, Gives::Frames);
-        enter(&mut inside, 0..2);
-        inside.settle(span(0, 40), false);
-        inside.clear();
-        enter(&mut inside, 0..2);
-        assert_eq!(inside.settle(span(40, 40), false), [1]);
-        assert_eq!(inside.missing(), [(0, time(0))]);
-    }
-
-    #[test]
-    fn at_the_end_what_has_not_come_out_is_missing_if_the_chain_keeps_times() {
-        let mut inside = inside(100, Gives::Unknown);
-        enter(&mut inside, 0..4);
-        inside.settle(span(40, 40), false);
-        inside.settle(span(0, 40), false);
-        assert_eq!(inside.missing(), [(2, time(80)), (3, time(120))]);
-        assert!(inside.missing().is_empty());
-        enter(&mut inside, 4..5);
-        inside.settle(span(165, 10), false);
-        assert!(inside.missing().is_empty());
-    }
-
-    #[test]
-    fn inputs_whose_outputs_never_come_do_not_pile_up_while_others_do() {
-        let mut inside = inside(8, Gives::Unknown);
-        // A chain that sets times back by an hour.
-        for id in 0..100 {
-            inside.enter(id, None, span(3_600_000 + i128::from(id), 1));
-            inside.settle(span(i128::from(id), 1), false);
-            assert!(inside.inputs.len() <= 8);
-        }
-    }
-
-    fn any_gives() -> impl Strategy<Value = Gives> {
-        prop::sample::select(vec![Gives::Frames, Gives::Samples, Gives::Unknown])
-    }
-
-    proptest! {
-        #[test]
-        fn each_input_is_settled_once(
-            gives in any_gives(),
-            steps in prop::collection::vec(
-                (any::<bool>(), prop::option::of(0..50_i128), any::<bool>()),
-                0..200,
-            )
-        ) {
-            let (mut inside, mut next, mut settled) = (inside(16, gives), 0, BTreeSet::new());
-            for (enters, begin, is_header) in steps {
-                let span = begin.and_then(|begin| span(begin, 1));
-                if enters {
-                    inside.enter(next, None, span);
-                    next += 1;
-                } else {
-                    for id in inside.settle(span, is_header) {
-                        prop_assert!(id < next);
-                        prop_assert!(settled.insert(id));
-                    }
-                    prop_assert!(inside.inputs.len() <= 16);
-                }
-            }
-        }
-    }
+/// That these inputs are lost, if there are any.
+fn report(inputs: &[Input]) -> Option<LeftOut> {
+    let times: Vec<_> = inputs.iter().map(|input| input.pts).collect();
+    (!inputs.is_empty()).then(|| LeftOut::new(ids(inputs), &times))
 }

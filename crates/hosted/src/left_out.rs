@@ -2,7 +2,7 @@
 //! What a session has left out of the stream.
 
 /// Buffers that a session has left out, because it begins at a key frame, or of which nothing
-/// has come out at the end of the stream.
+/// comes out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
     /// The inputs that this settles.

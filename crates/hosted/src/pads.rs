@@ -44,7 +44,7 @@ pub(crate) fn collector(link: &Arc<Link>) -> gst::Pad {
 
 fn collect(link: &Link, pad: &gst::Pad, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError> {
     let buffer = readable(link, pad, buffer)?;
-    let frames = settle(link, pad, &buffer);
+    let frames = settle(link, pad, &buffer)?;
     let amount = count(frames.len());
     emit(link, Output::Buffer { frames, buffer }, amount)
 }
@@ -58,10 +58,10 @@ fn collect_list(
         let buffers = list.iter_owned().map(|buffer| readable(link, pad, buffer));
         list = buffers.collect::<Result<_, _>>()?;
     }
-    let frames: Vec<u32> = list
-        .iter()
-        .flat_map(|buffer| settle(link, pad, buffer))
-        .collect();
+    let mut frames = Vec::new();
+    for buffer in list.iter() {
+        frames.extend(settle(link, pad, buffer)?);
+    }
     let amount = count(frames.len());
     emit(link, Output::List { frames, list }, amount)
 }
@@ -88,10 +88,16 @@ fn readable(link: &Link, pad: &gst::Pad, buffer: gst::Buffer) -> Result<gst::Buf
     })
 }
 
-fn settle(link: &Link, pad: &gst::Pad, buffer: &gst::BufferRef) -> Vec<u32> {
+/// The inputs that an output settles. Those that are lost, as it shows, are told before it.
+fn settle(link: &Link, pad: &gst::Pad, buffer: &gst::BufferRef) -> Result<Vec<u32>, FlowError> {
     let span = Span::on(pad, buffer.pts(), buffer.duration());
     let is_header = buffer.flags().contains(gst::BufferFlags::HEADER);
-    link.in_flight().settle(span, is_header)
+    let settled = link.in_flight().settle(span, is_header);
+    if let Some(left_out) = settled.left_out {
+        let amount = count(left_out.frames.len());
+        emit(link, Output::LeftOut(left_out), amount)?;
+    }
+    Ok(settled.frames)
 }
 
 fn count(frames: usize) -> u32 {

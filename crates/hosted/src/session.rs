@@ -128,9 +128,7 @@ impl Codec for Hosted {
     }
 
     fn open(self, lane: &Lane<Output>) -> Result<HostedSession, CodecError> {
-        // Half of the limit may stay unmatched while outputs come.
-        let most = self.most_inside.map_or(usize::MAX, |most| most / 2);
-        let in_flight = InFlight::new(most, Gives::of(&self.description));
+        let in_flight = InFlight::new(self.most_inside, Gives::of(&self.description));
         let link = Arc::new(Link::new(lane.outlet(), self.outside, in_flight));
         lane.extend_witness(link.threads.clone());
         let elements = Elements::start(lane, &link, &self.description)?;
@@ -245,14 +243,11 @@ impl HostedSession {
     /// in EOS even if the codec has failed at its end, or has dropped frames.
     fn report_missing(&self, lane: &Lane<Output>) {
         let missing = self.link.in_flight().missing();
-        if missing.is_empty() {
-            return;
+        if let Some(left_out) = missing {
+            let settles = u32::try_from(left_out.frames.len()).unwrap_or(u32::MAX);
+            // Discarded: a flush, or a stop.
+            let _ = lane.emit(Output::LeftOut(left_out), settles);
         }
-        let settles = u32::try_from(missing.len()).unwrap_or(u32::MAX);
-        let (frames, times): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
-        let left_out = LeftOut::new(frames, &times);
-        // Discarded: a flush, or a stop.
-        let _ = lane.emit(Output::LeftOut(left_out), settles);
     }
 
     /// The input without what comes before the key frame that the session begins at;

@@ -11,6 +11,10 @@ pub(crate) struct Span {
     /// That of the timestamp.
     pub(crate) begin: i128,
     pub(crate) end: i128,
+    /// It is in the segment, which plays all frames; elements drop others without a message.
+    pub(crate) is_shown: bool,
+    /// The segment plays backwards.
+    pub(crate) is_backward: bool,
 }
 
 impl Span {
@@ -33,10 +37,41 @@ impl Span {
     ) -> Self {
         let begin = running_time(segment, pts);
         let end = running_time(segment, pts.saturating_add(duration));
-        // Backwards, a frame ends at its timestamp.
-        let end = end.max(begin);
-        Self { begin, end }
+        let segment = segment.and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
+        Self {
+            begin,
+            // Backwards, a frame ends at its timestamp.
+            end: end.max(begin),
+            is_shown: segment.is_none_or(|segment| is_shown(segment, pts, duration)),
+            is_backward: segment.is_some_and(|segment| segment.rate() < 0.0),
+        }
     }
+
+    pub(crate) fn duration(self) -> i128 {
+        self.end - self.begin
+    }
+
+    /// How long both are shown.
+    pub(crate) fn overlap(self, other: Self) -> i128 {
+        (self.end.min(other.end) - self.begin.max(other.begin)).max(0)
+    }
+
+    /// Whether it has a duration, and is shown only while the other is.
+    pub(crate) fn is_within(self, other: Self) -> bool {
+        self.duration() > 0 && self.overlap(other) == self.duration()
+    }
+}
+
+fn is_shown(
+    segment: &gst::FormattedSegment<gst::ClockTime>,
+    pts: gst::ClockTime,
+    duration: gst::ClockTime,
+) -> bool {
+    let skips = gst::SegmentFlags::TRICKMODE
+        | gst::SegmentFlags::TRICKMODE_KEY_UNITS
+        | gst::SegmentFlags::TRICKMODE_FORWARD_PREDICTED;
+    let is_inside = segment.clip(pts, pts.saturating_add(duration)).is_some();
+    is_inside && !segment.flags().intersects(skips)
 }
 
 /// A time that is in no segment of times stays as it is.
@@ -92,6 +127,41 @@ mod tests {
         segment.set_rate(-1.0);
         segment.set_stop(FRAME * 10);
         assert_eq!(span(&segment, FRAME * 8), (80_000_000, 80_000_000));
+    }
+
+    #[test]
+    fn elements_drop_what_is_outside_of_the_segment_and_what_a_trick_mode_skips() {
+        gst::init().unwrap();
+        let mut segment = segment(FRAME * 2);
+        segment.set_stop(FRAME * 4);
+        let is_shown = |segment: &gst::FormattedSegment<gst::ClockTime>, pts| {
+            Span::in_segment(Some(segment.upcast_ref()), pts, FRAME).is_shown
+        };
+        let inside = |segment: &_| (0..6).filter(|&n| is_shown(segment, FRAME * n)).collect();
+        let frames: Vec<u64> = inside(&segment);
+        assert_eq!(frames, [2, 3]);
+        segment.set_flags(gst::SegmentFlags::TRICKMODE_KEY_UNITS);
+        let frames: Vec<u64> = inside(&segment);
+        assert!(frames.is_empty());
+    }
+
+    #[test]
+    fn a_field_is_within_its_frame_and_the_next_frame_is_not() {
+        let span = |begin, end| Span {
+            begin,
+            end,
+            is_shown: true,
+            is_backward: false,
+        };
+        let frame = span(0, 40);
+        assert!(span(20, 40).is_within(frame));
+        assert!(!span(40, 80).is_within(frame));
+        assert!(
+            !span(20, 20).is_within(frame),
+            "nobody knows how long it is"
+        );
+        assert_eq!(span(30, 50).overlap(frame), 10);
+        assert_eq!(span(50, 60).overlap(frame), 0);
     }
 
     #[test]

@@ -87,7 +87,7 @@ fn post(imp: &CodecWatch, posted: Posted) {
 }
 
 /// Posts that buffers were left out, if any were: after a restart, because no key frame had
-/// come, or at the end of the stream, because nothing has come out of them.
+/// come, or because nothing comes out of them.
 pub(super) fn post_skipped(imp: &CodecWatch) {
     let Some(skipped) = imp.state().skipped.take() else {
         return;

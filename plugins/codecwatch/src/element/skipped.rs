@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What a session has left out, until that is told: a decoder's after a restart, and any
-//! session's at the end of the stream.
+//! session's before its next output and at the end of the stream.
 
 use codecwatch_hosted::LeftOut;
 
