@@ -3,6 +3,7 @@
 //! place of their originals.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod fallback;
 mod interfaces;
 mod properties;
 #[path = "../hosted/record.rs"]

@@ -153,6 +153,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             report();
         }
         self.lock().reported();
+        self.line_changed();
         gst::FlowError::Error
     }
 }

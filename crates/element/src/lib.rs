@@ -29,6 +29,7 @@ mod evidence;
 mod fault_resolution;
 mod isolation;
 mod line;
+mod opening;
 mod output_task;
 mod process_ledger;
 mod process_type;

@@ -103,6 +103,15 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             .0
     }
 
+    /// Locks the line once an error with which the element has failed is on the bus. Waits
+    /// for `POSTING` at most.
+    pub(crate) fn lock_reported(&self) -> MutexGuard<'_, Line<I, O>> {
+        self.changed
+            .wait_timeout_while(self.lock(), POSTING, |line| line.is_reporting())
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+    }
+
     /// Notes that the message of the restart is on the bus.
     pub(crate) fn note_posted(&self) {
         self.lock().posting = false;

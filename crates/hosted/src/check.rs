@@ -2,17 +2,14 @@
 //! Checks a description against the elements that are installed. No element is created;
 //! the plugins that have them are loaded.
 
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::Instant;
 
 use gst::glib;
 use gst::prelude::*;
 
 use crate::description::{Description, Part, SyntaxError};
+use crate::loading::{self, LOAD, LoadError};
 use crate::originals;
-
-/// The longest that the plugin of an element may take to load.
-const LOAD: Duration = Duration::from_secs(10);
 
 /// What is known of a chain before it exists.
 #[derive(Debug, Clone)]
@@ -111,7 +108,7 @@ pub enum CheckError {
     },
     /// The plugin of an element does not come back while it is loaded: those of hardware
     /// codecs ask their driver.
-    #[error("the plugin of '{factory}' was not loaded within {} seconds", LOAD.as_secs())]
+    #[error("the plugin of '{factory}' was not loaded in time: its driver may hang")]
     LoadHangs {
         /// The name of its factory.
         factory: String,
@@ -157,11 +154,11 @@ pub enum CheckError {
     },
 }
 
-/// Reads a description and checks it.
+/// Reads a description and checks it. Blocks while plugins are loaded, until then at most.
 ///
 /// # Errors
 /// The first thing that cannot be.
-pub fn check(text: &str) -> Result<Chain, CheckError> {
+pub fn check(text: &str, until: Instant) -> Result<Chain, CheckError> {
     let description = Description::parse(text).map_err(|error| CheckError::Syntax {
         text: text.to_owned(),
         error,
@@ -172,7 +169,7 @@ pub fn check(text: &str) -> Result<Chain, CheckError> {
     // What the part before gives, and its name.
     let mut before: Option<(gst::Caps, String)> = None;
     for (place, part) in description.parts.iter().enumerate() {
-        let factory = find(part)?;
+        let factory = find(part, until)?;
         let [sink, src] = [gst::PadDirection::Sink, gst::PadDirection::Src]
             .map(|direction| pad_caps(&factory, part, direction));
         let (mut sink, mut src) = (sink?, src?);
@@ -212,25 +209,15 @@ pub fn check(text: &str) -> Result<Chain, CheckError> {
     })
 }
 
-fn find(part: &Part) -> Result<gst::ElementFactory, CheckError> {
+fn find(part: &Part, until: Instant) -> Result<gst::ElementFactory, CheckError> {
     let factory = part.factory.clone();
     let Some(found) = originals::find(&factory) else {
         return Err(CheckError::Missing { factory });
     };
-    if found.plugin().is_none_or(|plugin| plugin.is_loaded()) {
-        return found.load().map_err(|_| CheckError::NotLoaded { factory });
-    }
-    // On a thread of its own: the first element of a plugin runs the plugin's code.
-    let (sender, loaded) = mpsc::channel();
-    let thread = std::thread::Builder::new().name("cw-load".into());
-    let started = thread.spawn(move || {
-        let _ = sender.send(found.load());
-    });
-    match started.map(|_| loaded.recv_timeout(LOAD)) {
-        Ok(Ok(Ok(loaded))) => Ok(loaded),
-        Ok(Err(RecvTimeoutError::Timeout)) => Err(CheckError::LoadHangs { factory }),
-        _ => Err(CheckError::NotLoaded { factory }),
-    }
+    loading::load(&found, until).map_err(|error| match error {
+        LoadError::Fails => CheckError::NotLoaded { factory },
+        LoadError::Hangs => CheckError::LoadHangs { factory },
+    })
 }
 
 fn pad_caps(
@@ -350,7 +337,7 @@ impl Part {
 
     /// Creates the element and sets its properties.
     pub(crate) fn create(&self) -> Result<gst::Element, CheckError> {
-        let factory = find(self)?;
+        let factory = find(self, Instant::now() + LOAD)?;
         let mut builder = factory.create();
         let mut later = Vec::new();
         for (name, text) in &self.properties {
@@ -378,7 +365,7 @@ impl Part {
         property: &str,
         value: &str,
     ) -> Result<(), CheckError> {
-        let value = value_of_part(&find(self)?, self, property, value)?;
+        let value = value_of_part(&find(self, Instant::now() + LOAD)?, self, property, value)?;
         element.set_property_from_value(property, &value);
         Ok(())
     }
@@ -390,7 +377,7 @@ mod tests {
 
     fn checked(text: &str) -> Chain {
         gst::init().unwrap();
-        check(text).unwrap_or_else(|error| panic!("{error}"))
+        check(text, Instant::now() + LOAD).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// With elements of GStreamer's base and good plugins.

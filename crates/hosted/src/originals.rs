@@ -3,8 +3,9 @@
 //! these: an element that runs `x264enc` under supervision and is called so, too, must
 //! not get itself.
 
-use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock, mpsc};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{self, TryRecvError};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use gst::glib;
@@ -38,14 +39,6 @@ pub fn find(name: &str) -> Option<gst::ElementFactory> {
     kept.or_else(|| gst::ElementFactory::find(name))
 }
 
-/// The factory with a name, loaded.
-///
-/// # Errors
-/// It cannot be loaded.
-pub fn load(name: &str) -> Result<Option<gst::ElementFactory>, glib::BoolError> {
-    find(name).map(|factory| factory.load()).transpose()
-}
-
 /// Does something with a new element of a factory. The element is created, used and
 /// disposed of by a thread of its own, for which nobody waits for long. `None` if there
 /// was no answer in time.
@@ -53,20 +46,47 @@ pub fn with_new<R: Send + 'static>(
     factory: &gst::ElementFactory,
     act: impl FnOnce(&gst::Element) -> R + Send + 'static,
 ) -> Option<R> {
-    let factory = factory.clone();
+    let created = factory.clone();
+    look(&factory.name(), BOUND, move || {
+        let element = created.create().build().ok()?;
+        Some(act(&element))
+    })
+}
+
+/// Looks at an element of a factory, on a thread of its own, for which this waits for
+/// `bound` at most. `None` if there is no answer in time, and while an earlier look at that
+/// factory for which nobody waits any more has not come back.
+pub(crate) fn look<R: Send + 'static>(
+    factory: &str,
+    bound: Duration,
+    look: impl FnOnce() -> Option<R> + Send + 'static,
+) -> Option<R> {
+    static HANGING: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let hanging = || HANGING.lock().unwrap_or_else(PoisonError::into_inner);
+    if hanging().contains(factory) {
+        return None;
+    }
     let (sender, answer) = mpsc::channel();
-    let create_and_act = move || {
-        let Ok(element) = factory.create().build() else {
-            return;
-        };
-        let answer = act(&element);
-        drop(element);
-        // Nobody waits any more if it came late.
-        let _ = sender.send(answer);
-    };
+    let name = factory.to_owned();
     let thread = std::thread::Builder::new().name("codecwatch-look".into());
-    thread.spawn(create_and_act).ok()?;
-    answer.recv_timeout(BOUND).ok()
+    let looking = thread.spawn(move || {
+        // Nobody waits any more if it came late.
+        let _ = sender.send(look());
+        hanging().remove(&name);
+    });
+    looking.ok()?;
+    if let Ok(answered) = answer.recv_timeout(bound) {
+        return answered;
+    }
+    hanging().insert(factory.to_owned());
+    match answer.try_recv() {
+        Err(TryRecvError::Empty) => None,
+        // It has come back meanwhile, or ended.
+        ended => {
+            hanging().remove(factory);
+            ended.ok().flatten()
+        }
+    }
 }
 
 /// The values that the properties of a factory's elements have at the beginning, as

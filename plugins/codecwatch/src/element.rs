@@ -18,6 +18,7 @@ mod settings;
 mod sink;
 mod skipped;
 mod source;
+mod start;
 mod state;
 
 glib::wrapper! {

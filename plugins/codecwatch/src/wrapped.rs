@@ -7,9 +7,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{OnceLock, PoisonError, RwLock};
+use std::time::Instant;
 
 use codecwatch_element::properties;
 use codecwatch_hosted::class::{NewProperty, Subclass};
+use codecwatch_hosted::loading::LOAD;
 use codecwatch_hosted::{CheckError, check, originals, spec};
 use gst::glib;
 use gst::prelude::*;
@@ -81,6 +83,11 @@ impl Wrapped {
         &self.codec
     }
 
+    /// Whether the class looks like its original, so that programs may choose it for that.
+    pub(crate) fn is_alike(&self) -> bool {
+        self.original.is_some()
+    }
+
     pub(crate) fn object_name(&self) -> &str {
         &self.object_name
     }
@@ -137,7 +144,7 @@ pub fn register(
 ) -> Result<(), WrapError> {
     let refused = || WrapError::Register(name.to_owned());
     let codec = original.name().to_string();
-    check(&codec).map_err(WrapError::Check)?;
+    check(&codec, Instant::now() + LOAD).map_err(WrapError::Check)?;
     let original = original.load().map_err(|_| {
         let factory = codec.clone();
         WrapError::Check(CheckError::NotLoaded { factory })

@@ -2,6 +2,7 @@
 //! The element: its properties, its pads, and what a state change does.
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use codecwatch_element::{
     BaseClass, PadCaps, Role, SampleForm, SessionParts, Stored, Supervised, Supervision, place,
@@ -21,7 +22,7 @@ use gst::{FlowError, FlowSuccess, StateChange, StateChangeError, StateChangeSucc
 use super::around::Around;
 use super::settings::Settings;
 use super::state::State;
-use super::{forwarding, messages, sink, source};
+use super::{forwarding, messages, sink, source, start};
 use crate::wrapped::{self, Wrapped};
 
 /// See the module's description.
@@ -41,8 +42,8 @@ impl CodecWatch {
     }
 
     /// Reads the property `codec` and checks it against what is installed.
-    fn prepare(&self) -> Result<(), StateChangeError> {
-        let checked = self.settings.get().codec.map(|text| check(&text));
+    fn prepare(&self, until: Instant) -> Result<(), StateChangeError> {
+        let checked = self.settings.get().codec.map(|text| check(&text, until));
         // An earlier refusal stands until here: a plugin may take long to load.
         self.forget_refusal();
         let error = match checked {
@@ -69,7 +70,7 @@ impl CodecWatch {
 
     /// Posts the error of a property with which the element does not start. Until
     /// [`forget_refusal`](Self::forget_refusal) it has failed, for the health service, too.
-    fn refuse(
+    pub(super) fn refuse(
         &self,
         code: impl gst::MessageErrorDomain + Send + 'static,
         text: &str,
@@ -195,21 +196,21 @@ impl ElementImpl for CodecWatch {
         transition: StateChange,
     ) -> Result<StateChangeSuccess, StateChangeError> {
         // The property may change in READY.
-        if matches!(
-            transition,
-            StateChange::NullToReady | StateChange::ReadyToPaused
-        ) {
-            self.prepare()?;
+        let until = start::deadline(self);
+        match transition {
+            StateChange::NullToReady => {
+                self.prepare(until)?;
+                start::try_ready(self, until)?;
+            }
+            StateChange::ReadyToPaused => self.prepare(until)?,
+            _ => {}
         }
         self.supervision.before_state_change(transition);
         let changed = self.parent_change_state(transition)?;
         match transition {
             // As a codec that is no hosted one, it opens on the way to PAUSED, so that
-            // it can be asked for its caps before the stream begins. Its errors come as
-            // messages.
-            StateChange::ReadyToPaused => {
-                let _ = self.supervision.open_ahead(self);
-            }
+            // it can be asked for its caps before the stream begins.
+            StateChange::ReadyToPaused => start::open(self, until)?,
             StateChange::PausedToPlaying => {
                 let element = self.obj();
                 let (clock, base_time) = (element.clock(), element.base_time());

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Puts an element under supervision in the place of its original.
 
+use std::time::Instant;
+
+use codecwatch_hosted::loading::{self, LOAD, LoadError};
 use codecwatch_hosted::{originals, signals_of};
 use gst::prelude::*;
 
@@ -28,9 +31,11 @@ fn wrap_one(name: &str) -> Result<(), String> {
         return Err("no such element is installed".to_owned());
     };
     // The original has to be loaded before it loses its name.
-    let original = factory
-        .load()
-        .map_err(|_| "its plugin cannot be loaded".to_owned())?;
+    let loaded = loading::load(&factory, Instant::now() + LOAD);
+    let original = loaded.map_err(|error| match error {
+        LoadError::Fails => "its plugin cannot be loaded",
+        LoadError::Hangs => "its plugin was not loaded in time: its driver may hang",
+    })?;
     if original.element_type().is_a(CodecWatch::static_type()) {
         return Err("it runs under supervision by itself".to_owned());
     }
