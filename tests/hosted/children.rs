@@ -145,3 +145,21 @@ fn elements_are_numbered_by_their_own_kind() {
         assert!(proxy(&element).child_by_name(name).is_some(), "{name}");
     }
 }
+
+#[test]
+fn a_codec_that_is_set_while_another_runs_changes_nothing() {
+    let rig = Rig::around(hosted("wedge"), "wedge".to_owned());
+    rig.settle_open();
+    let element = &rig.element;
+    proxy(element).set_child_property("codec::time", 7_u32.to_value());
+    for state in [gst::State::Playing, gst::State::Paused] {
+        element.set_state(state).unwrap();
+        element.set_property("codec", "identity");
+        let codec = element.property::<Option<String>>("codec");
+        assert_eq!(codec.as_deref(), Some("wedge"));
+        assert_eq!(get(element, "codec::time"), 7);
+    }
+    element.set_state(gst::State::Ready).unwrap();
+    element.set_property("codec", "identity");
+    assert!(proxy(element).child_by_name("wedge").is_none());
+}

@@ -88,6 +88,12 @@ impl CodecWatch {
         }
     }
 
+    /// Whether a chain may be open, or is about to be.
+    fn has_left_ready(&self) -> bool {
+        let element = self.obj();
+        element.current_state().max(element.pending_state()) > gst::State::Ready
+    }
+
     /// Whether a bin around the element is on its way up. If the element refuses to start,
     /// the bin takes it back to NULL, which is not the application's doing.
     fn is_being_started(&self) -> bool {
@@ -149,6 +155,14 @@ impl ObjectImpl for CodecWatch {
     fn set_property(&self, id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
         match self.wrapped {
             Some(wrapped) => forwarding::set(self, wrapped, id, value, spec),
+            None if spec.name() == "codec" && self.has_left_ready() => {
+                glib::g_warning!(
+                    "codecwatch",
+                    "{} runs its codec: the property 'codec' may be set in NULL and READY, and \
+                     is not changed now",
+                    self.obj().name()
+                );
+            }
             None => properties::set(self, value, spec),
         }
     }
