@@ -34,8 +34,24 @@ mod imp {
     }
 
     impl ObjectImpl for Busy {
+        fn properties() -> &'static [glib::ParamSpec] {
+            static SPECS: std::sync::LazyLock<Vec<glib::ParamSpec>> =
+                std::sync::LazyLock::new(|| {
+                    let level = glib::ParamSpecUInt::builder("level").read_only();
+                    vec![level.build()]
+                });
+            &SPECS
+        }
+
+        fn property(&self, _id: usize, _spec: &glib::ParamSpec) -> glib::Value {
+            7_u32.to_value()
+        }
+
         fn constructed(&self) {
             self.parent_constructed();
+            if fails_at("create") {
+                std::thread::sleep(Duration::from_secs(2));
+            }
             let element = self.obj();
             for name in ["sink", "src"] {
                 let template = element.pad_template(name).unwrap();
@@ -231,4 +247,18 @@ fn a_wrapped_element_that_hangs_on_the_way_to_ready_keeps_nobody_for_long() {
     let _ = element.set_state(gst::State::Null);
     assert!(begun.elapsed() < HANGS);
     fail_at("");
+}
+
+#[test]
+fn a_value_that_could_not_be_read_in_time_is_read_later() {
+    let _one_at_a_time = register();
+    let element = gst::ElementFactory::make(WRAPPED).build().unwrap();
+    fail_at("create");
+    assert_eq!(element.property::<u32>("level"), 0, "the default");
+    fail_at("");
+    let begun = Instant::now();
+    while element.property::<u32>("level") != 7 {
+        assert!(begun.elapsed() < HANGS);
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -95,13 +95,12 @@ impl Wrapped {
     /// The value that a property of the original has at the beginning, as text. `None`
     /// if it is not known: usually it is the default.
     pub(crate) fn initial_value(&self, property: &str) -> Option<String> {
-        let original = self.original.as_ref();
-        let read = || {
-            original
-                .and_then(originals::initial_values)
-                .unwrap_or_default()
-        };
-        let values = self.initial_values.get_or_init(read);
+        if let Some(values) = self.initial_values.get() {
+            return values.get(property).cloned();
+        }
+        // What could not be read in time is asked for again.
+        let values = originals::initial_values(self.original.as_ref()?)?;
+        let values = self.initial_values.get_or_init(|| values);
         values.get(property).cloned()
     }
 
