@@ -12,4 +12,5 @@ mod record;
 #[path = "../hosted/rig.rs"]
 #[allow(dead_code)]
 mod rig;
+mod signals;
 mod tracer;

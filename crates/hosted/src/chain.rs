@@ -3,6 +3,7 @@
 //! disposes of them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use codecwatch_supervisor::{CodecError, Lane, Name};
 use gst::prelude::*;
@@ -13,7 +14,7 @@ use crate::description::Description;
 use crate::io::Output;
 use crate::link::Link;
 use crate::session::Tags;
-use crate::{bus, pads, spec};
+use crate::{bus, pads, said, spec};
 
 /// The states that an element goes through until it plays.
 const STATES: [State; 4] = [State::Null, State::Ready, State::Paused, State::Playing];
@@ -94,7 +95,11 @@ impl Elements {
     /// Links the elements, and gives them what a pipeline would.
     fn connect(&self, link: &Arc<Link>) -> Result<(), CodecError> {
         let (clock, base_time) = link.outside.clock();
+        let listens = link.listens.load(Ordering::Acquire);
         for element in &self.elements {
+            if listens {
+                said::listen(link, element);
+            }
             element.set_bus(Some(&self.bus));
             if let Some(clock) = &clock {
                 let _ = element.set_clock(Some(clock));
@@ -157,7 +162,8 @@ impl Elements {
             return Ok(());
         };
         let name = format!("{}: set {property}", element.name());
-        lane.call(name, || described.set(element, property, value))
+        let set = || described.set(element, property, value);
+        lane.call(name, || said::while_setting(property, set))
     }
 
     /// The value of a property as text.
@@ -172,6 +178,22 @@ impl Elements {
         let name = format!("{}: get {property}", element.name());
         let value = lane.call(name, || element.property_value(property));
         spec::text_if_any(&value)
+    }
+
+    /// Emits an action signal of the first element.
+    pub(crate) fn act(
+        &self,
+        lane: &Lane<Output>,
+        signal: &str,
+        arguments: Vec<gst::glib::SendValue>,
+    ) -> Option<gst::glib::Value> {
+        let element = self.elements.first()?;
+        gst::glib::subclass::SignalId::lookup(signal, element.type_())?;
+        let arguments: Vec<_> = arguments.into_iter().map(Into::into).collect();
+        let name = format!("{}: {signal} signal", element.name());
+        lane.call(name, || {
+            element.emit_by_name_with_values(signal, &arguments)
+        })
     }
 
     /// Gives the elements a context.

@@ -9,6 +9,7 @@ use gst::glib;
 use gst::glib::translate::{FromGlib, IntoGlib, IntoGlibPtr, ToGlibPtr};
 use gst::prelude::*;
 
+use crate::signals::{Act, Signal};
 use crate::{presets, spec};
 
 /// A class that is to be registered, as a subclass of one that is.
@@ -26,6 +27,10 @@ pub struct Subclass {
     pub templates: Vec<gst::PadTemplate>,
     /// If it has presets (GstPreset), the factory whose elements' presets they are.
     pub presets: Option<gst::ElementFactory>,
+    /// Its signals, which its parent does not have.
+    pub signals: Vec<Signal>,
+    /// Answers those that an application emits.
+    pub act: Option<Act>,
     /// Further interfaces, which work without functions of their own.
     pub interfaces: Vec<glib::Type>,
 }
@@ -131,7 +136,7 @@ unsafe extern "C" fn install(class: glib::ffi::gpointer, data: glib::ffi::gpoint
         own.get_property = parent.get_property;
     }
     // SAFETY: see above; the description lives for ever and is never changed.
-    let description = unsafe { &*data.cast::<Subclass>() };
+    let description: &'static Subclass = unsafe { &*data.cast() };
     for property in &description.properties {
         let Some(own) = spec::copy(&property.like, &property.name) else {
             continue;
@@ -144,6 +149,13 @@ unsafe extern "C" fn install(class: glib::ffi::gpointer, data: glib::ffi::gpoint
                 own.to_glib_none().0,
             );
         }
+    }
+    // SAFETY: a class begins with its type.
+    let kind = unsafe { (*class.cast::<glib::gobject_ffi::GTypeClass>()).g_type };
+    // SAFETY: it is that of a registered type.
+    let kind = unsafe { glib::Type::from_glib(kind) };
+    for signal in &description.signals {
+        signal.install(kind, description.act);
     }
     for (key, value) in &description.metadata {
         // SAFETY: who gives metadata derives from an element; the texts are copied.

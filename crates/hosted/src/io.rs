@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use crate::left_out::LeftOut;
+use crate::said::Said;
 
 /// An input of a hosted session, in the order of the stream.
 #[derive(Debug)]
@@ -142,6 +143,8 @@ pub enum Content {
     DurationChanged,
     /// The element has dropped something, because it is late or damaged.
     Qos(Qos),
+    /// No message, but a signal or a notification.
+    Said(Said),
 }
 
 /// What an element says of its quality of service.

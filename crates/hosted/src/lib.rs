@@ -32,8 +32,9 @@ mod presets;
 mod readiness;
 pub mod relay;
 mod remote;
+mod said;
 mod session;
-mod signals;
+pub mod signals;
 mod span;
 pub mod spec;
 
@@ -46,5 +47,5 @@ pub use mirror::{Mirror, Values};
 pub use outside::Outside;
 pub use readiness::{Readiness, try_ready};
 pub use remote::{ChainSession, Config, Lends, RemoteHosted};
+pub use said::Said;
 pub use session::{Facts, Hosted, HostedSession, Tags};
-pub use signals::signals_of;

@@ -28,6 +28,8 @@ pub(crate) struct Link {
     failure: Mutex<Option<CodecError>>,
     /// The worker measures the chain's own latency: upstream adds none.
     pub(crate) measuring: AtomicBool,
+    /// What the chain's elements say to whom they are connected is told.
+    pub(crate) listens: AtomicBool,
     /// The chain closes: what its elements report now concerns nobody.
     closing: AtomicBool,
 }
@@ -49,6 +51,7 @@ impl Link {
             device_pictures: DevicePictures::default(),
             failure: Mutex::new(None),
             measuring: AtomicBool::new(false),
+            listens: AtomicBool::new(false),
             closing: AtomicBool::new(false),
         }
     }

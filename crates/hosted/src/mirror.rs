@@ -98,6 +98,8 @@ fn class_of(element: glib::Type) -> Option<glib::Type> {
         metadata: Vec::new(),
         templates: Vec::new(),
         presets: None,
+        signals: Vec::new(),
+        act: None,
         interfaces: Vec::new(),
     };
     class.register()

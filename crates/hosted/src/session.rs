@@ -22,7 +22,7 @@ use crate::io::{Content, EventOutput, Input, Output, Posted, Report};
 use crate::left_out::LeftOut;
 use crate::link::Link;
 use crate::span::Span;
-use crate::{Outside, key_frame, relay};
+use crate::{Outside, key_frame, relay, signals};
 
 /// Opens a chain on its worker.
 pub struct Hosted {
@@ -39,6 +39,8 @@ pub struct Hosted {
     pub in_force: Vec<gst::Event>,
     /// The tags that an application has set (GstTagSetter).
     pub tags: Option<Tags>,
+    /// Signals of its elements, and changes of their properties, are told.
+    pub listens: bool,
     /// The pipeline around it.
     pub outside: Arc<dyn Outside>,
     /// Leads into the chain once it is open.
@@ -130,6 +132,7 @@ impl Codec for Hosted {
     fn open(self, lane: &Lane<Output>) -> Result<HostedSession, CodecError> {
         let in_flight = InFlight::new(self.most_inside, Gives::of(&self.description));
         let link = Arc::new(Link::new(lane.outlet(), self.outside, in_flight));
+        link.listens.store(self.listens, Ordering::Release);
         lane.extend_witness(link.threads.clone());
         let elements = Elements::start(lane, &link, &self.description)?;
         if let Some(error) = link.failure() {
@@ -405,6 +408,17 @@ impl HostedSession {
     /// The value of such a property, as GStreamer serialises it.
     pub fn property(&mut self, lane: &Lane<Output>, part: usize, property: &str) -> Option<String> {
         self.elements.property(lane, part, property)
+    }
+
+    /// Emits an action signal of the chain's first element, and returns what it returns.
+    pub fn act(
+        &mut self,
+        lane: &Lane<Output>,
+        signal: &str,
+        arguments: Vec<gst::glib::SendValue>,
+    ) -> Option<gst::glib::SendValue> {
+        let returned = self.elements.act(lane, signal, arguments)?;
+        signals::portable(&[returned])?.pop()
     }
 
     /// Gives the chain a context.

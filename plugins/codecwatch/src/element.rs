@@ -14,6 +14,7 @@ mod forwarding;
 pub(crate) mod imp;
 mod messages;
 mod queries;
+mod said;
 mod settings;
 mod sink;
 mod skipped;
@@ -27,6 +28,8 @@ glib::wrapper! {
         @extends gst::Element, gst::Object,
         @implements gst::ChildProxy;
 }
+
+pub(crate) use said::act;
 
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     gst::Element::register(

@@ -12,8 +12,10 @@ use std::time::Instant;
 use codecwatch_element::properties;
 use codecwatch_hosted::class::{NewProperty, Subclass};
 use codecwatch_hosted::loading::LOAD;
+use codecwatch_hosted::signals::{Signal, signals_of};
 use codecwatch_hosted::{CheckError, check, originals, spec};
 use gst::glib;
+use gst::glib::subclass::SignalId;
 use gst::prelude::*;
 
 use crate::element::{CodecWatch, imp};
@@ -176,6 +178,13 @@ pub fn register(
     });
     let has = |interface| original.element_type().is_a(interface);
     let tags = has(gst::TagSetter::static_type());
+    let is_new = |signal: &Signal| {
+        let known = SignalId::lookup(&signal.name, CodecWatch::static_type());
+        signal.passes() && known.is_none()
+    };
+    let signals = signals_of(original.element_type())
+        .into_iter()
+        .filter(is_new);
     let class = Subclass {
         name: format!("{CLASS}{name}"),
         parent: CodecWatch::static_type(),
@@ -183,6 +192,8 @@ pub fn register(
         metadata: metadata(&original),
         templates,
         presets: has(gst::Preset::static_type()).then(|| original.clone()),
+        signals: signals.collect(),
+        act: Some(crate::element::act),
         interfaces: tags.then(gst::TagSetter::static_type).into_iter().collect(),
     };
     let object_name = match &*codec == name {
@@ -225,6 +236,8 @@ pub(crate) fn register_described(
         metadata: described.metadata.clone(),
         templates: described.templates.clone(),
         presets: None,
+        signals: Vec::new(),
+        act: None,
         interfaces: Vec::new(),
     };
     let wrapped = Wrapped {

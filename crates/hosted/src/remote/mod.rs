@@ -219,6 +219,8 @@ impl Remote for RemoteHosted {
                 .filter_map(|event| events.unpack(event))
                 .collect(),
             tags: config.tags.and_then(|tags| tags.unpack()),
+            // What it would tell has no form for the way to the parent.
+            listens: false,
             outside: Arc::new(ThroughParent(context.clone())),
             entrance: context.child.entrance.clone(),
         }

@@ -29,6 +29,13 @@ pub trait ChainSession {
     fn set_property(&mut self, lane: &Lane<Output>, part: usize, property: &str, value: &str);
     /// See [`HostedSession::property`](crate::HostedSession::property).
     fn property(&mut self, lane: &Lane<Output>, part: usize, property: &str) -> Option<String>;
+    /// See [`HostedSession::act`](crate::HostedSession::act). Not in a child.
+    fn act(
+        &mut self,
+        lane: &Lane<Output>,
+        signal: &str,
+        arguments: Vec<gst::glib::SendValue>,
+    ) -> Option<gst::glib::SendValue>;
     /// See [`HostedSession::set_context`](crate::HostedSession::set_context). A context
     /// does not leave its process.
     fn set_context(&mut self, lane: &Lane<Output>, context: &gst::Context);
@@ -113,6 +120,18 @@ impl ChainSession for PlacedSession<RemoteHosted> {
                     _ => None,
                 }
             }
+        }
+    }
+
+    fn act(
+        &mut self,
+        lane: &Lane<Output>,
+        signal: &str,
+        arguments: Vec<gst::glib::SendValue>,
+    ) -> Option<gst::glib::SendValue> {
+        match self {
+            Self::Here(session) => session.act(lane, signal, arguments),
+            Self::Child(_) => None,
         }
     }
 

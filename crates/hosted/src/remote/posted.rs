@@ -72,7 +72,7 @@ pub(super) fn pack(posted: Posted) -> Option<PackedPosted> {
         Content::Warning(report) => PackedContent::Warning(pack_report(&report)),
         Content::Info(report) => PackedContent::Info(pack_report(&report)),
         Content::Element(structure) => PackedContent::Element(structure.to_string()),
-        Content::HaveContext(_) => return None,
+        Content::HaveContext(_) | Content::Said(_) => return None,
         Content::DurationChanged => PackedContent::DurationChanged,
         Content::Qos(qos) => PackedContent::Qos {
             live: qos.live,

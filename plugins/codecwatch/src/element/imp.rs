@@ -333,6 +333,7 @@ impl Supervised for CodecWatch {
             from_key_frame: after_restart && decodes,
             in_force: self.events_in_force(),
             tags: forwarding::tags(self),
+            listens: self.wrapped.is_some_and(Wrapped::is_alike),
             outside: outside.clone(),
             entrance: entrance.clone(),
         };

@@ -8,6 +8,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::imp::CodecWatch;
+use super::said;
 use crate::CAT;
 
 /// What the chain has told besides its output; in the output task.
@@ -37,6 +38,7 @@ pub(super) fn told(imp: &CodecWatch, told: Output, missed: u64) {
 fn post(imp: &CodecWatch, posted: Posted) {
     let element = imp.obj();
     let message = match posted.content {
+        Content::Said(said) => return said::repeat(imp, said),
         Content::Warning(report) => {
             let mut builder = gst::message::Warning::builder_from_error(report.error)
                 .src(&*element)
