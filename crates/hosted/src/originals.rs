@@ -103,3 +103,27 @@ pub fn initial_values(factory: &gst::ElementFactory) -> Option<BTreeMap<String, 
         specs.iter().filter(readable).filter_map(value).collect()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn while_a_look_hangs_no_other_is_begun() {
+        let soon = Duration::from_millis(50);
+        let (go_on, held) = mpsc::channel::<()>();
+        let hangs = move || {
+            let _ = held.recv();
+            Some(1)
+        };
+        assert_eq!(look("made up", soon, hangs), None);
+        let never = || -> Option<i32> { panic!("it is looked at again") };
+        assert_eq!(look("made up", soon, never), None);
+        assert_eq!(look("another", BOUND, || Some(2)), Some(2));
+        drop(go_on);
+        // It comes back at some time.
+        while look("made up", BOUND, || Some(3)).is_none() {
+            std::thread::yield_now();
+        }
+    }
+}
