@@ -168,6 +168,44 @@ fn frames_that_a_codec_drops_are_told_while_the_stream_goes_on() {
     }
 }
 
+/// As of avidemux.
+fn with_decoding_times_only(mut items: Vec<Item>) -> Vec<Item> {
+    for item in &mut items {
+        if let Item::Buffer(buffer) = item {
+            let buffer = buffer.make_mut();
+            let time = buffer.dts_or_pts();
+            buffer.set_dts(time);
+            buffer.set_pts(gst::ClockTime::NONE);
+        }
+    }
+    items
+}
+
+#[test]
+fn frames_that_have_decoding_times_only_are_counted() {
+    let items = with_decoding_times_only(input(&format!("{MANY} ! jpegenc")));
+    let rig = codecwatch("identity drop-probability=0.5 ! jpegdec", 0);
+    let out = buffers(&rig.play_on(&items));
+    // Its pictures follow each other without a gap: it shows at the end.
+    let (skipped, _) = skipped(&messages(&rig));
+    assert!(skipped > 500, "{skipped}");
+    assert_eq!(out + skipped, 1500);
+}
+
+#[test]
+fn reordered_frames_that_have_decoding_times_only_are_not_said_to_be_skipped() {
+    let encoder = "x264enc bframes=3 b-adapt=false speed-preset=ultrafast threads=1";
+    let items = with_decoding_times_only(input(&format!("{MANY} ! {encoder}")));
+    let codec = "h264parse ! avdec_h264 max-threads=1";
+    for codec in [codec, "avdec_h264 max-threads=1"] {
+        let rig = codecwatch(codec, 0);
+        let out = buffers(&rig.play_on(&items));
+        let bare = buffers(&Rig::bare(codec).play_on(&items));
+        let (skipped, _) = skipped(&messages(&rig));
+        assert_eq!((out, skipped), (bare, 0), "{codec}");
+    }
+}
+
 #[test]
 fn frames_that_a_codec_has_dropped_are_not_lost_again_with_a_restart() {
     let items = input(MANY);

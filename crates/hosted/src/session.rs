@@ -238,7 +238,9 @@ impl Session for HostedSession {
 impl HostedSession {
     fn enter(&self, id: u32, first: Option<&gst::BufferRef>, duration: Option<gst::ClockTime>) {
         let pts = first.and_then(gst::BufferRef::pts);
-        let span = Span::on(&self.elements.feed, pts, duration);
+        // Decoders give the decoding times of frames that have no others.
+        let time = pts.or_else(|| first.and_then(gst::BufferRef::dts));
+        let span = Span::on(&self.elements.feed, time, duration);
         self.link.in_flight().enter(id, pts, span);
     }
 
