@@ -252,6 +252,18 @@ fn a_codec_that_gives_everything_is_not_said_to_leave_anything_out() {
 }
 
 #[test]
+fn frames_that_videorate_leaves_out_or_repeats_are_not_said_to_be_skipped() {
+    let items = input(MANY);
+    for rate in ["5/1", "10/1", "12/1", "24/1", "30/1", "60/1"] {
+        let codec = format!("videorate ! video/x-raw,framerate={rate} ! jpegenc");
+        let rig = codecwatch(&codec, 0);
+        rig.play_on(&items);
+        let (skipped, _) = skipped(&messages(&rig));
+        assert_eq!(skipped, 0, "{rate}");
+    }
+}
+
+#[test]
 fn what_a_decoder_clips_is_not_said_to_be_skipped() {
     let mut items = input(&format!("{MANY} ! jpegenc"));
     for item in &mut items {

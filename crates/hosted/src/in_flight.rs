@@ -74,8 +74,8 @@ pub(crate) struct Settled {
 #[derive(Debug)]
 pub(crate) struct InFlight {
     inputs: VecDeque<Input>,
-    /// The times of the last outputs, the oldest first.
-    given: VecDeque<i128>,
+    /// When the last outputs are shown, the oldest first.
+    given: VecDeque<Span>,
     /// More are settled with an output that belongs to none of them, the oldest first.
     most: usize,
     gives: Gives,
@@ -118,7 +118,7 @@ impl InFlight {
     /// An input goes into the chain.
     pub(crate) fn enter(&mut self, id: u32, pts: Option<gst::ClockTime>, span: Option<Span>) {
         let has_come = match (span, self.inputs.back()) {
-            (Some(span), _) => self.given.contains(&span.begin),
+            (Some(span), _) => self.has_come(span),
             // The rest of what went in before it.
             (None, Some(before)) => before.has_come,
             (None, None) => !self.given.is_empty(),
@@ -209,8 +209,8 @@ impl InFlight {
     /// The inputs that have the time of an output: one, several if they are parts of a
     /// frame. Video codecs keep times, and reorder frames.
     fn settle_at(&mut self, span: Span) -> Vec<Input> {
-        let is_rest = self.given.contains(&span.begin);
-        self.remember(span.begin);
+        let is_rest = self.given.iter().any(|given| given.begin == span.begin);
+        self.remember(span);
         self.has_given_times = true;
         for input in &mut self.inputs {
             input.covered += input.span.map_or(0, |input| input.overlap(span));
@@ -274,14 +274,21 @@ impl InFlight {
         self.take(|input| input.picture + MOST_REORDERED < picture)
     }
 
-    fn remember(&mut self, time: i128) {
-        if self.given.back() == Some(&time) {
+    /// Whether what is shown then has come out: it is a rest of it, or is left out for it.
+    fn has_come(&self, span: Span) -> bool {
+        let is_sound = self.gives == Gives::Samples;
+        let is_of = |given: &Span| given.begin == span.begin || !is_sound && span.is_within(*given);
+        self.given.iter().any(is_of)
+    }
+
+    fn remember(&mut self, span: Span) {
+        if self.given.back() == Some(&span) {
             return;
         }
         if self.given.len() >= REMEMBERED {
             self.given.pop_front();
         }
-        self.given.push_back(time);
+        self.given.push_back(span);
     }
 
     /// Takes the inputs out for which `leaves` is true.

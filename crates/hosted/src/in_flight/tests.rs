@@ -355,6 +355,20 @@ fn fields_come_out_with_their_frame() {
     assert_eq!(inside.missing(), None);
 }
 
+#[test]
+fn a_field_may_go_in_after_its_frame_has_come_out() {
+    let mut inside = inside(256, Gives::Frames);
+    for id in 0..200 {
+        inside.enter(id, None, span(i128::from(id) * 20, 20));
+        if id % 2 == 0 {
+            let frame = span(i128::from(id) * 20, 40);
+            assert!(settle(&mut inside, frame, false).contains(&id));
+            assert!(inside.inputs.is_empty());
+        }
+    }
+    assert_eq!(inside.missing(), None);
+}
+
 /// Ten seconds of sound in buffers of 20 ms, of which these reach a codec with frames of
 /// 23 ms that swallows some of it at first. Returns how many are lost, and how many of
 /// those at the end.
