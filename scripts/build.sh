@@ -6,6 +6,10 @@
 
 shim=$target/rehearse/librehearse.so
 
+# What users get.
+packages_of_users=(gst-plugin-codecwatch gst-plugin-dav1dwatch gst-plugin-svtav1watch codecwatch-worker
+    codecwatch-transcode)
+
 # build_plugins dev|release|install: for tests (with them, so that nothing is built twice), for rehearsals and
 # benchmarks, or for users. Only the last is without the feature `rehearse`, which the tests ask for; it has a folder of
 # its own, because cargo does not notice that a plugin was replaced by one with other features.
@@ -18,10 +22,9 @@ build_plugins() {
     release) cargo build --workspace --locked --release ;;
     install)
         built=$target/install/release
-        cargo build --package gst-plugin-codecwatch --package gst-plugin-dav1dwatch \
-            --package gst-plugin-svtav1watch --package codecwatch-worker \
-            --package codecwatch-transcode --locked --release \
-            --target-dir "$target/install"
+        cargo build "${packages_of_users[@]/#/--package=}" --locked --release --target-dir "$target/install"
+        ! grep --files-with-matches CODECWATCH_REHEARSE "$built"/libgst*.so "$built"/codecwatch-worker \
+            "$built"/codecwatch-transcode || die "built with the feature 'rehearse', which is not for users"
         ;;
     esac
 

@@ -51,6 +51,14 @@ licence_is_named() {
     [ $without = no ]
 }
 
+# With the feature `rehearse` a variable of the environment makes a worker panic.
+users_rehearse_nothing() {
+    local features
+    features=$(cargo tree --locked --edges normal,features --invert codecwatch-supervisor \
+        "${packages_of_users[@]/#/--package=}") || return
+    ! grep '"rehearse"' <<<"$features"
+}
+
 lint() {
     if cargo fmt --version >/dev/null 2>&1; then
         check Formatting cargo fmt --all --check
@@ -63,6 +71,7 @@ lint() {
         skip Clippy "clippy is not installed"
     fi
     check Documentation env RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+    check 'Features of installed builds' users_rehearse_nothing
     if git rev-parse --git-dir >/dev/null 2>&1; then
         check 'Shell scripts' shell_scripts_are_clean
         check 'Licence headers' licence_is_named
