@@ -338,6 +338,35 @@ fn no_answer_of_downstream_is_for_ever() {
 }
 
 #[test]
+fn a_last_output_that_downstream_does_not_take_fails_the_element_and_no_eos_passes() {
+    for subject in SUBJECTS {
+        let mut rig = Rig::linked(subject);
+        for _ in 0..4 {
+            rig.push().unwrap();
+        }
+        rig.answer(Err(gst::FlowError::NotNegotiated));
+        rig.push_until(Err(gst::FlowError::NotNegotiated));
+        assert!(!rig.source.push_event(gst::event::Eos::new()));
+        let error = rig.bus.pop_filtered(&[gst::MessageType::Error]);
+        let Some(gst::MessageView::Error(error)) = error.as_ref().map(|error| error.view()) else {
+            panic!("{}: no error", subject.description);
+        };
+        let details = error.details().expect("an error with details");
+        assert_eq!(details.name(), "codecwatch-fault");
+        assert_eq!(details.get("outcome"), Ok("OutputRefused"), "{details}");
+        let stats = rig.element.property::<gst::Structure>("stats");
+        assert_eq!(stats.get("failed"), Ok(true), "{stats}");
+        // The pad takes buffers again, and the element does not.
+        rig.source
+            .push_event(gst::event::StreamStart::new("another"));
+        assert_eq!(rig.push(), Err(gst::FlowError::Error));
+        rig.source.push_event(gst::event::Eos::new());
+        rig.no_error();
+        assert!(!rig.out().contains(&Out::Event(gst::EventType::Eos)));
+    }
+}
+
+#[test]
 fn a_new_segment_or_stream_makes_an_answer_void() {
     support::init();
     let segment = gst::FormattedSegment::<gst::ClockTime>::new();

@@ -250,6 +250,21 @@ fn within_the_restart_limit_three_wedges_cost_frames_and_not_the_stream() {
 }
 
 #[test]
+fn a_restart_while_eos_waits_completes_the_drain_and_the_log_says_so() {
+    let run = LOW_LATENCY
+        .launch("drain-timeout=500000000 restart-limit=1")
+        .rehearse("svt_av1_enc_get_packet:hang@flush")
+        .env("GST_DEBUG", "codecwatch:7")
+        .run();
+    assert_eq!(run.code(), 0, "{}", run.text());
+    assert!(run.says("codecwatch-restarted"), "{}", run.text());
+    assert!(run.says("(eos)"), "{}", run.text());
+    let drained = |line: &str| line.ends_with("drained after a restart");
+    let drains = run.lines.iter().filter(|line| drained(&line.text)).count();
+    assert_eq!(drains, 1, "{}", run.text());
+}
+
+#[test]
 fn over_the_restart_limit_a_wedge_is_an_error() {
     let run = LOW_LATENCY
         .launch("watchdog-timeout=500000000 restart-limit=1")

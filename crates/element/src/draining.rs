@@ -10,28 +10,16 @@ use gst::subclass::prelude::*;
 
 use crate::fault_resolution::{FaultResolution, Observer};
 use crate::stats::outcome_name;
-use crate::{Supervised, Supervision, report};
-
-/// How a drain ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DrainEnd {
-    /// Everything that went in came out and was taken by downstream.
-    Complete,
-    /// A session was given up meanwhile, and the loss was posted on the bus; everything
-    /// else is out.
-    Restarted,
-    /// The element has failed.
-    Failed,
-    /// A flush or a stop came first.
-    Cancelled,
-}
+use crate::{CAT, Supervised, Supervision, report};
 
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     /// Drains every session in line, and waits until downstream has taken everything.
     /// `last`: the sessions end, and the call also waits until the last one has closed.
     /// The watchdog bounds the drain, `close-timeout` the close; a flush or a stop
-    /// cancels either wait, and the close goes on in the background.
-    pub(crate) fn drain<T>(&self, imp: &T, last: bool) -> DrainEnd
+    /// cancels either wait, and the close goes on in the background. A drain that ends in
+    /// a restart is complete: what was lost is posted on the bus, and everything else is
+    /// out.
+    pub(crate) fn drain<T>(&self, imp: &T, last: bool) -> DrainResult
     where
         T: Supervised<Input = I, Output = O>,
     {
@@ -42,7 +30,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                 (line.back().cloned(), line.has_failed())
             };
             if failed {
-                return DrainEnd::Failed;
+                return DrainResult::Failed;
             }
             let Some(run) = run else { break };
             let ticket = run.request_drain(last);
@@ -53,7 +41,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                     self.after_close(imp, &run, run.wait_closed_until_cancelled());
                     self.report_stuck_closes(imp);
                     if self.lock().is_held() {
-                        return DrainEnd::Cancelled;
+                        return DrainResult::Cancelled;
                     }
                 }
                 DrainResult::Complete => {
@@ -64,10 +52,10 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                 DrainResult::Cancelled => {
                     let line = self.lock_posted();
                     if line.has_failed() {
-                        return DrainEnd::Failed;
+                        return DrainResult::Failed;
                     }
                     if line.is_held() || line.position(&run).is_some() {
-                        return DrainEnd::Cancelled;
+                        return DrainResult::Cancelled;
                     }
                     // The output task has taken the session out of the line: it was given
                     // up, or a flush before this drain has ended it.
@@ -78,15 +66,15 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                 DrainResult::Failed => match self.resolve_fault(imp, &run, Observer::Stream) {
                     // Sessions before it in line may still have output.
                     FaultResolution::Restarted => restarted = true,
-                    FaultResolution::Fatal | FaultResolution::Pending => return DrainEnd::Failed,
+                    FaultResolution::Fatal | FaultResolution::Pending => {
+                        return DrainResult::Failed;
+                    }
                 },
             }
         }
-        if restarted {
-            DrainEnd::Restarted
-        } else {
-            DrainEnd::Complete
-        }
+        let how = if restarted { " after a restart" } else { "" };
+        gst::trace!(CAT, imp = imp, "drained{how}");
+        DrainResult::Complete
     }
 
     /// Takes a session without further input or output out of the line. It closes in

@@ -3,11 +3,12 @@
 //! see at all. Implements the rule that EOS follows only a complete stream. The rule
 //! for each event: `event_table`.
 
+use codecwatch_supervisor::DrainResult;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use crate::draining::DrainEnd;
 use crate::event_table::{EventRule, sink_rule};
+use crate::report::EndReason;
 use crate::{CAT, Supervised, Supervision};
 
 /// What to do with a sink event.
@@ -135,9 +136,9 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         T: Supervised<Input = I, Output = O>,
     {
         match self.drain(imp, true) {
-            DrainEnd::Complete | DrainEnd::Restarted => self.end_of_output(imp),
-            DrainEnd::Cancelled => EventDisposition::Refuse,
-            DrainEnd::Failed => {
+            DrainResult::Complete => self.end_of_output(imp),
+            DrainResult::Cancelled => EventDisposition::Refuse,
+            DrainResult::Failed => {
                 gst::warning!(
                     CAT,
                     imp = imp,
@@ -159,10 +160,12 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         };
         if let Some(flow) = refused {
             // No buffer follows whose flow return would report it to upstream.
-            gst::element_imp_error!(
+            let text = format!("Downstream did not accept the last output of the stream: {flow}");
+            let _error = self.end_with(
                 imp,
                 gst::StreamError::Failed,
-                ("Downstream did not accept the last output of the stream: {flow}")
+                EndReason::OutputRefused,
+                &text,
             );
             return EventDisposition::Refuse;
         }
@@ -175,14 +178,14 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     }
 }
 
-fn disposition_of(end: DrainEnd) -> EventDisposition {
+fn disposition_of(end: DrainResult) -> EventDisposition {
     match end {
-        DrainEnd::Complete | DrainEnd::Restarted => EventDisposition::Forward,
+        DrainResult::Complete => EventDisposition::Forward,
         // Refused caps or segments are sent again with the next buffer, and upstream
         // would receive NotNegotiated, also in the middle of a seek or of a state
         // change. The buffers themselves get the true flow return. A flushing pad
         // stores no sticky event, whatever is returned here: the event comes again
         // after the flush.
-        DrainEnd::Failed | DrainEnd::Cancelled => EventDisposition::Swallow,
+        DrainResult::Failed | DrainResult::Cancelled => EventDisposition::Swallow,
     }
 }

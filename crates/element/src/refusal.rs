@@ -9,12 +9,8 @@ use codecwatch_supervisor::guard::{self, Position, Refusal};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
+use crate::report::EndReason;
 use crate::{Role, Supervised, Supervision, report};
-
-/// The outcome in the details of a refusal by the guard.
-const REFUSED: &str = "Refused";
-/// The outcome in the details of a stream that has too many errors.
-const FAILED: &str = "CodecFailed";
 
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     /// Ends the stream because it cannot go on with what the codec returned: posts the
@@ -25,9 +21,15 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         T: Supervised<Input = I, Output = O>,
     {
         match imp.role() {
-            Role::Encoder => self.end_with(imp, gst::StreamError::Encode, FAILED, text),
-            Role::Decoder => self.end_with(imp, gst::StreamError::Decode, FAILED, text),
-            Role::Other => self.end_with(imp, gst::StreamError::Failed, FAILED, text),
+            Role::Encoder => {
+                self.end_with(imp, gst::StreamError::Encode, EndReason::CodecFailed, text)
+            }
+            Role::Decoder => {
+                self.end_with(imp, gst::StreamError::Decode, EndReason::CodecFailed, text)
+            }
+            Role::Other => {
+                self.end_with(imp, gst::StreamError::Failed, EndReason::CodecFailed, text)
+            }
         }
     }
 
@@ -38,10 +40,15 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     {
         let text = refusal.to_string();
         match refusal {
-            Refusal::Format(_) => self.end_with(imp, gst::StreamError::Format, REFUSED, &text),
-            Refusal::Memory(_) => {
-                self.end_with(imp, gst::ResourceError::NoSpaceLeft, REFUSED, &text)
+            Refusal::Format(_) => {
+                self.end_with(imp, gst::StreamError::Format, EndReason::Refused, &text)
             }
+            Refusal::Memory(_) => self.end_with(
+                imp,
+                gst::ResourceError::NoSpaceLeft,
+                EndReason::Refused,
+                &text,
+            ),
         }
     }
 
@@ -55,7 +62,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     where
         T: Supervised<Input = I, Output = O>,
     {
-        self.end_with(imp, code, REFUSED, text)
+        self.end_with(imp, code, EndReason::Refused, text)
     }
 
     /// Counts the next frame of the stream, at `pts` in `segment`, and checks it with
@@ -103,11 +110,12 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         Ok(())
     }
 
-    fn end_with<T>(
+    /// Ends the stream for this reason: see [`fail`](Self::fail).
+    pub(crate) fn end_with<T>(
         &self,
         imp: &T,
         code: impl gst::MessageErrorDomain + Send + 'static,
-        outcome: &'static str,
+        reason: EndReason,
         text: &str,
     ) -> gst::FlowError
     where
@@ -117,13 +125,13 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let stats = run.as_ref().map(Run::stats);
         let evidence = run
             .as_ref()
-            .filter(|_| outcome == FAILED)
-            .and_then(|run| self.keep_end(imp, run, outcome, text));
+            .filter(|_| reason == EndReason::CodecFailed)
+            .and_then(|run| self.keep_end(imp, run, reason.outcome(), text));
         let element = imp.obj().clone().upcast::<gst::Element>();
         let text = text.to_owned();
         self.end(imp, move || {
             let (stats, evidence) = (stats.as_ref(), evidence.as_deref());
-            report::post_end(&element, code, outcome, &text, stats, evidence);
+            report::post_end(&element, code, reason, &text, stats, evidence);
         })
     }
 }

@@ -80,16 +80,39 @@ pub(crate) fn post_outcome(
     }
 }
 
+/// Why a stream ends that no fault of its session has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EndReason {
+    /// The guard or the element refuses it, or no session may be opened.
+    Refused,
+    /// It cannot go on with what the codec returned.
+    CodecFailed,
+    /// Downstream did not take the last output.
+    OutputRefused,
+}
+
+impl EndReason {
+    /// The outcome in the details, which programs compare.
+    pub(crate) fn outcome(self) -> &'static str {
+        match self {
+            Self::Refused => "Refused",
+            Self::CodecFailed => Outcome::CODEC_FAILED,
+            Self::OutputRefused => "OutputRefused",
+        }
+    }
+}
+
 /// Posts the element error of a stream that ends for a reason other than a fault of its
 /// session. `stats`: the session, if there is one.
 pub(crate) fn post_end(
     element: &gst::Element,
     code: impl gst::MessageErrorDomain,
-    outcome: &str,
+    reason: EndReason,
     text: &str,
     stats: Option<&Stats>,
     evidence: Option<&Path>,
 ) {
+    let outcome = reason.outcome();
     gst::error!(CAT, obj = element, "{text}");
     let at = stats.map(|stats| &stats.session);
     note_fault(Kind::Failed, element, outcome, text, at);
@@ -164,16 +187,13 @@ pub(crate) fn post_survivor(element: &gst::Element, survivor: &Survivor) {
     let _ = element.post_message(message);
 }
 
-/// The outcome in the details of a session that was refused before it was opened.
-const REFUSED: &str = "Refused";
-
 /// Posts the error for a session that was refused before it was opened.
 pub(crate) fn post_refused(element: &gst::Element, refused: &StartError) {
     let text = refused.to_string();
     post_end(
         element,
         gst::ResourceError::NoSpaceLeft,
-        REFUSED,
+        EndReason::Refused,
         &text,
         None,
         None,
@@ -188,7 +208,7 @@ pub(crate) fn post_not_isolated(element: &gst::Element) {
     post_end(
         element,
         gst::LibraryError::Settings,
-        REFUSED,
+        EndReason::Refused,
         &text,
         None,
         None,

@@ -24,13 +24,17 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The name of [`CodecFailed`](Self::CodecFailed): a stream may end like that without
+    /// a fault of its session, too.
+    pub const CODEC_FAILED: &'static str = "CodecFailed";
+
     /// The name that programs compare.
     pub fn name(&self) -> &'static str {
         match self {
             Outcome::Completed => "Completed",
             Outcome::WatchdogAbandoned(_) => "WatchdogAbandoned",
             Outcome::CodecPanicked(_) => "CodecPanicked",
-            Outcome::CodecFailed(_) => "CodecFailed",
+            Outcome::CodecFailed(_) => Self::CODEC_FAILED,
             Outcome::CodecCrashed(_) => "CodecCrashed",
         }
     }

@@ -64,6 +64,8 @@ fn of_codec(error: &gst::message::Error, details: &gst::StructureRef) -> End {
             End::Error
         }
         "Refused" => End::Refused,
+        // Not the codec's fault.
+        "OutputRefused" => End::Error,
         // What a decoder cannot decode is the input's fault. dav1d tells that apart.
         "CodecFailed" if is_decoder && !(is_native && is_library) => End::Damaged,
         _ if error.error().matches(gst::LibraryError::Settings) => End::Error,
