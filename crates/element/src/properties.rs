@@ -96,6 +96,12 @@ where
     }
 }
 
+/// Reports a property that a class declares and does not handle.
+#[doc(hidden)]
+pub fn complain_of_unknown(class: glib::Type, name: &str) {
+    complain(&format!("{class} does not handle its property {name}"));
+}
+
 /// Reports a programming error in an element, which no user can cause.
 fn complain(text: &str) {
     glib::g_critical!("codecwatch", "{text}");
@@ -164,10 +170,7 @@ pub fn set<T: Supervised>(imp: &T, value: &glib::Value, spec: &glib::ParamSpec) 
         (property.set)(&mut imp.settings().lock(), value);
         imp.property_set(name);
     } else {
-        complain(&format!(
-            "{} stores no property {name}",
-            T::Type::static_type()
-        ));
+        complain_of_unknown(imp.obj().type_(), name);
     }
     gst::trace!(CAT, imp = imp, "{name} = {value:?}");
 }
@@ -185,10 +188,7 @@ pub fn get<T: Supervised>(imp: &T, spec: &glib::ParamSpec) -> glib::Value {
     } else if let Some(property) = find(T::Settings::properties(), name) {
         (property.get)(&imp.settings().lock())
     } else {
-        complain(&format!(
-            "{} has no property {name}",
-            T::Type::static_type()
-        ));
+        complain_of_unknown(imp.obj().type_(), name);
         spec.default_value().clone()
     }
 }

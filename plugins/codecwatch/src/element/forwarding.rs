@@ -43,7 +43,7 @@ pub(super) fn set(
                 values.set(spec.name(), text);
             }
         }
-        None => {}
+        None => properties::complain_of_unknown(imp.obj().type_(), spec.name()),
     }
 }
 
@@ -56,11 +56,15 @@ pub(super) fn get(
 ) -> glib::Value {
     match wrapped.property(id, spec) {
         Some(Property::Ours(spec)) => properties::get(imp, spec),
-        Some(Property::Original) | None => {
+        Some(Property::Original) => {
             let values = children::of_only(imp);
             let text = values.and_then(|values| values.get(spec.name()));
             let text = text.or_else(|| wrapped.initial_value(spec.name()));
             spec::value_from(text, spec)
+        }
+        None => {
+            properties::complain_of_unknown(imp.obj().type_(), spec.name());
+            spec.default_value().clone()
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
+use codecwatch_element::properties;
 use codecwatch_whole_file::{Error, Kind, Target, WholeFile};
 use gst::glib;
 use gst::prelude::*;
@@ -229,7 +230,7 @@ impl ObjectImpl for WholeFileSink {
         match spec.name() {
             "location" => settings.location = value.get().ok().flatten(),
             "keep-partial" => settings.keep_partial = value.get().unwrap_or_default(),
-            _ => {}
+            name => properties::complain_of_unknown(self.obj().type_(), name),
         }
     }
 
@@ -238,7 +239,10 @@ impl ObjectImpl for WholeFileSink {
         match spec.name() {
             "location" => settings.location.to_value(),
             "keep-partial" => settings.keep_partial.to_value(),
-            _ => spec.default_value().clone(),
+            name => {
+                properties::complain_of_unknown(self.obj().type_(), name);
+                spec.default_value().clone()
+            }
         }
     }
 
