@@ -61,7 +61,7 @@ pub use line::Frame;
 pub use properties::{ElementSettings, Property, Stored, store};
 pub use settings::Settings;
 pub use submission::SubmitError;
-pub use supervised::{BaseClass, PadCaps, Role, Supervised};
+pub use supervised::{BaseClass, PadCaps, Role, Supervised, Wired};
 pub use supervision::Supervision;
 
 pub(crate) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {

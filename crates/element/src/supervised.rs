@@ -30,13 +30,29 @@ pub enum BaseClass {
     Element,
 }
 
+/// What the wiring of a base class supplies: [`video_encoder!`](crate::video_encoder!) and
+/// [`video_decoder!`](crate::video_decoder!) implement it. An element that is derived from
+/// `GstElement` itself does so by hand.
+pub trait Wired<Output> {
+    /// The class that the element is derived from.
+    const BASE: BaseClass;
+
+    /// Pushes one output downstream. Called by the output task. Returns the flow return
+    /// of downstream; `None` if nothing had to be pushed.
+    fn deliver(&self, output: Output) -> Option<Result<gst::FlowSuccess, gst::FlowError>>;
+}
+
 /// An element whose codec runs under supervision. Its source pad is called
 /// `src`, its sink pad `sink`.
 ///
 /// The wiring of a base class ([`video_encoder!`](crate::video_encoder!),
 /// [`video_decoder!`](crate::video_decoder!)) needs only this trait and the one for
 /// that base class.
-pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Send + Sync> {
+pub trait Supervised:
+    ElementImpl
+    + ObjectSubclass<Type: IsA<gst::Element> + Send + Sync>
+    + Wired<<Self as Supervised>::Output>
+{
     /// The codec's input.
     type Input: Send + 'static;
     /// The codec's output.
@@ -45,9 +61,6 @@ pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Sen
     type Codec: Codec<Session: Session<Input = Self::Input, Output = Self::Output>>;
     /// The element's own properties.
     type Settings: ElementSettings;
-
-    /// The class that the element is derived from.
-    const BASE: BaseClass;
 
     /// What the codec does.
     fn role(&self) -> Role {
@@ -102,10 +115,6 @@ pub trait Supervised: ElementImpl + ObjectSubclass<Type: IsA<gst::Element> + Sen
 
     /// The ids of the frames that an output settles, as submitted; usually one.
     fn frames_of(output: &Self::Output) -> impl IntoIterator<Item = u32>;
-
-    /// Pushes one output downstream. Called by the output task. Returns the flow return
-    /// of downstream; `None` if nothing had to be pushed.
-    fn deliver(&self, output: Self::Output) -> Option<Result<gst::FlowSuccess, gst::FlowError>>;
 
     /// Called by the output task when the session that gives output has published
     /// facts, before more output is delivered. [`Supervision::facts`] returns the

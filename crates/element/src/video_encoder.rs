@@ -118,6 +118,14 @@ pub trait SupervisedVideoEncoder: Supervised + VideoEncoderImpl {
         picture: MappedFrame,
     ) -> Result<Self::Input, gst::FlowError>;
 
+    /// Passes one output on: finishes its frame ([`finish_packet`]). A frame that is not
+    /// finished makes the stream end with an error. Called by the output task. Returns the
+    /// flow return of downstream; `None` if nothing had to be pushed.
+    fn finish_output(
+        &self,
+        output: Self::Output,
+    ) -> Option<Result<gst::FlowSuccess, gst::FlowError>>;
+
     /// Whether a session can make any frame a key frame. If not, a frame that has to be
     /// one begins a new session.
     fn can_force_key(&self) -> bool {

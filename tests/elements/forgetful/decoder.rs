@@ -11,11 +11,10 @@ use crate::error;
 
 mod imp {
     use codecwatch_element::video_decoder::{
-        self, DecoderStream, Encoded, SupervisedVideoDecoder, release,
+        DecoderStream, Encoded, SupervisedVideoDecoder, release,
     };
     use codecwatch_element::{
-        BaseClass, ElementSettings, PadCaps, Property, Stored, Supervised, Supervision,
-        number_property,
+        ElementSettings, PadCaps, Property, Stored, Supervised, Supervision, number_property,
     };
     use gst::subclass::prelude::*;
     use gst_video::prelude::*;
@@ -117,8 +116,6 @@ mod imp {
         type Codec = Memory;
         type Settings = Settings;
 
-        const BASE: BaseClass = BaseClass::VideoDecoder;
-
         fn describe() -> gst::subclass::ElementMetadata {
             gst::subclass::ElementMetadata::new(
                 "Forgetful",
@@ -157,10 +154,6 @@ mod imp {
 
         fn frames_of(packet: &Packet) -> impl IntoIterator<Item = u32> {
             Some(packet.id)
-        }
-
-        fn deliver(&self, packet: Packet) -> Option<Result<gst::FlowSuccess, gst::FlowError>> {
-            video_decoder::deliver(self, packet)
         }
     }
 }

@@ -13,8 +13,7 @@ mod imp {
         self, EncoderStream, FrameRequest, MappedFrame, SupervisedVideoEncoder, packed, packed_size,
     };
     use codecwatch_element::{
-        BaseClass, ElementSettings, PadCaps, Property, Stored, Supervised, Supervision,
-        number_property,
+        ElementSettings, PadCaps, Property, Stored, Supervised, Supervision, number_property,
     };
     use gst::subclass::prelude::*;
 
@@ -82,6 +81,17 @@ mod imp {
                 force_key: frame.force_key,
             })
         }
+
+        fn finish_output(
+            &self,
+            packet: Packet,
+        ) -> Option<Result<gst::FlowSuccess, gst::FlowError>> {
+            if packet.id.checked_rem(self.settings.get().forget_frame) == Some(1) {
+                return None;
+            }
+            let data = gst::Buffer::from_mut_slice(packet.bytes);
+            video_encoder::finish_packet(self, packet.id, data, packet.is_key)
+        }
     }
 
     impl Supervised for Forgetful {
@@ -89,8 +99,6 @@ mod imp {
         type Output = Packet;
         type Codec = Memory;
         type Settings = Settings;
-
-        const BASE: BaseClass = BaseClass::VideoEncoder;
 
         fn describe() -> gst::subclass::ElementMetadata {
             gst::subclass::ElementMetadata::new(
@@ -129,14 +137,6 @@ mod imp {
 
         fn frames_of(packet: &Packet) -> impl IntoIterator<Item = u32> {
             Some(packet.id)
-        }
-
-        fn deliver(&self, packet: Packet) -> Option<Result<gst::FlowSuccess, gst::FlowError>> {
-            if packet.id.checked_rem(self.settings.get().forget_frame) == Some(1) {
-                return None;
-            }
-            let data = gst::Buffer::from_mut_slice(packet.bytes);
-            video_encoder::finish_packet(self, packet.id, data, packet.is_key)
         }
     }
 }

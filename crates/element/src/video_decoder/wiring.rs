@@ -10,6 +10,17 @@ macro_rules! video_decoder {
     ($imp:ty $(, $method:item)* $(,)?) => {
         $crate::element_methods!($imp, $crate::video_decoder::constructed);
 
+        impl $crate::Wired<<$imp as $crate::Supervised>::Output> for $imp {
+            const BASE: $crate::BaseClass = $crate::BaseClass::VideoDecoder;
+
+            fn deliver(
+                &self,
+                output: <$imp as $crate::Supervised>::Output,
+            ) -> Option<Result<$crate::gst::FlowSuccess, $crate::gst::FlowError>> {
+                $crate::video_decoder::deliver(self, output)
+            }
+        }
+
         impl $crate::gst_video::subclass::prelude::VideoDecoderImpl for $imp {
             fn stop(&self) -> Result<(), $crate::gst::ErrorMessage> {
                 $crate::video_decoder::stop(self);

@@ -9,6 +9,17 @@ macro_rules! video_encoder {
     ($imp:ty) => {
         $crate::element_methods!($imp, $crate::video_encoder::constructed);
 
+        impl $crate::Wired<<$imp as $crate::Supervised>::Output> for $imp {
+            const BASE: $crate::BaseClass = $crate::BaseClass::VideoEncoder;
+
+            fn deliver(
+                &self,
+                output: <$imp as $crate::Supervised>::Output,
+            ) -> Option<Result<$crate::gst::FlowSuccess, $crate::gst::FlowError>> {
+                $crate::video_encoder::SupervisedVideoEncoder::finish_output(self, output)
+            }
+        }
+
         impl $crate::gst_video::subclass::prelude::VideoEncoderImpl for $imp {
             fn stop(&self) -> Result<(), $crate::gst::ErrorMessage> {
                 $crate::video_encoder::stop(self);

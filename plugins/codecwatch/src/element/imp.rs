@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use codecwatch_element::{
-    BaseClass, PadCaps, Role, SampleForm, SessionParts, Stored, Supervised, Supervision, place,
-    properties,
+    BaseClass, PadCaps, Role, SampleForm, SessionParts, Stored, Supervised, Supervision, Wired,
+    place, properties,
 };
 use codecwatch_hosted::{
     ChainSession, CheckError, Config, Entrance, Hosted, Input, Kind, Lends, Output, RemoteHosted,
@@ -258,13 +258,19 @@ impl ElementImpl for CodecWatch {
     }
 }
 
+impl Wired<Output> for CodecWatch {
+    const BASE: BaseClass = BaseClass::Element;
+
+    fn deliver(&self, output: Output) -> Option<Result<FlowSuccess, FlowError>> {
+        source::deliver(self, output)
+    }
+}
+
 impl Supervised for CodecWatch {
     type Input = Input;
     type Output = Output;
     type Codec = Placed<RemoteHosted>;
     type Settings = Settings;
-
-    const BASE: BaseClass = BaseClass::Element;
 
     fn role(&self) -> Role {
         match self.state().chain.as_ref().map(|chain| chain.kind) {
@@ -364,10 +370,6 @@ impl Supervised for CodecWatch {
 
     fn frames_of(output: &Output) -> impl IntoIterator<Item = u32> {
         output.frames().iter().copied()
-    }
-
-    fn deliver(&self, output: Output) -> Option<Result<FlowSuccess, FlowError>> {
-        source::deliver(self, output)
     }
 
     fn facts_changed(&self) {

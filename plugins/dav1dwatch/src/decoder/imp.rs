@@ -9,10 +9,10 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use codecwatch_dav1d as dav1d;
 use codecwatch_element::video_decoder::{
-    self, DecoderStream, Encoded, SupervisedVideoDecoder, request_key_frame,
+    DecoderStream, Encoded, SupervisedVideoDecoder, request_key_frame,
 };
 use codecwatch_element::{
-    BaseClass, PadCaps, SampleForm, SessionParts, Stored, Supervised, Supervision, place,
+    PadCaps, SampleForm, SessionParts, Stored, Supervised, Supervision, place,
 };
 use codecwatch_process::Placed;
 use codecwatch_supervisor::guard;
@@ -181,8 +181,6 @@ impl Supervised for Dav1dWatchDec {
     type Codec = Placed<dav1d::RemoteDav1d>;
     type Settings = Settings;
 
-    const BASE: BaseClass = BaseClass::VideoDecoder;
-
     fn describe() -> gst::subclass::ElementMetadata {
         gst::subclass::ElementMetadata::new(
             "dav1d AV1 decoder under supervision",
@@ -255,10 +253,6 @@ impl Supervised for Dav1dWatchDec {
             dav1d::Decoded::Damaged(damage) => damage.id,
         };
         u32::try_from(id).ok()
-    }
-
-    fn deliver(&self, output: Self::Output) -> Option<super::pictures::Flow> {
-        video_decoder::deliver(self, output)
     }
 
     fn facts_changed(&self) {

@@ -9,9 +9,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use codecwatch_element::video_encoder::{
     self, EncoderStream, FrameRequest, InputState, MappedFrame, SupervisedVideoEncoder,
 };
-use codecwatch_element::{
-    BaseClass, PadCaps, SessionParts, Stored, Supervised, Supervision, place,
-};
+use codecwatch_element::{PadCaps, SessionParts, Stored, Supervised, Supervision, place};
 use codecwatch_process::Placed;
 use codecwatch_supervisor::CodecError;
 use codecwatch_svtav1 as svtav1;
@@ -188,6 +186,13 @@ impl SupervisedVideoEncoder for SvtAv1WatchEnc {
         })
     }
 
+    fn finish_output(
+        &self,
+        output: svtav1::Output,
+    ) -> Option<Result<gst::FlowSuccess, gst::FlowError>> {
+        self.push(output)
+    }
+
     fn can_force_key(&self) -> bool {
         let state = self.state();
         let format = state.format.as_ref();
@@ -205,8 +210,6 @@ impl Supervised for SvtAv1WatchEnc {
     type Output = svtav1::Output;
     type Codec = Placed<svtav1::RemoteSvtAv1>;
     type Settings = Settings;
-
-    const BASE: BaseClass = BaseClass::VideoEncoder;
 
     fn describe() -> gst::subclass::ElementMetadata {
         gst::subclass::ElementMetadata::new(
@@ -278,9 +281,5 @@ impl Supervised for SvtAv1WatchEnc {
             svtav1::Output::Header(_) => None,
             svtav1::Output::Packet(packet) => u32::try_from(packet.id).ok(),
         }
-    }
-
-    fn deliver(&self, output: Self::Output) -> Option<Result<gst::FlowSuccess, gst::FlowError>> {
-        self.push(output)
     }
 }

@@ -3,7 +3,7 @@
 
 use codecwatch_element::video_encoder::{self, EncoderStream, FrameRequest, MappedFrame};
 use codecwatch_element::video_encoder::{SupervisedVideoEncoder, packed, packed_size};
-use codecwatch_element::{BaseClass, ElementSettings, PadCaps, Property, Stored, number_property};
+use codecwatch_element::{ElementSettings, PadCaps, Property, Stored, number_property};
 use codecwatch_element::{Supervised, Supervision};
 use codecwatch_memory::{Config, Memory, Packet, Picture};
 use gst::subclass::{ElementMetadata, prelude::*};
@@ -66,6 +66,11 @@ impl SupervisedVideoEncoder for MemoryWatchEnc {
             force_key: frame.force_key,
         })
     }
+
+    fn finish_output(&self, packet: Packet) -> Option<Result<gst::FlowSuccess, FlowError>> {
+        let data = gst::Buffer::from_mut_slice(packet.bytes);
+        video_encoder::finish_packet(self, packet.id, data, packet.is_key)
+    }
 }
 
 impl Supervised for MemoryWatchEnc {
@@ -73,8 +78,6 @@ impl Supervised for MemoryWatchEnc {
     type Output = Packet;
     type Codec = Memory;
     type Settings = Settings;
-
-    const BASE: BaseClass = BaseClass::VideoEncoder;
 
     fn describe() -> ElementMetadata {
         let (name, what) = ("Encoder in memory", "For tests: what no element decodes");
@@ -109,10 +112,5 @@ impl Supervised for MemoryWatchEnc {
 
     fn frames_of(packet: &Packet) -> impl IntoIterator<Item = u32> {
         Some(packet.id)
-    }
-
-    fn deliver(&self, packet: Packet) -> Option<Result<gst::FlowSuccess, FlowError>> {
-        let data = gst::Buffer::from_mut_slice(packet.bytes);
-        video_encoder::finish_packet(self, packet.id, data, packet.is_key)
     }
 }
