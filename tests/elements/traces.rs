@@ -2,7 +2,7 @@
 //! What the log tells of frames and events (`GST_DEBUG=codecwatch:7`).
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use support::{Launch, media};
+use support::{Launch, is_child, media};
 
 const FRAMES: usize = 5;
 
@@ -69,6 +69,50 @@ fn the_log_tells_the_way_of_each_frame_and_event_through_the_decoder() {
             "{event} in\n{log}"
         );
     }
+}
+
+#[test]
+fn the_log_tells_what_becomes_of_events_at_a_hosted_codec() {
+    let log = log_of(&format!(
+        "videotestsrc num-buffers={FRAMES} ! video/x-raw,width=64,height=64 \
+         ! codecwatch codec=jpegenc ! fakesink"
+    ));
+    for event in ["StreamStart", "Caps", "Segment", "Eos"] {
+        assert!(
+            log.contains(&format!("{event}: Forward")),
+            "{event} in\n{log}"
+        );
+    }
+    assert!(log.contains("Latency from downstream: ToChain"), "{log}");
+}
+
+#[test]
+fn the_log_tells_of_caps_that_are_swallowed_and_not_that_they_passed() {
+    let this = "the_log_tells_of_caps_that_are_swallowed_and_not_that_they_passed";
+    if is_child() {
+        support::init();
+        let mut harness = gst_check::Harness::new("memorywatchenc");
+        harness.set_src_caps_str("video/x-raw,format=GRAY8,width=64,height=64,framerate=25/1");
+        // Too little for a picture: the element fails.
+        assert!(harness.push(gst::Buffer::from_slice([0_u8; 8])).is_err());
+        harness.set_src_caps_str("video/x-raw,format=GRAY8,width=32,height=64,framerate=25/1");
+        return;
+    }
+    let run = Launch::this_test(this)
+        .env("GST_DEBUG", "codecwatch:7")
+        .env("GST_DEBUG_NO_COLOR", "1")
+        .run();
+    assert_eq!(run.code(), 0, "{}", run.text());
+    let text = run.text();
+    let caps = text
+        .lines()
+        .filter_map(|line| line.split_once(" Caps: ").map(|(_, said)| said));
+    let said: Vec<_> = caps.collect();
+    assert_eq!(
+        said,
+        ["Pass", "Forward", "DrainForFormat", "Swallow"],
+        "{text}"
+    );
 }
 
 #[test]

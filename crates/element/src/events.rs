@@ -7,7 +7,7 @@ use codecwatch_supervisor::DrainResult;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use crate::event_table::{EventRule, sink_rule};
+use crate::event_table::{Circumstances, EventRule, SrcRule, sink_rule, src_rule};
 use crate::report::EndReason;
 use crate::{CAT, Supervised, Supervision};
 
@@ -23,10 +23,21 @@ pub enum EventDisposition {
 }
 
 impl EventDisposition {
+    /// Logs it. Must be called where it is acted on.
+    pub fn trace<T: Supervised>(self, imp: &T, event: &gst::Event) {
+        gst::trace!(CAT, imp = imp, "{:?}: {self:?}", event.type_());
+    }
+
     /// Chains the event up if it may pass. Returns what to report to upstream.
-    pub(crate) fn apply(self, chain_up: impl FnOnce() -> bool) -> bool {
+    pub(crate) fn apply<T: Supervised>(
+        self,
+        imp: &T,
+        event: gst::Event,
+        chain_up: impl FnOnce(gst::Event) -> bool,
+    ) -> bool {
+        self.trace(imp, &event);
         match self {
-            Self::Forward => chain_up(),
+            Self::Forward => chain_up(event),
             Self::Swallow => true,
             Self::Refuse => false,
         }
@@ -34,20 +45,28 @@ impl EventDisposition {
 }
 
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
-    /// Must be called with every sink event before it is chained up. May wait for a
-    /// drain, bounded by the watchdog; holds no lock meanwhile.
-    pub fn sink_event<T>(&self, imp: &T, event: &gst::Event) -> EventDisposition
+    /// Must be called with every sink event before it is chained up. `found`: what the
+    /// rule for it depends on. May wait for a drain, bounded by the watchdog; holds no
+    /// lock meanwhile.
+    pub fn sink_event<T>(
+        &self,
+        imp: &T,
+        event: &gst::Event,
+        found: Circumstances,
+    ) -> EventDisposition
     where
         T: Supervised<Input = I, Output = O>,
     {
-        let rule = sink_rule(T::BASE, event);
-        let disposition = match rule {
+        let rule = sink_rule(T::BASE, event, found);
+        gst::trace!(CAT, imp = imp, "{:?}: {rule:?}", event.type_());
+        match rule {
             EventRule::Pass => EventDisposition::Forward,
             EventRule::NewFlow => {
                 self.lock().answers.void();
                 EventDisposition::Forward
             }
             EventRule::DrainFirst => self.drain_before(imp),
+            EventRule::DrainForFormat => disposition_of(self.drain(imp, true)),
             EventRule::DrainBeforeNewFlow => {
                 let disposition = self.drain_before(imp);
                 self.lock().answers.void();
@@ -62,26 +81,26 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                 self.flush(imp);
                 EventDisposition::Forward
             }
-        };
-        gst::trace!(CAT, imp = imp, "{:?}: {rule:?}", event.type_());
-        disposition
+        }
     }
 
     /// Must be called with every event from downstream before it is chained up. Never
-    /// waits.
-    pub fn src_event<T>(&self, imp: &T, event: &gst::Event)
+    /// waits. Returns where it goes, which is up to the caller.
+    pub fn src_event<T>(&self, imp: &T, event: &gst::Event) -> SrcRule
     where
         T: Supervised<Input = I, Output = O>,
     {
+        let rule = src_rule(T::BASE, event);
         gst::trace!(
             CAT,
             imp = imp,
-            "{:?} from downstream: passes",
+            "{:?} from downstream: {rule:?}",
             event.type_()
         );
         if event.type_() == gst::EventType::Reconfigure {
             self.lock().answers.void();
         }
+        rule
     }
 
     /// Watches the source pad for a new link. Must be called once, when the element is
@@ -112,18 +131,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         self.lock().note_delivery(None, Some(flow));
     }
 
-    /// Must be called before new caps take effect: the frames of the old ones come out
-    /// first, and their session ends.
-    pub fn before_new_format<T>(&self, imp: &T) -> EventDisposition
-    where
-        T: Supervised<Input = I, Output = O>,
-    {
-        disposition_of(self.drain(imp, true))
-    }
-
-    /// Must be called before an event that must not overtake the frames inside and that
-    /// [`sink_event`](Self::sink_event) does not drain for. The session goes on
-    /// afterwards. Waits for a drain, bounded by the watchdog.
+    /// Drains before what must not overtake the frames inside. The session goes on
+    /// afterwards. Waits, bounded by the watchdog.
     pub fn drain_before<T>(&self, imp: &T) -> EventDisposition
     where
         T: Supervised<Input = I, Output = O>,

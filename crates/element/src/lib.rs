@@ -54,6 +54,7 @@ pub use gst;
 #[doc(hidden)]
 pub use gst_video;
 
+pub use event_table::{Circumstances, SrcRule};
 pub use events::EventDisposition;
 pub use evidence::{RecordedInput, SampleForm};
 pub use isolation::{ChildLog, SessionParts, place};

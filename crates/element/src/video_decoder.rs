@@ -132,7 +132,10 @@ pub trait SupervisedVideoDecoder: Supervised + VideoDecoderImpl {
         false
     }
 
-    /// Whether the codec loses its references when it outputs what is inside.
+    /// Whether the codec loses its references when it outputs what is inside (dav1d before
+    /// 1.5.1, if it works on several frames): then a gap overtakes the pictures inside, as
+    /// it does in the base class, because everything up to the next key frame would be the
+    /// price of its order.
     fn holds_back(&self) -> bool {
         false
     }

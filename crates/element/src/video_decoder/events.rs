@@ -7,19 +7,43 @@ use gst_video::prelude::*;
 use gst_video::subclass::prelude::*;
 
 use super::{SupervisedVideoDecoder, decoder, losses, reverse};
-use crate::{CAT, EventDisposition};
+use crate::{CAT, Circumstances, EventDisposition};
 
 #[doc(hidden)]
 pub fn sink_event<T: SupervisedVideoDecoder>(imp: &T, event: gst::Event) -> bool {
-    let disposition = match event.view() {
-        gst::EventView::Caps(caps) => before_caps(imp, caps.caps()),
-        gst::EventView::Segment(segment) => before_segment(imp, &event, segment.segment()),
-        gst::EventView::Gap(_) => before_gap(imp, &event),
-        gst::EventView::Eos(_) | gst::EventView::SegmentDone(_) => before_end(imp, &event),
-        _ => imp.supervision().sink_event(imp, &event),
-    };
-    gst::trace!(CAT, imp = imp, "{:?}: {disposition:?}", event.type_());
-    disposition.apply(|| forward(imp, event))
+    let disposition = before(imp, &event);
+    disposition.apply(imp, event, |event| forward(imp, event))
+}
+
+/// What has to happen before an event, and whether it may pass then.
+fn before<T: SupervisedVideoDecoder>(imp: &T, event: &gst::Event) -> EventDisposition {
+    let mut found = Circumstances::default();
+    match event.view() {
+        gst::EventView::Caps(caps) => {
+            if imp.supervision().check_announced_duration(imp).is_err() {
+                return EventDisposition::Refuse;
+            }
+            found.ends_session = needs_new_session(imp, caps.caps());
+        }
+        gst::EventView::Segment(segment) => found.turns = turns(imp, segment.segment()),
+        gst::EventView::Gap(_) => found.holds_back = imp.holds_back(),
+        gst::EventView::Eos(_) | gst::EventView::SegmentDone(_) => reverse::decode_gathered(imp),
+        _ => {}
+    }
+    let disposition = imp.supervision().sink_event(imp, event, found);
+    if disposition != EventDisposition::Forward {
+        return disposition;
+    }
+    match event.view() {
+        gst::EventView::Segment(segment) if found.turns => {
+            let reverse = segment.segment().rate() < 0.0;
+            gst::debug!(CAT, imp = imp, "reverse playback: {reverse}");
+            imp.stream().state().reverse = reverse.then(Vec::new);
+            disposition
+        }
+        gst::EventView::Eos(_) | gst::EventView::SegmentDone(_) => at_end(imp, event),
+        _ => disposition,
+    }
 }
 
 #[doc(hidden)]
@@ -43,38 +67,17 @@ fn forward<T: SupervisedVideoDecoder>(imp: &T, event: gst::Event) -> bool {
 /// If the bitstream changes, everything before it has to come out first: a session ends
 /// and another begins. Otherwise the session goes on; the input of a picture determines
 /// its format.
-fn before_caps<T: SupervisedVideoDecoder>(imp: &T, caps: &gst::CapsRef) -> EventDisposition {
-    if imp.supervision().check_announced_duration(imp).is_err() {
-        return EventDisposition::Refuse;
-    }
+fn needs_new_session<T: SupervisedVideoDecoder>(imp: &T, caps: &gst::CapsRef) -> bool {
     let old = imp.stream().format();
     if old
         .as_ref()
         .is_some_and(|old| old.caps.is_strictly_equal(caps))
     {
-        return EventDisposition::Forward;
+        return false;
     }
     let live = imp.depends_on_live() && upstream_is_live(imp);
     let as_live = std::mem::replace(&mut imp.stream().state().live, live) == live;
-    match old {
-        Some(old) if !as_live || old.bitstream != T::bitstream(caps) => {
-            imp.supervision().before_new_format(imp)
-        }
-        _ => EventDisposition::Forward,
-    }
-}
-
-/// A gap waits for the pictures inside, if that costs nothing. A session that holds
-/// pictures back outputs them only when drained, and if a drained session cannot go on
-/// (dav1d before 1.5.1), everything up to the next key frame would be lost: then the
-/// gap overtakes them, as it does in the base class and with every decoder that works
-/// on several frames.
-fn before_gap<T: SupervisedVideoDecoder>(imp: &T, event: &gst::Event) -> EventDisposition {
-    if imp.holds_back() {
-        EventDisposition::Forward
-    } else {
-        imp.supervision().sink_event(imp, event)
-    }
+    old.is_some_and(|old| !as_live || old.bitstream != T::bitstream(caps))
 }
 
 fn upstream_is_live<T: SupervisedVideoDecoder>(imp: &T) -> bool {
@@ -82,32 +85,14 @@ fn upstream_is_live<T: SupervisedVideoDecoder>(imp: &T) -> bool {
     decoder(imp).sink_pad().peer_query(&mut query) && query.result().0
 }
 
-/// A change of direction waits for the pictures inside, which have to come out in the
-/// old direction.
-fn before_segment<T: SupervisedVideoDecoder>(
-    imp: &T,
-    event: &gst::Event,
-    segment: &gst::Segment,
-) -> EventDisposition {
-    let reverse = segment.rate() < 0.0;
-    let was_reverse = imp.stream().state().reverse.is_some();
-    if was_reverse != reverse {
-        gst::debug!(CAT, imp = imp, "reverse playback: {reverse}");
-        let disposition = imp.supervision().drain_before(imp);
-        if disposition != EventDisposition::Forward {
-            return disposition;
-        }
-        imp.stream().state().reverse = reverse.then(Vec::new);
-    }
-    imp.supervision().sink_event(imp, event)
+/// Whether the direction of playback changes: the pictures inside have to come out in the
+/// old one.
+fn turns<T: SupervisedVideoDecoder>(imp: &T, segment: &gst::Segment) -> bool {
+    imp.stream().state().reverse.is_some() != (segment.rate() < 0.0)
 }
 
-fn before_end<T: SupervisedVideoDecoder>(imp: &T, event: &gst::Event) -> EventDisposition {
-    reverse::decode_gathered(imp);
-    let disposition = imp.supervision().sink_event(imp, event);
-    if disposition != EventDisposition::Forward {
-        return disposition;
-    }
+/// Everything is out.
+fn at_end<T: SupervisedVideoDecoder>(imp: &T, event: &gst::Event) -> EventDisposition {
     losses::release_lost(imp);
     if event.type_() == gst::EventType::Eos
         && let Some(text) = why_incomplete(imp)
@@ -116,7 +101,7 @@ fn before_end<T: SupervisedVideoDecoder>(imp: &T, event: &gst::Event) -> EventDi
         let _error = imp.supervision().fail(imp, &text);
         return EventDisposition::Swallow;
     }
-    disposition
+    EventDisposition::Forward
 }
 
 /// Why a stream that ends here is incomplete although the codec returned no error.

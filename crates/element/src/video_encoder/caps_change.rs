@@ -6,25 +6,25 @@ use gst_video::subclass::prelude::*;
 use super::SupervisedVideoEncoder;
 use crate::CAT;
 
-/// Chains up a caps event once its caps may take effect.
-pub(super) fn new_caps<T: SupervisedVideoEncoder>(
+/// Whether caps are other ones: no frame inside may come out under them, or be lost.
+pub(super) fn is_new<T: SupervisedVideoEncoder>(imp: &T, caps: &gst::CapsRef) -> bool {
+    current(imp).is_some_and(|old| !old.is_strictly_equal(caps))
+}
+
+/// Chains up a caps event whose caps may take effect.
+pub(super) fn chain_up<T: SupervisedVideoEncoder>(
     imp: &T,
     event: gst::Event,
     caps: &gst::Caps,
 ) -> bool {
-    if imp.supervision().check_announced_duration(imp).is_err() {
-        return false;
-    }
-    let old = imp.stream().format();
-    let old = old.and_then(|format| format.caps_owned());
-    let Some(old) = old.filter(|old| !old.is_strictly_equal(caps)) else {
-        return imp.parent_sink_event(event);
-    };
-    // No frame inside may come out under the new caps, or be lost.
-    imp.supervision().before_new_format(imp).apply(|| {
-        let compared = same_hdr(&old, caps) || prime(imp, caps);
-        compared && imp.parent_sink_event(event)
-    })
+    let same = |old: gst::Caps| old.is_strictly_equal(caps) || same_hdr(&old, caps);
+    let compared = current(imp).is_none_or(same) || prime(imp, caps);
+    compared && imp.parent_sink_event(event)
+}
+
+/// The caps of the frames so far.
+fn current<T: SupervisedVideoEncoder>(imp: &T) -> Option<gst::Caps> {
+    imp.stream().format()?.caps_owned()
 }
 
 /// The base class ignores new caps that differ in HDR metadata only. Caps with another

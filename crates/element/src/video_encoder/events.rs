@@ -2,19 +2,29 @@
 //! Events on their way to the base class of an encoder.
 
 use gst::prelude::*;
-use gst::subclass::prelude::*;
 use gst_video::prelude::*;
 use gst_video::subclass::prelude::*;
 
 use super::timestamps::Timestamps;
 use super::{SupervisedVideoEncoder, caps_change, output};
-use crate::CAT;
+use crate::{Circumstances, EventDisposition};
 
 #[doc(hidden)]
 pub fn sink_event<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool {
-    let disposition = imp.supervision().sink_event(imp, &event);
-    gst::trace!(CAT, imp = imp, "{:?}: {disposition:?}", event.type_());
-    disposition.apply(|| forward(imp, event))
+    let disposition = before(imp, &event);
+    disposition.apply(imp, event, |event| forward(imp, event))
+}
+
+/// What has to happen before an event, and whether it may pass then.
+fn before<T: SupervisedVideoEncoder>(imp: &T, event: &gst::Event) -> EventDisposition {
+    let mut found = Circumstances::default();
+    if let gst::EventView::Caps(caps) = event.view() {
+        if imp.supervision().check_announced_duration(imp).is_err() {
+            return EventDisposition::Refuse;
+        }
+        found.ends_session = caps_change::is_new(imp, caps.caps());
+    }
+    imp.supervision().sink_event(imp, event, found)
 }
 
 #[doc(hidden)]
@@ -31,7 +41,7 @@ fn forward<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool {
     match event.view() {
         gst::EventView::Caps(caps) => {
             let caps = caps.caps_owned();
-            return caps_change::new_caps(imp, event, &caps);
+            return caps_change::chain_up(imp, event, &caps);
         }
         gst::EventView::Eos(_) => {
             output::release_lost(imp);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The sink pad.
 
-use codecwatch_element::{EventDisposition, Frame, RecordedInput, SubmitError, Supervised};
+use codecwatch_element::{
+    Circumstances, EventDisposition, Frame, RecordedInput, SubmitError, Supervised,
+};
 use codecwatch_hosted::{ChainSession, Input, RemoteHosted};
 use codecwatch_process::PlacedSession;
 use gst::prelude::*;
@@ -93,7 +95,11 @@ fn submit(imp: &CodecWatch, frame: impl Into<Option<Frame>>, input: Input) -> Fl
 }
 
 fn sink_event(imp: &CodecWatch, event: gst::Event) -> Flow {
-    match imp.supervision().sink_event(imp, &event) {
+    let disposition = imp
+        .supervision()
+        .sink_event(imp, &event, Circumstances::default());
+    disposition.trace(imp, &event);
+    match disposition {
         EventDisposition::Forward => forward(imp, event),
         EventDisposition::Swallow => Ok(FlowSuccess::Ok),
         EventDisposition::Refuse => Err(FlowError::Flushing),

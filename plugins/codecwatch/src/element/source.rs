@@ -4,7 +4,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use codecwatch_element::Supervised;
+use codecwatch_element::{SrcRule, Supervised};
 use codecwatch_hosted::{ChainSession, Output};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -74,16 +74,18 @@ pub(super) fn deliver(imp: &CodecWatch, output: Output) -> Option<Result<FlowSuc
 }
 
 fn src_event(imp: &CodecWatch, event: gst::Event) -> bool {
-    imp.supervision().src_event(imp, &event);
-    if event.type_() == gst::EventType::Seek {
+    match imp.supervision().src_event(imp, &event) {
+        SrcRule::Pass => imp.sink.push_event(event),
         // As codecs do: upstream first.
-        return imp.sink.push_event(event.clone()) || seek_in_chain(imp, event);
+        SrcRule::PassOrToChain => imp.sink.push_event(event.clone()) || seek_in_chain(imp, event),
+        SrcRule::ToChain => {
+            let for_chain = event.clone();
+            let notified = imp.supervision().notify(imp, move |session, lane| {
+                session.upstream_event(lane, for_chain);
+            });
+            notified || imp.sink.push_event(event)
+        }
     }
-    let for_chain = event.clone();
-    let notified = imp.supervision().notify(imp, move |session, lane| {
-        session.upstream_event(lane, for_chain);
-    });
-    notified || imp.sink.push_event(event)
 }
 
 /// Beside the worker: in a paused pipeline that waits for downstream in an output.
