@@ -1,42 +1,18 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The native encoder: its calls, one function each, and its lifetime.
 
-use std::ptr::{self, NonNull};
+use std::ptr;
 
 use codecwatch_supervisor::{CodecError, Lane};
 
+use crate::check::check;
 use crate::config::Config;
+use crate::handle::Handle;
 use crate::packet::FrameKind;
 use crate::preset_slot::PresetSlot;
 use crate::teardown_gate::{self, Opening};
 use crate::version::Version;
 use crate::{log, native, sys};
-
-/// Converts the library's return code to a result.
-pub(crate) fn check(call: &'static str, code: sys::EbErrorType) -> Result<(), CodecError> {
-    let reason = match code {
-        sys::EbErrorType_EB_ErrorNone => return Ok(()),
-        sys::EbErrorType_EB_ErrorInsufficientResources => {
-            return Err(CodecError::Resource(format!("{call}: not enough memory")));
-        }
-        sys::EbErrorType_EB_ErrorBadParameter => "bad parameter",
-        sys::EbErrorType_EB_ErrorInvalidComponent => "invalid component",
-        sys::EbErrorType_EB_ErrorDestroyThreadFailed => "a thread could not be ended",
-        sys::EbErrorType_EB_NoErrorFifoShutdown => "shut down",
-        sys::EbErrorType_EB_ErrorMax => "the encoder failed",
-        _ => "undefined error",
-    };
-    let reason = match log::last_complaint() {
-        Some(complaint) => format!("{reason}: {complaint}"),
-        None => reason.to_owned(),
-    };
-    Err(CodecError::Native {
-        call: call.into(),
-        // As in C headers: 32 bits, unsigned.
-        code: i64::from(code as u32),
-        reason,
-    })
-}
 
 /// The error of an open whose session was told to close.
 pub(crate) fn told_to_close() -> CodecError {
@@ -67,16 +43,10 @@ pub(crate) struct Packet {
 /// leaks it, because a call of the other lane may still be inside.
 #[derive(Debug)]
 pub(crate) struct Encoder {
-    handle: NonNull<sys::EbComponentType>,
+    handle: Handle,
     /// Left when the encoder no longer runs.
     place: Option<PresetSlot>,
 }
-
-// SAFETY: the handle is not tied to a thread.
-unsafe impl Send for Encoder {}
-// SAFETY: the library is made for one thread that sends while another receives,
-// and the session has one of each; everything else takes the encoder by value.
-unsafe impl Sync for Encoder {}
 
 impl Encoder {
     /// Opens an encoder in its place.
@@ -167,7 +137,7 @@ impl Encoder {
             code
         });
         check(call, code)?;
-        NonNull::new(handle)
+        Handle::new(handle)
             .map(|handle| Self {
                 handle,
                 place: None,
@@ -292,30 +262,20 @@ impl Encoder {
     ///
     /// # Errors
     /// The library's first error. The encoder is freed nevertheless.
-    pub(crate) fn destroy<O: Send + 'static>(mut self, lane: &Lane<O>) -> Result<(), CodecError> {
+    pub(crate) fn destroy<O: Send + 'static>(self, lane: &Lane<O>) -> Result<(), CodecError> {
         let call = "svt_av1_enc_deinit";
         let code = lane.call(call, || {
             // SAFETY: the handle is open.
             unsafe { sys::svt_av1_enc_deinit(self.handle.as_ptr()) }
         });
         let stopped = check(call, code);
-        let place = self.place.take();
+        let place = self.place;
         let number = place.as_ref().and_then(PresetSlot::number);
         if let Some(place) = place {
             place.leave();
         }
-        let freed = teardown_gate::free(self, number, lane);
+        let freed = teardown_gate::free(self.handle, number, lane);
         stopped.and(freed)
-    }
-
-    /// For [`teardown_gate`] alone.
-    pub(crate) fn deinit_handle<O: Send + 'static>(self, lane: &Lane<O>) -> Result<(), CodecError> {
-        let call = "svt_av1_enc_deinit_handle";
-        let code = lane.call(call, || {
-            // SAFETY: the handle is open and is not used again.
-            unsafe { sys::svt_av1_enc_deinit_handle(self.handle.as_ptr()) }
-        });
-        check(call, code)
     }
 }
 

@@ -15,10 +15,12 @@
 //! `cfg`, and behaviour by [`Version`].
 
 mod bitrate;
+mod check;
 mod config;
 mod effective;
 mod encode_session;
 mod encoder;
+mod handle;
 mod latency;
 mod log;
 mod native;

@@ -6,10 +6,10 @@ use std::ffi::CString;
 
 use codecwatch_supervisor::{CodecError, Lane};
 
+use crate::check::check;
 use crate::config::{
     BitDepth, ChromaPosition, Config, IntraRefresh, MAX_INTRA_PERIOD, MasteringDisplay, RateControl,
 };
-use crate::encoder::check;
 use crate::sys;
 use crate::version::Version;
 

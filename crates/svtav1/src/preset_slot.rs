@@ -81,7 +81,7 @@ pub(crate) struct Reservation(Option<PresetSlot>);
 enum Wait {
     Place(u64),
     /// The waiting session was told to close.
-    GivenUp,
+    Stopped,
     /// A description of the holder.
     Refused(String),
 }
@@ -126,13 +126,13 @@ impl PresetSlot {
             Wait::Place(number) => {
                 lane.set_kill_hook(move || {
                     PLACES.enter(number, Stage::Abandoned);
-                    teardown_gate::give_up(number);
+                    teardown_gate::abandon(number);
                 });
                 Ok(Some(Self {
                     number: Some(number),
                 }))
             }
-            Wait::GivenUp => Ok(None),
+            Wait::Stopped => Ok(None),
             Wait::Refused(holder) => Err(CodecError::Settings(format!(
                 "SVT-AV1 {version} cannot run an encoder with preset {preset} in the same process as \
                  {holder}: it crashes if any of them has a preset below {least}. Use a preset of at \
@@ -191,8 +191,14 @@ impl Places {
         self.holders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls `give_up` without holding the lock.
-    fn take(&self, preset: i64, slow: bool, bounds: &Bounds, give_up: impl Fn() -> bool) -> Wait {
+    /// Calls `stop_waiting` without holding the lock.
+    fn take(
+        &self,
+        preset: i64,
+        slow: bool,
+        bounds: &Bounds,
+        stop_waiting: impl Fn() -> bool,
+    ) -> Wait {
         let began = Instant::now();
         let mut holders = self.lock();
         loop {
@@ -209,8 +215,8 @@ impl Places {
                 return Wait::Refused(holder.describe());
             }
             drop(holders);
-            if give_up() {
-                return Wait::GivenUp;
+            if stop_waiting() {
+                return Wait::Stopped;
             }
             holders = self.lock();
             // Check again, because the holder may have left in between.
@@ -386,6 +392,6 @@ mod tests {
             asked.set(asked.get() + 1);
             asked.get() > 2
         });
-        assert_eq!(wait, Wait::GivenUp);
+        assert_eq!(wait, Wait::Stopped);
     }
 }

@@ -18,9 +18,9 @@ const RATE: FrameRate = FrameRate {
 };
 
 /// The library opens one at a time.
-pub(crate) fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static LIBRARY: Mutex<()> = Mutex::new(());
+    LIBRARY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn library(config: &Config) -> Result<(), CodecError> {
@@ -96,7 +96,7 @@ fn rate_controls() -> [RateControl; 8] {
 
 #[test]
 fn rate_controls_with_presets() {
-    let _turn = turn();
+    let _alone = one_at_a_time();
     for rate_control in rate_controls() {
         for low_delay in [false, true] {
             for preset in 0..=13 {
@@ -116,7 +116,7 @@ fn rate_controls_with_presets() {
 
 #[test]
 fn rate_controls_with_structures_by_parameter() {
-    let _turn = turn();
+    let _alone = one_at_a_time();
     let parameters = [
         "pred-struct=0",
         "pred-struct=1",
@@ -174,7 +174,7 @@ fn rate_controls_with_structures_by_parameter() {
 
 #[test]
 fn sizes() {
-    let _turn = turn();
+    let _alone = one_at_a_time();
     let sides = [0, 1, 2, 3, 4, 5, 8, 15, 16, 32, 62, 63, 64, 65, 66, 70];
     for width in sides {
         for height in sides {
@@ -203,7 +203,7 @@ fn sizes() {
 
 #[test]
 fn frame_rates_quantisers_periods_and_the_rest() {
-    let _turn = turn();
+    let _alone = one_at_a_time();
     let config = Config::new(64, 64, RATE);
     for (numerator, denominator) in [
         (0, 1),
@@ -292,7 +292,7 @@ fn frame_rates_quantisers_periods_and_the_rest() {
 
 #[test]
 fn large_sizes() {
-    let _turn = turn();
+    let _alone = one_at_a_time();
     for (width, height) in [(3840, 2160), (7680, 4320), (16384, 8704)] {
         for preset in 0..=13 {
             agree(&Config {

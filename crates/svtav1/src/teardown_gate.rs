@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use codecwatch_supervisor::{CodecError, Lane};
 
-use crate::encoder::Encoder;
+use crate::handle::Handle;
 use crate::version::Version;
 
 /// A call that takes longer (the default of `slow-limit`) no longer blocks others: its
@@ -38,7 +38,7 @@ struct Call {
     /// The number of the encoder whose session makes the call.
     caller: Option<u64>,
     began: Instant,
-    given_up: bool,
+    abandoned: bool,
 }
 
 /// The running calls of a kind.
@@ -51,7 +51,7 @@ impl Running {
             number,
             caller,
             began: Instant::now(),
-            given_up: false,
+            abandoned: false,
         });
     }
 
@@ -59,10 +59,10 @@ impl Running {
         self.0.retain(|call| call.number != number);
     }
 
-    fn give_up(&mut self, caller: u64) {
+    fn abandon(&mut self, caller: u64) {
         let calls = self.0.iter_mut();
         for call in calls.filter(|call| call.caller == Some(caller)) {
-            call.given_up = true;
+            call.abandoned = true;
         }
     }
 
@@ -70,7 +70,7 @@ impl Running {
     fn any_watched(&self) -> bool {
         self.0
             .iter()
-            .any(|call| !call.given_up && call.began.elapsed() < LONGEST)
+            .any(|call| !call.abandoned && call.began.elapsed() < LONGEST)
     }
 
     /// Whether a call runs, or is abandoned but may return.
@@ -101,7 +101,7 @@ impl<E> State<E> {
     }
 }
 
-static GATE: LazyLock<Gate<Encoder>> = LazyLock::new(Gate::new);
+static GATE: LazyLock<Gate<Handle>> = LazyLock::new(Gate::new);
 
 impl<E> Gate<E> {
     fn new() -> Self {
@@ -148,8 +148,8 @@ impl<E> Gate<E> {
         self.lock().opens.end(number);
     }
 
-    fn give_up(&self, caller: u64) {
-        self.lock().frees.give_up(caller);
+    fn abandon(&self, caller: u64) {
+        self.lock().frees.abandon(caller);
         self.freed.notify_all();
     }
 
@@ -216,7 +216,7 @@ impl Opening {
         let caller = self.encoder;
         drop(self);
         // Their sessions have closed, so errors have no receiver.
-        let _ = GATE.free_aside(caller, |encoder| encoder.deinit_handle(lane));
+        let _ = GATE.free_aside(caller, |encoder| encoder.free(lane));
     }
 }
 
@@ -228,8 +228,8 @@ impl Drop for Opening {
 }
 
 /// The session of this encoder was abandoned: no open waits for its frees any longer.
-pub(crate) fn give_up(encoder: u64) {
-    GATE.give_up(encoder);
+pub(crate) fn abandon(encoder: u64) {
+    GATE.abandon(encoder);
 }
 
 /// Frees the encoder with this number, and those that others stored meanwhile; or
@@ -238,16 +238,16 @@ pub(crate) fn give_up(encoder: u64) {
 /// # Errors
 /// The library's error of freeing this encoder.
 pub(crate) fn free<O: Send + 'static>(
-    encoder: Encoder,
+    encoder: Handle,
     number: Option<u64>,
     lane: &Lane<O>,
 ) -> Result<(), CodecError> {
     if Version::installed().at_least(4, 0) {
-        return encoder.deinit_handle(lane);
+        return encoder.free(lane);
     }
     // The caller's encoder is on top.
     GATE.put_aside(encoder);
-    GATE.free_aside(number, |encoder| encoder.deinit_handle(lane))
+    GATE.free_aside(number, |encoder| encoder.free(lane))
 }
 
 #[cfg(test)]
@@ -256,8 +256,9 @@ mod tests {
 
     use super::*;
     use crate::config::{Config, FrameRate};
+    use crate::encoder::Encoder;
     use crate::packet::Output;
-    use crate::rules_against_library::turn;
+    use crate::rules_against_library::one_at_a_time;
 
     #[test]
     fn what_is_put_aside_during_an_open_is_freed_at_its_end() {
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_waits_for_a_free_until_that_is_given_up_or_the_open_is_unwanted() {
+    fn an_open_waits_for_a_free_until_that_is_abandoned_or_the_open_is_unwanted() {
         let gate = Gate::<u32>::new();
         let (one, other) = (7, 8);
         let hung = {
@@ -314,11 +315,11 @@ mod tests {
         std::thread::scope(|scope| {
             let opens = scope.spawn(|| gate.begin(Some(other), || false));
             std::thread::sleep(2 * LOOK);
-            gate.give_up(other);
+            gate.abandon(other);
             std::thread::sleep(2 * LOOK);
             assert!(!opens.is_finished());
             assert_eq!(gate.begin(Some(other), || true), None);
-            gate.give_up(one);
+            gate.abandon(one);
             let open = opens.join().unwrap().unwrap();
             gate.end(open);
         });
@@ -330,10 +331,10 @@ mod tests {
     }
 
     #[test]
-    fn an_open_that_was_given_up_keeps_encoders_from_being_freed() {
+    fn an_open_that_was_abandoned_keeps_encoders_from_being_freed() {
         let gate = Gate::<u32>::new();
         gate.begin(Some(7), || false).unwrap();
-        gate.give_up(7);
+        gate.abandon(7);
         gate.put_aside(1);
         gate.free_aside(None, |_| panic!("it would use what this frees"))
             .unwrap();
@@ -346,7 +347,7 @@ mod tests {
             println!("skipped: this SVT-AV1 frees encoders at any time");
             return;
         }
-        let _turn = turn();
+        let _alone = one_at_a_time();
         let (lane, _outputs) = Lane::<Output>::detached();
         let rate = FrameRate {
             numerator: 30,

@@ -7,9 +7,19 @@
 // The items that `plugin_define!` generates have no docs.
 #![allow(missing_docs)]
 
+use std::sync::LazyLock;
+
 use gst::glib;
 
 mod decoder;
+
+pub(crate) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "dav1dwatchdec",
+        gst::DebugColorFlags::empty(),
+        Some("dav1d decoder under supervision"),
+    )
+});
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     decoder::register(plugin)

@@ -5,7 +5,7 @@
 //! supervision or the base class is called. The base class's stream lock comes before
 //! both.
 
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use codecwatch_dav1d as dav1d;
 use codecwatch_element::video_decoder::{
@@ -27,14 +27,7 @@ use super::negotiation::Latest;
 use super::picture_source::PictureSource;
 use super::settings::Settings;
 use super::tally::Tally;
-
-pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new(
-        "dav1dwatchdec",
-        gst::DebugColorFlags::empty(),
-        Some("dav1d decoder under supervision"),
-    )
-});
+use crate::CAT;
 
 /// Frame rate for the latency of streams whose own is missing or implausible. The
 /// decoder uses the rate for nothing else, so it refuses none.

@@ -5,7 +5,7 @@ use codecwatch_av1 as av1;
 use codecwatch_dav1d as dav1d;
 use codecwatch_element::RecordedInput;
 
-use super::imp::CAT;
+use crate::CAT;
 
 /// The framings of AV1 that are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

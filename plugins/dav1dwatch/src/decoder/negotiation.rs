@@ -14,8 +14,9 @@ use gst_video::{VideoInfo, VideoMeta};
 
 use super::buffers;
 use super::caps::{self, Description};
-use super::imp::{CAT, Dav1dWatchDec};
+use super::imp::Dav1dWatchDec;
 use super::picture_source::{self, Pool};
+use crate::CAT;
 
 /// The format that was negotiated last, and its input.
 #[derive(Clone)]

@@ -22,7 +22,7 @@ use gst::prelude::*;
 use gst_video::{VideoFormat, VideoMeta};
 
 use super::caps;
-use super::imp::CAT;
+use crate::CAT;
 
 /// The minimum of pictures that exist at a time, for the estimate of memory: the one
 /// in work, a reference, and one on its way downstream. Most streams need more, but

@@ -9,8 +9,9 @@ use gst_video::VideoDecoderRequestSyncPointFlags;
 use gst_video::prelude::*;
 
 use super::caps::Description;
-use super::imp::{CAT, Dav1dWatchDec};
+use super::imp::Dav1dWatchDec;
 use super::t35;
+use crate::CAT;
 
 pub(super) type Flow = Result<gst::FlowSuccess, gst::FlowError>;
 
