@@ -5,7 +5,7 @@
 //! the elements of one stream ([`text`]: of subtitles), [`output`] those behind all
 //! streams, [`pipeline`] puts them together, [`completeness`] decides at the end whether
 //! everything is there, [`watch`] waits for that end and stops the pipeline, and
-//! [`verdict`] says what an error means.
+//! [`failures`] says what an error means.
 //! [`chunks`] does a part of the work, or puts the parts together; [`streamed`] does all
 //! of it for somebody who reads the output meanwhile.
 
@@ -13,12 +13,12 @@ mod branches;
 mod chunks;
 mod completeness;
 pub(crate) mod container;
+mod failures;
 mod output;
 mod pipeline;
 mod specs;
 mod streamed;
 mod text;
-mod verdict;
 mod watch;
 
 use std::path::PathBuf;
@@ -38,8 +38,8 @@ use crate::quality;
 use output::Output;
 
 pub(crate) use chunks::{chunk, join};
+pub(crate) use failures::failure_of;
 pub(crate) use specs::{AudioSpec, VideoSpec};
-pub(crate) use verdict::failure_of;
 
 pub use container::Streamable;
 pub use output::{Reader, Taken};

@@ -11,7 +11,7 @@ use crate::{
     Chunk, Damage, DamageCause, Decoded, Facts,
     chunk::{Borrowed, Data},
     decoder::{Answer, Decoder, Delivered},
-    in_flight::InFlight,
+    inside::Inside,
     key_frame_gate::{Admission, KeyFrameGate},
     loaded_version::loaded_version,
 };
@@ -62,7 +62,7 @@ pub struct Dav1dSession {
     /// From these headers: see [`Summary::is_reduced`](codecwatch_av1::Summary).
     is_reduced: bool,
     gate: KeyFrameGate,
-    in_flight: InFlight,
+    inside: Inside,
     /// Inputs are missing before the next frame.
     follows_loss: bool,
 }
@@ -105,7 +105,7 @@ impl Session for Dav1dSession {
         if summary.has_frames && std::mem::take(&mut self.follows_loss) {
             self.miss_inputs_before(lane, &summary)?;
         }
-        let mark = self.in_flight.next_mark();
+        let mark = self.inside.next_mark();
         let admission = self.gate.admit(mark, &summary);
         match admission {
             Admission::Feed | Admission::Restart => {}
@@ -116,7 +116,7 @@ impl Session for Dav1dSession {
                 return Ok(());
             }
         }
-        self.in_flight.enter(id, summary.start == Some(Start::Here));
+        self.inside.enter(id, summary.start == Some(Start::Here));
         // Settles only those that are too far back.
         self.settle_before(lane, 0);
         let is_reduced = summary.is_reduced;
@@ -152,7 +152,7 @@ impl Session for Dav1dSession {
     }
 
     fn flush(&mut self, lane: &Lane<Decoded>) -> Result<Flush, CodecError> {
-        self.in_flight.clear();
+        self.inside.clear();
         self.follows_loss = false;
         self.forget(lane)?;
         Ok(Flush::Done)
@@ -176,14 +176,14 @@ impl Dav1dSession {
             is_reduced: summarize(&headers, false).is_reduced,
             headers,
             gate: KeyFrameGate::Lost,
-            in_flight: InFlight::default(),
+            inside: Inside::default(),
             follows_loss: false,
         }
     }
 
     /// Sends bytes and takes what comes out. Returns whether dav1d took all of them.
     fn feed(&mut self, lane: &Lane<Decoded>, bytes: Borrowed) -> Result<bool, CodecError> {
-        let Some(mut data) = wrap(bytes, self.in_flight.newest())? else {
+        let Some(mut data) = wrap(bytes, self.inside.newest())? else {
             return Ok(true);
         };
         let mut in_vain = 0;
@@ -230,7 +230,7 @@ impl Dav1dSession {
     /// then, it refuses more, even an empty OBU. Sending something also ends its
     /// draining.
     fn stopped_midway(&mut self, lane: &Lane<Decoded>) -> Result<bool, CodecError> {
-        let answer = self.send_obu(lane, PADDING, self.in_flight.newest());
+        let answer = self.send_obu(lane, PADDING, self.inside.newest());
         match answer {
             Ok(()) => Ok(false),
             Err(Answer::Again) => Ok(true),
@@ -277,7 +277,7 @@ impl Dav1dSession {
     fn deliver(&mut self, lane: &Lane<Decoded>, delivered: Delivered) {
         let mark = delivered.mark();
         self.settle_before(lane, mark);
-        let settled = self.in_flight.settle(mark);
+        let settled = self.inside.settle(mark);
         let picture = settled.and_then(|(id, first)| Some((delivered.to_picture(id)?, first)));
         // dav1d gets its reference back here, on the worker; the picture has a reference
         // of its own.
@@ -289,7 +289,7 @@ impl Dav1dSession {
 
     /// Settles an input as damaged, unless it has been settled.
     fn give_up(&mut self, lane: &Lane<Decoded>, mark: i64, cause: DamageCause) {
-        if let Some((id, true)) = self.in_flight.settle(mark) {
+        if let Some((id, true)) = self.inside.settle(mark) {
             emit(lane, Decoded::Damaged(Damage { id, cause }), 1);
         }
     }
@@ -297,7 +297,7 @@ impl Dav1dSession {
     /// Settles the inputs before `mark`: pictures come out in the order of their
     /// inputs, so these have led to none.
     fn settle_before(&mut self, lane: &Lane<Decoded>, mark: i64) {
-        while let Some(owed) = self.in_flight.leave_before(mark) {
+        while let Some(owed) = self.inside.leave_before(mark) {
             if let Some(id) = owed {
                 emit(lane, Decoded::NoPicture { id }, 1);
             }
@@ -322,7 +322,7 @@ impl std::fmt::Debug for Dav1dSession {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Dav1dSession")
             .field("gate", &self.gate)
-            .field("in_flight", &self.in_flight)
+            .field("inside", &self.inside)
             .finish_non_exhaustive()
     }
 }

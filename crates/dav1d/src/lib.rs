@@ -20,7 +20,7 @@ mod decode_session;
 mod decoded;
 mod decoder;
 mod facts;
-mod in_flight;
+mod inside;
 mod key_frame_gate;
 mod loaded_version;
 mod metadata;

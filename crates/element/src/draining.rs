@@ -135,7 +135,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         T: Supervised<Input = I, Output = O>,
     {
         let leaving = self.lock().leaving().to_vec();
-        for run in leaving.iter().filter(|run| run.is_given_up()) {
+        for run in leaving.iter().filter(|run| run.is_abandoned()) {
             self.close(imp, run);
         }
     }

@@ -72,7 +72,7 @@ pub struct Circumstances {
     /// CAPS: the session cannot go on with them.
     pub ends_session: bool,
     /// SEGMENT: the direction of playback changes.
-    pub turns: bool,
+    pub changes_direction: bool,
     /// GAP: a drain would cost the session its references.
     pub holds_back: bool,
 }
@@ -89,7 +89,9 @@ pub(crate) fn sink_rule(base: BaseClass, event: &gst::EventRef, found: Circumsta
         EventView::SegmentDone(_) => EventRule::DrainAndEnd,
         EventView::Caps(_) if found.ends_session => EventRule::DrainForFormat,
         EventView::StreamStart(_) if decodes => EventRule::DrainBeforeNewFlow,
-        EventView::Segment(_) if decodes && found.turns => EventRule::DrainBeforeNewFlow,
+        EventView::Segment(_) if decodes && found.changes_direction => {
+            EventRule::DrainBeforeNewFlow
+        }
         EventView::StreamStart(_) | EventView::Segment(_) => EventRule::NewFlow,
         EventView::Gap(_) if decodes && !found.holds_back => EventRule::DrainFirst,
         EventView::CustomDownstream(_) if decodes && begins_still(event) => EventRule::DrainFirst,

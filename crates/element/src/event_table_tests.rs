@@ -88,7 +88,7 @@ fn each_row_says_what_the_rule_for_its_events_is() {
     gst::init().unwrap();
     let special = Circumstances {
         ends_session: true,
-        turns: true,
+        changes_direction: true,
         holds_back: true,
     };
     let rows = rows();

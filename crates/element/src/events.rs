@@ -62,14 +62,14 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         match rule {
             EventRule::Pass => EventDisposition::Forward,
             EventRule::NewFlow => {
-                self.lock().answers.void();
+                self.lock().flow_returns.void();
                 EventDisposition::Forward
             }
             EventRule::DrainFirst => self.drain_before(imp),
             EventRule::DrainForFormat => disposition_of(self.drain(imp, true)),
             EventRule::DrainBeforeNewFlow => {
                 let disposition = self.drain_before(imp);
-                self.lock().answers.void();
+                self.lock().flow_returns.void();
                 disposition
             }
             EventRule::DrainAndEnd => self.end_of_stream(imp),
@@ -98,7 +98,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             event.type_()
         );
         if event.type_() == gst::EventType::Reconfigure {
-            self.lock().answers.void();
+            self.lock().flow_returns.void();
         }
         rule
     }
@@ -117,7 +117,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         pad.connect_linked(move |_, _| {
             if let Some(element) = weak.upgrade() {
                 let supervision = T::from_obj(&element).supervision();
-                supervision.lock().answers.void();
+                supervision.lock().flow_returns.void();
                 if let Some(published) = supervision.published() {
                     published.identify(element.upcast_ref());
                 }
@@ -165,7 +165,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     {
         let (flow, refused) = {
             let line = self.lock();
-            (line.answers.flow(), line.answers.refused())
+            (line.flow_returns.flow(), line.flow_returns.refused())
         };
         if let Some(flow) = refused {
             // No buffer follows whose flow return would report it to upstream.

@@ -19,7 +19,6 @@
 
 use std::sync::LazyLock;
 
-mod answers;
 mod asking;
 mod draining;
 mod ending;
@@ -27,6 +26,7 @@ mod event_table;
 mod events;
 mod evidence;
 mod fault_resolution;
+mod flow_returns;
 mod isolation;
 mod line;
 mod opening;

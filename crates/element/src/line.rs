@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use codecwatch_supervisor::{Name, Run, Stats};
 
-use crate::answers::{Answers, Flow};
+use crate::flow_returns::{Flow, FlowReturns};
 use crate::restarts::Restarts;
 
 /// Whether the element has failed. Reset only when the element goes to READY.
@@ -65,7 +65,7 @@ pub(crate) struct Line<I, O> {
     sessions: VecDeque<InLine<I, O>>,
     /// Sessions that give no more output; some are still closing.
     leaving: Vec<Run<I, O>>,
-    pub(crate) answers: Answers,
+    pub(crate) flow_returns: FlowReturns,
     failure: Failure,
     /// The run that `stats` describes if none is in line.
     latest: Option<Run<I, O>>,
@@ -91,7 +91,7 @@ impl<I, O> Default for Line<I, O> {
         Self {
             sessions: VecDeque::new(),
             leaving: Vec::new(),
-            answers: Answers::default(),
+            flow_returns: FlowReturns::default(),
             failure: Failure::None,
             latest: None,
             restarts: Restarts::default(),
@@ -321,7 +321,7 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
                     };
                     session.frames.insert(frame.id, inside);
                     session.run.meter().note_in();
-                    self.answers.note_submitted(frame.id);
+                    self.flow_returns.note_submitted(frame.id);
                 }
                 Submitted::Taken
             }
@@ -361,7 +361,7 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
             session.discont = false;
         }
         self.discont = false;
-        self.answers.forget_refusal();
+        self.flow_returns.forget_refusal();
     }
 
     /// Frames were lost before the next output of the session at this place.
@@ -398,7 +398,7 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
             // The buffer did not arrive.
             self.mark_discont(0);
         }
-        self.answers.note(id, flow);
+        self.flow_returns.note(id, flow);
     }
 
     // ---- failure

@@ -12,8 +12,8 @@ use codecwatch_supervisor::{Next, Outcome, Run, set_aside};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use crate::answers::Flow;
 use crate::fault_resolution::{FaultResolution, Observer};
+use crate::flow_returns::Flow;
 use crate::line::{Claim, Line};
 use crate::{CAT, Supervised, Supervision, report};
 

@@ -80,7 +80,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             let mut line = self.lock();
             line.flushing = false;
             line.forget_frames();
-            line.answers.void();
+            line.flow_returns.void();
             if line.stopping || line.has_failed() {
                 return;
             }

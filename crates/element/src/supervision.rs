@@ -147,7 +147,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             change(&mut settings);
             (settings.budgets, settings.evidence_dir.is_some())
         };
-        self.recorder.turn(keeps_evidence);
+        self.recorder.set_on(keeps_evidence);
         for run in self.runs() {
             run.set_budgets(budgets);
         }

@@ -82,11 +82,11 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
     /// Waits until the session's threads have ended or it was abandoned. Once it
     /// closes, the close budget bounds the wait, counted from the beginning of the
     /// close; a session that is neither then is retiring, and so is one for which
-    /// `give_up` returns true. Until the close begins, the output task drives the
+    /// `stop_waiting` returns true. Until the close begins, the output task drives the
     /// session.
     pub(crate) fn wait_closed(
         &self,
-        give_up: impl Fn(&State<I, O>) -> bool,
+        stop_waiting: impl Fn(&State<I, O>) -> bool,
     ) -> MutexGuard<'_, State<I, O>> {
         let mut state = self.lock();
         loop {
@@ -94,7 +94,7 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
             if state.over() {
                 return state;
             }
-            if give_up(&state) {
+            if stop_waiting(&state) {
                 self.count_as_retiring(&mut state);
                 return state;
             }
@@ -113,13 +113,13 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
     }
 
     /// Waits until the session's threads have ended or it was abandoned: while its
-    /// close demonstrably works, `slow-limit` at most; or until `give_up` returns true,
+    /// close demonstrably works, `slow-limit` at most; or until `stop_waiting` returns true,
     /// which is checked at every change.
-    pub(crate) fn wait_over(&self, give_up: impl Fn() -> bool) {
+    pub(crate) fn wait_over(&self, stop_waiting: impl Fn() -> bool) {
         let mut state = self.lock();
         loop {
             state = self.drive_close(state);
-            if state.over() || give_up() {
+            if state.over() || stop_waiting() {
                 return;
             }
             let until = self.close_deadline(&state);

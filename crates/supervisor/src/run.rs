@@ -2,19 +2,19 @@
 //! A run: one session from its first input to its outcome, as an element holds it.
 
 mod admission;
-mod answers;
 mod asking;
 mod beside;
 mod closing;
 mod drain_and_flush;
 mod fetching;
+mod results;
 mod submitting;
 
 use std::sync::Arc;
 
 pub(crate) use self::admission::Admission;
 pub use self::admission::{Options, Trace};
-pub use self::answers::{
+pub use self::results::{
     AskResult, CloseResult, DrainResult, Next, Slow, StartError, Stats, WaitResult,
 };
 use crate::clock::now;
@@ -149,7 +149,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
 
     /// Whether it was abandoned and not reclaimed: then
     /// [`wait_closed`](Self::wait_closed) does not wait.
-    pub fn is_given_up(&self) -> bool {
+    pub fn is_abandoned(&self) -> bool {
         let state = self.shared.lock();
         state.abandoned && !state.closed()
     }

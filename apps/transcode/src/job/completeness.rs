@@ -13,7 +13,7 @@ use std::time::Duration;
 use gst::prelude::*;
 
 use super::branches::{VIDEO_DECODER, VIDEO_ENCODER};
-use super::verdict;
+use super::failures;
 use crate::end::{End, Failure};
 use crate::media::{Kind, Stream};
 use crate::probe::Counter;
@@ -57,7 +57,7 @@ impl Completeness {
                 && !has_failed_codec(&pipeline)
                 && let Err(failure) = self.check()
             {
-                verdict::post(pipeline.upcast_ref(), &failure);
+                failures::post(pipeline.upcast_ref(), &failure);
             }
             gst::PadProbeReturn::Ok
         });

@@ -6,8 +6,8 @@ use std::time::Duration;
 use gst::prelude::*;
 
 use super::container::Streamable;
+use super::failures::failure_of;
 use super::output::{Output, Reader};
-use super::verdict::failure_of;
 use super::watch::Ended;
 use super::{branches, pipeline, watch};
 use crate::cli::{LimitOptions, StreamOptions};

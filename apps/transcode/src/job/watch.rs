@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 
+use super::failures::failure_of;
 use super::pipeline::Job;
-use super::verdict::failure_of;
 use crate::end::{End, Failure};
 use crate::interrupt::Interrupt;
 use crate::progress::{Progress, State, size};

@@ -24,7 +24,7 @@ impl Dav1dSession {
         cause: DamageCause,
     ) -> Result<Fetched, CodecError> {
         let mark = self.decoder.damaged_mark(lane);
-        self.damage_in(lane, mark.unwrap_or(self.in_flight.newest()), cause)
+        self.damage_in(lane, mark.unwrap_or(self.inside.newest()), cause)
     }
 
     /// dav1d reported an error in the input with this mark.
@@ -42,7 +42,7 @@ impl Dav1dSession {
             self.give_up(lane, mark, DamageCause::Unreferenced);
             return self.forget_header(lane);
         }
-        if let Some(start) = self.in_flight.start_after(mark) {
+        if let Some(start) = self.inside.start_after(mark) {
             // A key frame from which on all inputs are good is already inside.
             self.gate = KeyFrameGate::Good(start);
             self.give_up(lane, mark, cause);
@@ -64,8 +64,8 @@ impl Dav1dSession {
             emit(lane, Decoded::Damaged(Damage { id, cause }), 1);
             return Ok(());
         }
-        let mark = self.in_flight.next_mark();
-        self.in_flight.enter(id, false);
+        let mark = self.inside.next_mark();
+        self.inside.enter(id, false);
         self.drop_from(lane, mark, cause)
     }
 
@@ -79,7 +79,7 @@ impl Dav1dSession {
             return Ok(());
         }
         // A mark of no input.
-        let mark = self.in_flight.next_mark();
+        let mark = self.inside.next_mark();
         self.drop_from(lane, mark, DamageCause::Bitstream)
     }
 
@@ -93,7 +93,7 @@ impl Dav1dSession {
         let (mark, cause) = self.drain_before(lane, mark, cause)?;
         self.settle_before(lane, mark);
         self.give_up(lane, mark, cause);
-        while let Some(owed) = self.in_flight.leave_before(i64::MAX) {
+        while let Some(owed) = self.inside.leave_before(i64::MAX) {
             if let Some(id) = owed {
                 let cause = DamageCause::Unreferenced;
                 emit(lane, Decoded::Damaged(Damage { id, cause }), 1);

@@ -108,7 +108,7 @@ impl FaultRecorder {
         self.on.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn turn(&self, on: bool) {
+    pub(crate) fn set_on(&self, on: bool) {
         if self.on.swap(on, Ordering::Relaxed) && !on {
             self.forget_inputs();
         }
@@ -225,10 +225,10 @@ mod tests {
         let recorder = FaultRecorder::default();
         recorder.note_session(1);
         assert_eq!(recorder.state().sessions.len(), 0);
-        recorder.turn(true);
+        recorder.set_on(true);
         recorder.note_session(1);
         recorder.add(0, input());
-        recorder.turn(false);
+        recorder.set_on(false);
         let kept = recorder.take(1, Path::new("/a")).unwrap();
         assert_eq!(kept.inputs.len(), 0);
     }
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn the_evidence_of_a_session_is_taken_once_and_where_it_is_stays_known() {
         let recorder = FaultRecorder::default();
-        recorder.turn(true);
+        recorder.set_on(true);
         recorder.note_opening(Some(OpenedWith::new("kind", &7)));
         recorder.note_session(1);
         for session in [1, 2] {

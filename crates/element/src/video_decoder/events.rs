@@ -25,7 +25,9 @@ fn before<T: SupervisedVideoDecoder>(imp: &T, event: &gst::Event) -> EventDispos
             }
             found.ends_session = needs_new_session(imp, caps.caps());
         }
-        gst::EventView::Segment(segment) => found.turns = turns(imp, segment.segment()),
+        gst::EventView::Segment(segment) => {
+            found.changes_direction = changes_direction(imp, segment.segment())
+        }
         gst::EventView::Gap(_) => found.holds_back = imp.holds_back(),
         gst::EventView::Eos(_) | gst::EventView::SegmentDone(_) => reverse::decode_gathered(imp),
         _ => {}
@@ -35,7 +37,7 @@ fn before<T: SupervisedVideoDecoder>(imp: &T, event: &gst::Event) -> EventDispos
         return disposition;
     }
     match event.view() {
-        gst::EventView::Segment(segment) if found.turns => {
+        gst::EventView::Segment(segment) if found.changes_direction => {
             let reverse = segment.segment().rate() < 0.0;
             gst::debug!(CAT, imp = imp, "reverse playback: {reverse}");
             imp.stream().state().reverse = reverse.then(Vec::new);
@@ -87,7 +89,7 @@ fn upstream_is_live<T: SupervisedVideoDecoder>(imp: &T) -> bool {
 
 /// Whether the direction of playback changes: the pictures inside have to come out in the
 /// old one.
-fn turns<T: SupervisedVideoDecoder>(imp: &T, segment: &gst::Segment) -> bool {
+fn changes_direction<T: SupervisedVideoDecoder>(imp: &T, segment: &gst::Segment) -> bool {
     imp.stream().state().reverse.is_some() != (segment.rate() < 0.0)
 }
 

@@ -57,7 +57,7 @@ fn a_session_that_retires_is_counted_told_of_and_ended_once_whoever_drives_it() 
         while Arc::strong_count(&told) > 1 {
             thread::yield_now();
         }
-        assert!(run.is_given_up() || run.is_closed());
+        assert!(run.is_abandoned() || run.is_closed());
         let told = told.load(Ordering::Relaxed)
             + usize::from(matches!(waited, Some(CloseResult::Abandoned(Some(_)))));
         let account = Account::of("retire");

@@ -128,7 +128,7 @@ pub(crate) fn close(run: &Run<u32, u32>) -> (CloseResult, bool) {
         while Arc::strong_count(&told) > 1 {
             thread::yield_now();
         }
-        assert!(run.is_given_up() || run.is_closed());
+        assert!(run.is_abandoned() || run.is_closed());
     }
     let told = told.load(Ordering::Relaxed);
     assert!(told <= 1);

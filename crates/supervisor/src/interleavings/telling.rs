@@ -89,7 +89,7 @@ fn facts_are_read_at_any_moment_never_go_back_and_are_dropped_once_without_a_loc
             let run = run.clone();
             thread::spawn(move || {
                 let mut latest = 0;
-                while !run.is_closed() && !run.is_given_up() {
+                while !run.is_closed() && !run.is_abandoned() {
                     let number = run.facts::<Fact>().map_or(0, |fact| fact.0);
                     assert!(number >= latest);
                     latest = number;

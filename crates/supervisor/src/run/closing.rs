@@ -106,8 +106,8 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     }
 
     /// Waits, for a successor, until the session's threads have ended or it is
-    /// abandoned, or until `give_up` returns true.
-    pub(crate) fn wait_over(&self, give_up: impl Fn() -> bool) {
-        self.shared.wait_over(give_up);
+    /// abandoned, or until `stop_waiting` returns true.
+    pub(crate) fn wait_over(&self, stop_waiting: impl Fn() -> bool) {
+        self.shared.wait_over(stop_waiting);
     }
 }

@@ -105,7 +105,7 @@ fn a_session_that_sleeps_at_its_close_is_abandoned_in_its_retirement_and_told_of
     assert!(began.elapsed() >= 200 * MS && began.elapsed() < BOUND / 2);
     let now = Account::of("r-hang");
     assert_eq!((now.abandoned, now.retiring, now.outstanding()), (1, 0, 1));
-    assert!(run.is_given_up());
+    assert!(run.is_abandoned());
     assert_eq!(outcome(&run), None);
     let (closed, _) = close(&run);
     assert!(
@@ -170,7 +170,7 @@ fn a_telling_that_panics_does_not_end_the_retirement_of_others() {
     let fake = Fake::new("r-panic").with(Call::Close, 1, Fault::Hang);
     let (first, _sink) = opened(&fake, CLOSE);
     first.retire(|_| panic!("scripted"));
-    eventually("the first is given up", || first.is_given_up());
+    eventually("the first is given up", || first.is_abandoned());
     let second = start(&fake, CLOSE);
     eventually("it is open", || fake.count(Call::Open) == 2);
     assert_eq!(settled(&retire(&second)), 1);

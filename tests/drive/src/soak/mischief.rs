@@ -70,7 +70,7 @@ fn may_be_missing(scenario: &Scenario, life: &Life) -> Option<u64> {
 
 /// Whether it struck is not known; what came of it has to be one of the things
 /// that may.
-pub(super) fn verdict(scenario: &Scenario, life: &Life, wrong: &mut Vec<String>) {
+pub(super) fn complaints(scenario: &Scenario, life: &Life, wrong: &mut Vec<String>) {
     // A source posts errors of its own.
     let own: Vec<_> = life.errors.iter().filter(|error| error.own).collect();
     if own.len() > 1 {

@@ -2,8 +2,8 @@
 //! The soak: random scenarios for as long as asked.
 
 mod chance;
+mod invariants;
 mod mischief;
-mod verdict;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use crate::{Report, Runner};
 use support::load::Load;
 
 pub use chance::scenario;
-pub use verdict::complaints;
+pub use invariants::complaints;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +69,7 @@ impl Soak {
                         let scenario = chance::scenario(self.seed, number, self.faults);
                         let report = runner.run(&scenario);
                         let complaints =
-                            verdict::complaints(&scenario, &report, self.load > 0, self.faults);
+                            invariants::complaints(&scenario, &report, self.load > 0, self.faults);
                         let mut tally = tally.lock().unwrap();
                         tally.add(&report, !complaints.is_empty());
                         for complaint in &complaints {

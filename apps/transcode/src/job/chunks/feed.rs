@@ -17,7 +17,7 @@ use gst::prelude::*;
 
 use super::Piece;
 use crate::end::{End, Failure};
-use crate::job::verdict;
+use crate::job::failures;
 use crate::media::{Kind, Stream, link_when_there, make, source_of};
 
 /// The longest wait for a packet of a chunk, which is read from a disk.
@@ -108,7 +108,7 @@ pub(super) fn start(
             if let Err(failure) = feed(&source, &chunks, &joint)
                 && let Some(pipeline) = pipeline.upgrade()
             {
-                verdict::post(pipeline.upcast_ref(), &failure);
+                failures::post(pipeline.upcast_ref(), &failure);
             }
         });
     feeding

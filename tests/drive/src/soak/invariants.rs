@@ -41,7 +41,7 @@ pub fn complaints(scenario: &Scenario, report: &Report, loaded: bool, faults: bo
     for life in &facts.lives {
         bounded(scenario, life, slack, &mut wrong);
         if faults {
-            super::mischief::verdict(scenario, life, &mut wrong);
+            super::mischief::complaints(scenario, life, &mut wrong);
         } else {
             no_fault(scenario, life, &mut wrong);
         }

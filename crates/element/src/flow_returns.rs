@@ -6,7 +6,7 @@ pub(crate) type Flow = Result<gst::FlowSuccess, gst::FlowError>;
 
 /// See the module's description.
 #[derive(Debug)]
-pub(crate) struct Answers {
+pub(crate) struct FlowReturns {
     /// The last one.
     flow: Flow,
     /// Why downstream did not take the last output, other than EOS, NotLinked or
@@ -19,7 +19,7 @@ pub(crate) struct Answers {
     void: Option<u32>,
 }
 
-impl Default for Answers {
+impl Default for FlowReturns {
     fn default() -> Self {
         Self {
             flow: Ok(gst::FlowSuccess::Ok),
@@ -30,7 +30,7 @@ impl Default for Answers {
     }
 }
 
-impl Answers {
+impl FlowReturns {
     /// Notes that a frame was submitted to a session.
     pub(crate) fn note_submitted(&mut self, id: u32) {
         self.newest = Some(id);
@@ -77,32 +77,32 @@ mod tests {
 
     #[test]
     fn what_is_said_to_frames_before_a_new_segment_does_not_hold_after_it() {
-        let mut answers = Answers::default();
-        answers.note_submitted(7);
-        answers.note(Some(6), Err(gst::FlowError::NotLinked));
-        assert_eq!(answers.flow(), Err(gst::FlowError::NotLinked));
-        answers.void();
-        answers.note(Some(7), Err(gst::FlowError::Eos));
-        assert_eq!(answers.flow(), Ok(gst::FlowSuccess::Ok));
-        answers.note_submitted(8);
-        answers.note(Some(8), Err(gst::FlowError::Eos));
-        assert_eq!(answers.flow(), Err(gst::FlowError::Eos));
+        let mut returns = FlowReturns::default();
+        returns.note_submitted(7);
+        returns.note(Some(6), Err(gst::FlowError::NotLinked));
+        assert_eq!(returns.flow(), Err(gst::FlowError::NotLinked));
+        returns.void();
+        returns.note(Some(7), Err(gst::FlowError::Eos));
+        assert_eq!(returns.flow(), Ok(gst::FlowSuccess::Ok));
+        returns.note_submitted(8);
+        returns.note(Some(8), Err(gst::FlowError::Eos));
+        assert_eq!(returns.flow(), Err(gst::FlowError::Eos));
     }
 
     #[test]
     fn a_refusal_is_known_until_output_is_taken_or_dropped() {
-        let mut answers = Answers::default();
-        answers.note_submitted(1);
-        answers.void();
-        answers.note(Some(1), Err(gst::FlowError::NotNegotiated));
-        assert_eq!(answers.flow(), Ok(gst::FlowSuccess::Ok));
-        assert_eq!(answers.refused(), Some(gst::FlowError::NotNegotiated));
-        answers.void();
-        assert_eq!(answers.refused(), Some(gst::FlowError::NotNegotiated));
-        answers.note(Some(2), Ok(gst::FlowSuccess::Ok));
-        assert_eq!(answers.refused(), None);
-        answers.note(Some(3), Err(gst::FlowError::Error));
-        answers.forget_refusal();
-        assert_eq!(answers.refused(), None);
+        let mut returns = FlowReturns::default();
+        returns.note_submitted(1);
+        returns.void();
+        returns.note(Some(1), Err(gst::FlowError::NotNegotiated));
+        assert_eq!(returns.flow(), Ok(gst::FlowSuccess::Ok));
+        assert_eq!(returns.refused(), Some(gst::FlowError::NotNegotiated));
+        returns.void();
+        assert_eq!(returns.refused(), Some(gst::FlowError::NotNegotiated));
+        returns.note(Some(2), Ok(gst::FlowSuccess::Ok));
+        assert_eq!(returns.refused(), None);
+        returns.note(Some(3), Err(gst::FlowError::Error));
+        returns.forget_refusal();
+        assert_eq!(returns.refused(), None);
     }
 }

@@ -13,7 +13,7 @@ const MOST: usize = 8192;
 
 /// Inputs that may still lead to a picture, oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct InFlight {
+pub(crate) struct Inside {
     newest: i64,
     inputs: VecDeque<Input>,
 }
@@ -29,7 +29,7 @@ struct Input {
     settled: bool,
 }
 
-impl InFlight {
+impl Inside {
     /// The mark for the next input, which is then entered or not.
     pub(crate) fn next_mark(&mut self) -> i64 {
         self.newest += 1;
@@ -88,46 +88,46 @@ impl InFlight {
 mod tests {
     use super::*;
 
-    fn in_flight(starts: &[bool]) -> InFlight {
-        let mut in_flight = InFlight::default();
+    fn inside(starts: &[bool]) -> Inside {
+        let mut inside = Inside::default();
         for (index, starts) in starts.iter().enumerate() {
-            in_flight.next_mark();
-            in_flight.enter(100 + index as u64, *starts);
+            inside.next_mark();
+            inside.enter(100 + index as u64, *starts);
         }
-        in_flight
+        inside
     }
 
     #[test]
     fn an_input_is_settled_once() {
-        let mut in_flight = in_flight(&[true, false]);
-        assert_eq!(in_flight.settle(1), Some((100, true)));
-        assert_eq!(in_flight.settle(1), Some((100, false)));
-        assert_eq!(in_flight.leave_before(3), Some(None));
-        assert_eq!(in_flight.leave_before(3), Some(Some(101)));
-        assert_eq!(in_flight.leave_before(3), None);
+        let mut inside = inside(&[true, false]);
+        assert_eq!(inside.settle(1), Some((100, true)));
+        assert_eq!(inside.settle(1), Some((100, false)));
+        assert_eq!(inside.leave_before(3), Some(None));
+        assert_eq!(inside.leave_before(3), Some(Some(101)));
+        assert_eq!(inside.leave_before(3), None);
     }
 
     #[test]
     fn an_input_that_was_passed_over_takes_a_mark() {
-        let mut in_flight = in_flight(&[true]);
-        in_flight.next_mark();
-        in_flight.next_mark();
-        in_flight.enter(7, false);
-        assert_eq!(in_flight.settle(2), None);
-        assert_eq!(in_flight.settle(3), Some((7, true)));
+        let mut inside = inside(&[true]);
+        inside.next_mark();
+        inside.next_mark();
+        inside.enter(7, false);
+        assert_eq!(inside.settle(2), None);
+        assert_eq!(inside.settle(3), Some((7, true)));
     }
 
     #[test]
     fn inputs_that_lead_to_nothing_do_not_pile_up() {
-        let mut in_flight = in_flight(&[false; MOST + 3]);
-        let left = std::iter::from_fn(|| in_flight.leave_before(0));
+        let mut inside = inside(&[false; MOST + 3]);
+        let left = std::iter::from_fn(|| inside.leave_before(0));
         assert_eq!(left.collect::<Vec<_>>(), [Some(100), Some(101), Some(102)]);
     }
 
     #[test]
     fn a_start_is_looked_for_after_the_damage_only() {
-        let in_flight = in_flight(&[true, false, true, true]);
-        assert_eq!(in_flight.start_after(1), Some(3));
-        assert_eq!(in_flight.start_after(4), None);
+        let inside = inside(&[true, false, true, true]);
+        assert_eq!(inside.start_after(1), Some(3));
+        assert_eq!(inside.start_after(4), None);
     }
 }
