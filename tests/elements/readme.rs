@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What the README and docs/ELEMENTS.md promise, as it is written there.
+//! What the README and other documents promise, as it is written there.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -114,4 +115,109 @@ fn decodebin_takes_the_decoder_where_there_is_no_other_or_where_it_is_told_to() 
     if gst::ElementFactory::find("av1dec").is_some() {
         assert!(!decodebin_takes_it(""));
     }
+}
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// What stands between backticks.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// Thread and crate.
+type Stay = (String, String);
+/// File and function.
+type Function = (String, String);
+
+/// The table of the way of a frame.
+fn way_of_a_frame() -> (Vec<Stay>, BTreeSet<Function>) {
+    let page = include_str!("../../docs/ARCHITECTURE.md");
+    let (_, table) = page
+        .split_once("| thread | crate | file: functions |")
+        .unwrap();
+    let (mut stays, mut functions) = (Vec::new(), BTreeSet::new());
+    let mut thread = "";
+    for row in table.lines().skip(2).take_while(|row| row.starts_with('|')) {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [named, place, way] = cells[..] else {
+            panic!("three cells: {row}");
+        };
+        if !named.is_empty() {
+            thread = named;
+        }
+        let folder = match place {
+            "element" => "crates/element/src",
+            "supervisor" => "crates/supervisor/src",
+            "codec" => "crates/svtav1/src",
+            "plugin" => "plugins/svtav1watch/src/encoder",
+            other => panic!("no folder for the crate {other}"),
+        };
+        stays.push((thread.to_owned(), place.to_owned()));
+        let mut file = None;
+        for name in names(way) {
+            if name.ends_with(".rs") {
+                file = Some(format!("{folder}/{name}"));
+            } else {
+                let function = name.rsplit("::").next().unwrap().to_owned();
+                functions.insert((file.clone().unwrap(), function));
+            }
+        }
+    }
+    (stays, functions)
+}
+
+#[test]
+fn each_function_on_the_way_of_a_frame_is_in_its_file_and_they_are_counted() {
+    let (stays, functions) = way_of_a_frame();
+    for (file, function) in &functions {
+        let code = std::fs::read_to_string(root().join(file)).expect(file);
+        let is_here = ["(", "<"].map(|next| code.contains(&format!("fn {function}{next}")));
+        assert!(is_here.contains(&true), "{file} has no {function}");
+    }
+    let files: BTreeSet<_> = functions.iter().map(|(file, _)| file).collect();
+    let crossings = stays
+        .windows(2)
+        .filter(|pair| pair[0].0 == pair[1].0 && pair[0].1 != pair[1].1);
+    let counted = format!(
+        "These are {} files, {} functions and {} crossings between crates.",
+        files.len(),
+        functions.len(),
+        crossings.count()
+    );
+    let page = include_str!("../../docs/ARCHITECTURE.md");
+    assert!(page.contains(&counted), "{counted}");
+}
+
+/// Files of a codec, CODEC, are there for those that we have.
+#[test]
+fn each_file_that_is_to_be_changed_for_an_addition_exists() {
+    let page = include_str!("../../CONTRIBUTING.md");
+    let rows = page.lines().filter(|row| row.starts_with('|'));
+    let cells = rows.filter_map(|row| row.trim_matches('|').split('|').next());
+    let mut seen = 0;
+    for cell in cells {
+        let mut folder = "";
+        for name in names(cell) {
+            // A bare name is beside the file before it.
+            let path = match name.rsplit_once('/') {
+                Some((before, _)) => {
+                    folder = before;
+                    name.to_owned()
+                }
+                None if root().join(name).exists() => name.to_owned(),
+                None => format!("{folder}/{name}"),
+            };
+            let exist = |placeholder, names: [&str; 2]| {
+                let mut paths = names.iter().map(|name| path.replace(placeholder, name));
+                paths.all(|path| root().join(path).exists())
+            };
+            let found = exist("CODEC", ["svtav1", "dav1d"])
+                || exist("CODECwatch", ["svtav1watchenc", "dav1dwatchdec"]);
+            assert!(found, "{path} in the row {cell}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 30, "{seen}");
 }

@@ -12,9 +12,11 @@
 //! src pad <--deliver-- output task (drives the machine) <------ outbox
 //! ```
 //!
-//! Nothing waits with a base class's stream lock held: the wait for room is in a probe
-//! on the sink pad, before the base class takes its lock, and the wait for a drain is
-//! in `sink_event`, before the event is chained up.
+//! In forward playback nothing waits with a base class's stream lock held: the wait for
+//! room is in a probe on the sink pad, before the base class takes its lock, and the
+//! wait for a drain is in `sink_event`, before the event is chained up. In reverse
+//! playback a decoder has to wait under it: `video_decoder/reverse.rs` says why that is
+//! safe.
 #![forbid(unsafe_code)]
 
 use std::sync::LazyLock;
