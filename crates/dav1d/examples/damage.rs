@@ -283,10 +283,7 @@ fn config(random: &mut Random) -> Config {
         n_threads: [1, 2, 3, 4, 6][random.below(5)],
         max_frame_delay: [0, 0, 1, 2, 4][random.below(5)],
         apply_grain: random.below(4) != 0,
-        all_layers: random.below(4) == 0,
         operating_point: if random.below(8) == 0 { 1 } else { 0 },
-        strict_std: random.below(4) == 0,
-        output_invisible: random.below(8) == 0,
         // The set is small, and so are its pictures.
         frame_size_limit: 1 << 20,
         ..Config::default()

@@ -28,16 +28,9 @@ pub struct Config {
     pub inloop_filters: InloopFilters,
     /// Operating point of a scalable stream, 0 to 31; 0 = everything.
     pub operating_point: u8,
-    /// Whether every spatial layer comes out, or only the highest.
-    pub all_layers: bool,
     /// Largest picture, in luma samples; 0 = any size. Checked before memory
     /// is requested.
     pub frame_size_limit: u32,
-    /// Whether violations of the standard that do not affect decoding count as
-    /// damage.
-    pub strict_std: bool,
-    /// Whether frames that are not to be shown come out too, in coding order.
-    pub output_invisible: bool,
     /// OBUs that apply to the stream but may not be in it: the
     /// [`config_obus`](codecwatch_av1::config_obus) of its container.
     pub headers: Vec<u8>,
@@ -51,10 +44,7 @@ impl Default for Config {
             apply_grain: true,
             inloop_filters: InloopFilters::default(),
             operating_point: 0,
-            all_layers: false,
             frame_size_limit: LARGEST_LEVEL_PICTURE,
-            strict_std: false,
-            output_invisible: false,
             headers: Vec::new(),
         }
     }
@@ -111,10 +101,9 @@ impl Config {
         native.apply_grain = self.apply_grain.into();
         native.inloop_filters = self.inloop_filters.bits();
         native.operating_point = self.operating_point.into();
-        native.all_layers = self.all_layers.into();
+        // The highest one only.
+        native.all_layers = 0;
         native.frame_size_limit = self.frame_size_limit;
-        native.strict_std_compliance = self.strict_std.into();
-        native.output_invisible_frames = self.output_invisible.into();
         Ok(native)
     }
 }
@@ -127,15 +116,7 @@ fn native_defaults() -> sys::Dav1dSettings {
 }
 
 /// How many frames a decoder with these settings works on at the same time, according
-/// to dav1d. A computation without a session, which cannot block; a running session
-/// publishes the same number, and what follows from it, as its
-/// [`Facts`](crate::Facts).
-pub fn frame_delay(config: &Config) -> usize {
-    config
-        .to_native()
-        .map_or(1, |native| native_frame_delay(&native))
-}
-
+/// to dav1d. A computation without a session, which cannot block.
 #[cfg(dav1d_frame_delay)]
 pub(crate) fn native_frame_delay(native: &sys::Dav1dSettings) -> usize {
     // SAFETY: a reference is a valid pointer; dav1d only reads.
@@ -229,11 +210,12 @@ mod tests {
     #[test]
     fn frame_delay_is_the_root_of_the_threads_unless_asked_otherwise() {
         let delay = |n_threads, max_frame_delay| {
-            frame_delay(&Config {
+            let config = Config {
                 n_threads,
                 max_frame_delay,
                 ..Config::default()
-            })
+            };
+            native_frame_delay(&config.to_native().unwrap())
         };
         let expected = [
             (1, 1),

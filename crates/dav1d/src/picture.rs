@@ -8,8 +8,8 @@ use codecwatch_av1::{ContentLight, MasteringDisplay};
 #[cfg(dav1d_t35_array)]
 use crate::loaded_version::loaded_version;
 use crate::{
-    Allocation, Frame, PictureLayout, PictureMemory, PictureShape, Sequence, T35, metadata,
-    picture_memory::Lent, sys,
+    Allocation, PictureLayout, PictureMemory, PictureShape, T35, metadata, picture_memory::Lent,
+    sys,
 };
 
 /// A decoded picture: plain data, and a share of the memory that dav1d decoded
@@ -19,10 +19,6 @@ use crate::{
 pub struct Picture {
     /// The input that led to this picture.
     pub id: u64,
-    /// From the frame header.
-    pub frame: Frame,
-    /// From the sequence header.
-    pub sequence: Sequence,
     /// HDR10 mastering display.
     pub mastering_display: Option<MasteringDisplay>,
     /// HDR10 content light level.
@@ -37,7 +33,6 @@ impl std::fmt::Debug for Picture {
         f.debug_struct("Picture")
             .field("id", &self.id)
             .field("shape", self.shape())
-            .field("frame", &self.frame)
             .finish_non_exhaustive()
     }
 }
@@ -73,12 +68,8 @@ impl Picture {
     /// `native` was filled by `dav1d_get_picture`, of a session whose pictures
     /// `callbacks.rs` allocates, and not yet unreferenced.
     pub(crate) unsafe fn from_native(native: &sys::Dav1dPicture, id: u64) -> Option<Self> {
-        // SAFETY: dav1d keeps the headers of a delivered picture until it is
+        // SAFETY: dav1d keeps the metadata of a delivered picture until it is
         // unreferenced; null becomes None.
-        let sequence = unsafe { native.seq_hdr.as_ref() }?;
-        // SAFETY: as above.
-        let frame = unsafe { native.frame_hdr.as_ref() }?;
-        // SAFETY: as above.
         let mastering_display = unsafe { native.mastering_display.as_ref() };
         // SAFETY: as above.
         let content_light = unsafe { native.content_light.as_ref() };
@@ -93,8 +84,6 @@ impl Picture {
         let memory = unsafe { Arc::from_raw(shared) };
         Some(Self {
             id,
-            frame: Frame::from_native(frame),
-            sequence: Sequence::from_native(sequence),
             mastering_display: mastering_display.map(metadata::mastering_display),
             content_light: content_light.map(metadata::content_light),
             // SAFETY: a delivered picture, as the caller vouches.
@@ -111,14 +100,10 @@ impl Picture {
         shape: &PictureShape,
         allocation: Allocation,
         id: u64,
-        frame: Frame,
-        sequence: Sequence,
     ) -> Result<Self, &'static str> {
         shape.check_plausible()?;
         Ok(Self {
             id,
-            frame,
-            sequence,
             mastering_display: None,
             content_light: None,
             t35: Vec::new(),

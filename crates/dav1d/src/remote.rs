@@ -14,8 +14,8 @@ use codecwatch_supervisor::CodecError;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Allocation, Chunk, Config, Damage, Dav1d, Decoded, Environment, Facts, Frame, LogSink, Picture,
-    PictureAllocator, PictureLayout, PictureMemory, PictureShape, Sequence, T35,
+    Allocation, Chunk, Config, Damage, Dav1d, Decoded, Environment, Facts, LogSink, Picture,
+    PictureAllocator, PictureLayout, PictureMemory, PictureShape, T35,
 };
 
 /// dav1d's largest frame delay (`DAV1D_MAX_FRAME_DELAY`).
@@ -51,8 +51,6 @@ pub enum PackedOutput {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PackedPicture {
     id: u64,
-    frame: Frame,
-    sequence: Sequence,
     mastering_display: Option<MasteringDisplay>,
     content_light: Option<ContentLight>,
     t35: Vec<T35>,
@@ -110,8 +108,6 @@ impl Remote for RemoteDav1d {
                 context.memory.shown(block);
                 PackedOutput::Picture(Box::new(PackedPicture {
                     id: picture.id,
-                    frame: picture.frame,
-                    sequence: picture.sequence,
                     mastering_display: picture.mastering_display,
                     content_light: picture.content_light,
                     t35: std::mem::take(&mut picture.t35),
@@ -152,14 +148,8 @@ fn unpack_picture(packed: PackedPicture, given: &Given) -> Result<Decoded, Broke
         layout: packed.layout,
         handle: None,
     };
-    let mut picture = Picture::shown(
-        &packed.shape,
-        allocation,
-        packed.id,
-        packed.frame,
-        packed.sequence,
-    )
-    .map_err(|flaw| Broken::new(format!("a picture is not as it has to be: {flaw}")))?;
+    let mut picture = Picture::shown(&packed.shape, allocation, packed.id)
+        .map_err(|flaw| Broken::new(format!("a picture is not as it has to be: {flaw}")))?;
     picture.mastering_display = packed.mastering_display;
     picture.content_light = packed.content_light;
     picture.t35 = packed.t35;

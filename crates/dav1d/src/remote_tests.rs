@@ -9,7 +9,7 @@ use codecwatch_supervisor::Amount;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Chroma, FrameKind};
+use crate::Chroma;
 
 type Says = FromChild<PackedOutput, Facts>;
 
@@ -73,15 +73,6 @@ fn is_taken(shape: PictureShape, layout: PictureLayout, len: u64) -> bool {
     encode(&mut bytes, &Says::NeedsBlock { len }).unwrap();
     let picture = PackedPicture {
         id: 3,
-        frame: Frame {
-            kind: FrameKind::Key,
-            spatial_id: 0,
-            render_size: (1, 1),
-        },
-        sequence: Sequence {
-            profile: 0,
-            max_size: (1, 1),
-        },
         mastering_display: None,
         content_light: None,
         t35: Vec::new(),

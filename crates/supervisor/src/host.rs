@@ -129,14 +129,14 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
         self.note(&mut self.lock(), Event::DelayChanged { delay });
     }
 
-    fn set_kill_hook(&self, hook: Option<KillHook>) {
+    fn set_kill_hook(&self, hook: KillHook) {
         let mut state = self.lock();
         if state.abandoned {
             // There was no hook when it was abandoned.
             drop(state);
-            return run_kill_hook(hook);
+            return run_kill_hook(Some(hook));
         }
-        let replaced = std::mem::replace(&mut state.kill_hook, hook);
+        let replaced = state.kill_hook.replace(hook);
         drop(state);
         drop(replaced);
     }

@@ -77,7 +77,7 @@ pub(crate) trait Host<O>: Send + Sync {
     fn tell(&self, told: O);
     fn publish(&self, facts: Facts);
     fn set_delay(&self, delay: Option<usize>);
-    fn set_kill_hook(&self, hook: Option<KillHook>);
+    fn set_kill_hook(&self, hook: KillHook);
     fn discarding(&self) -> bool;
     fn others_awaited(&self);
     fn others_done(&self);
@@ -206,15 +206,8 @@ impl<O: Send + 'static> Lane<O> {
     /// open. The thread that abandons the session runs the hook, once, without a lock:
     /// it must return soon. If the session has been abandoned already, it is run here.
     pub fn set_kill_hook(&self, hook: impl FnOnce() + Send + 'static) {
-        self.host.set_kill_hook(Some(Box::new(hook)));
+        self.host.set_kill_hook(Box::new(hook));
     }
-
-    /// Removes the hook. Must be called before the codec has ended, while the hook
-    /// cannot hit anything else, such as a process that reuses its id.
-    pub fn clear_kill_hook(&self) {
-        self.host.set_kill_hook(None);
-    }
-
     /// The calls of a thread in another process that works for this lane.
     pub fn remote_calls(&self) -> RemoteCalls<O> {
         RemoteCalls::of_lane(self.host.clone(), self.index)
@@ -403,7 +396,7 @@ impl<O: Send> Host<O> for Detached<O> {
 
     fn set_delay(&self, _delay: Option<usize>) {}
 
-    fn set_kill_hook(&self, _hook: Option<KillHook>) {}
+    fn set_kill_hook(&self, _hook: KillHook) {}
 
     fn set_witness(&self, _witness: Arc<dyn Witness>) {}
 

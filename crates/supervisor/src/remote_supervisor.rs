@@ -114,7 +114,7 @@ impl<O: Send + 'static> Host<O> for Proxy<O> {
     }
 
     /// The other process ends this one from outside.
-    fn set_kill_hook(&self, _hook: Option<KillHook>) {}
+    fn set_kill_hook(&self, _hook: KillHook) {}
 
     fn discarding(&self) -> bool {
         self.supervisor.discarding()

@@ -19,9 +19,6 @@ fuzz_target!(|bytes: &[u8]| {
 
     let config = Config {
         n_threads: u32::from(choice & 3) + 1,
-        all_layers: choice & 4 != 0,
-        strict_std: choice & 8 != 0,
-        output_invisible: choice & 16 != 0,
         operating_point: choice >> 5,
         frame_size_limit: 1 << 18,
         ..Config::default()
