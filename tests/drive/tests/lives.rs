@@ -5,11 +5,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use drive::elements::Element;
 use drive::facts::Facts;
+use drive::matrix::Where;
 use drive::{Report, Runner, Scenario};
 
 fn runner() -> Runner {
     Runner::new(PathBuf::from(env!("CARGO_BIN_EXE_drive")))
+}
+
+/// The elements that users get, with their codec in the element's process.
+fn in_this_process() -> impl Iterator<Item = Element> {
+    Element::all().filter(|element| element.is_shipped && !element.is_isolated)
 }
 
 fn scenario(line: &str) -> Scenario {
@@ -26,9 +33,9 @@ fn facts(report: &Report) -> &Facts {
 #[test]
 fn a_process_that_is_stopped_for_longer_than_every_budget_goes_on() {
     let runner = runner();
-    for element in ["svtav1watchenc live preset=12", "dav1dwatchdec live"] {
+    for element in in_this_process() {
         let line = format!(
-            "{element} watchdog-timeout=1000000000 drain-timeout=1000000000 \
+            "{element:?} live watchdog-timeout=1000000000 drain-timeout=1000000000 \
              : play push:20 push:40 eos await-end null"
         );
         let report = runner.run_and(&scenario(&line), |process| {
@@ -67,22 +74,21 @@ fn what_is_wedged_before_a_process_is_stopped_is_found_after_it() {
 #[test]
 fn a_time_of_day_that_jumps_by_hours_neither_trips_the_watchdog_nor_stops_it() {
     let runner = runner().preload(support::rehearsal::jumping_time());
-    for element in ["svtav1watchenc live preset=12", "dav1dwatchdec live"] {
+    for element in in_this_process() {
         let budgets = "watchdog-timeout=1000000000 drain-timeout=1000000000";
-        let line = format!("{element} {budgets} : play push:45 eos await-end null");
+        let line = format!("{element:?} live {budgets} : play push:45 eos await-end null");
         let report = runner.run(&scenario(&line));
         let life = &facts(&report).lives[0];
         assert!(life.errors.is_empty() && life.eos(), "{report:#?}");
     }
-    for (element, call) in [
-        (
-            "svtav1watchenc live preset=12 low-latency=true",
-            "svt_av1_enc_get_packet",
-        ),
-        ("dav1dwatchdec live n-threads=1", "dav1d_get_picture"),
-    ] {
+    for element in in_this_process() {
+        let quick = element.quick.iter();
+        let quick: String = quick
+            .map(|(name, value)| format!("{name}={value} "))
+            .collect();
+        let call = element.call_at(Where::Send).unwrap().name;
         let line = format!(
-            "{element} watchdog-timeout=1000000000 close-timeout=1000000000 \
+            "{element:?} live {quick}watchdog-timeout=1000000000 close-timeout=1000000000 \
              script={call}:hang@armed : play push:9 settle arm push:20 await-end null"
         );
         let report = runner.run(&scenario(&line));
