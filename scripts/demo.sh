@@ -34,7 +34,7 @@ rehearse_run() {
     ) 2>/dev/null # of the shell, which would say when a program crashed
     case $code in
     124) how="still running after 10 s, ended by Ctrl-C" ;;
-    137) how="${red}still running after 10 s, deaf to Ctrl-C, killed$plain" ;;
+    137) how="${red}still running after 10 s, does not react to Ctrl-C, killed$plain" ;;
     *) how="exit code $code" ;;
     esac
     # The strike, and errors as gst-launch-1.0 prints them.

@@ -155,7 +155,7 @@ fn what_cannot_be_wrapped_is_one_warning_and_the_program_runs_on() {
         ("codecwatch(wrap=)", "'wrap' names no element"),
         (
             "codecwatch(wrap=codecwatch)",
-            "it runs under supervision by itself",
+            "it is already supervised",
         ),
         (
             "codecwatch(wrap=leaks;capsfilter)",

@@ -60,9 +60,9 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Creates it in `place`, which has to exist, and deletes the oldest folders there
-    /// until this is one of [`MOST_FOLDERS`]. Of what is there, only folders with names
-    /// of ours are deleted.
+    /// Creates it in `place`, which has to exist. Deletes the oldest folders there until
+    /// [`MOST_FOLDERS`] are left with this one; it deletes only folders whose names have
+    /// the form of ours.
     ///
     /// # Errors
     /// `place` is no folder, cannot be written to, or has a folder of this name.

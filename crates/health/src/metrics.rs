@@ -163,7 +163,7 @@ fn codec_histograms(to: &mut DescriptorEncoder<'_>, codecs: &[Codec]) -> Result<
         let labels: Labels<'_> = vec![("codec", &codec.name)];
         histogram(family.encode_family(&labels)?, &codec.lag)?;
     }
-    let help = "Time that a native call took which has returned";
+    let help = "Duration of native calls that have returned";
     let mut family = to.encode_descriptor("call_duration", help, seconds, MetricType::Histogram)?;
     for codec in codecs {
         for (call, times) in &codec.calls {
@@ -202,7 +202,7 @@ fn element_counters(to: &mut DescriptorEncoder<'_>, elements: &[Element]) -> Res
         ),
         (
             "element_frames_out",
-            "Frames that the element has got out",
+            "Frames that have come out of the element",
             |element| element.frames.out,
         ),
         (

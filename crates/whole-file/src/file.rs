@@ -125,8 +125,8 @@ impl WholeFile {
         let (shown, whole) = (path.display(), partial.display());
         if !is_at(file.get_ref(), partial) {
             let text = format!(
-                "{shown} is not there: {whole}, which was whole, has been moved or removed by \
-                 somebody else"
+                "{shown} was not written: {whole}, which was complete, was moved or removed by \
+                 another process"
             );
             return Err(Error::new(Kind::NotInPlace, text));
         }
@@ -236,8 +236,8 @@ fn clear_away(target: &Target, keep: bool) -> Result<(), Error> {
         Err(Errno::WOULDBLOCK) => return Err(busy(target)),
         Err(error) => {
             let text = format!(
-                "{shown} is there, and this file system has no locks to say whether somebody \
-                 writes it: remove it if nobody does"
+                "{shown} exists, and this file system has no locks, so it is unknown whether \
+                 another process writes it: remove it if none does"
             );
             return Err(Error::caused(Kind::Busy, text, error.into()));
         }

@@ -207,7 +207,7 @@ fn play(codec: Placed<RemoteDav1d>, budgets: Budgets, inputs: Vec<Vec<u8>>) -> R
     loop {
         match run.next() {
             Next::Output(output) => tally.note(&output),
-            Next::Slow(slow) => say(&format!("It is slow, and works: {:?}", slow.evidence)),
+            Next::Slow(slow) => say(&format!("The codec is slow, but works: {:?}", slow.evidence)),
             Next::Told { .. } | Next::FactsChanged => {}
             Next::Cancelled | Next::Ended => break,
         }
@@ -229,12 +229,12 @@ fn play(codec: Placed<RemoteDav1d>, budgets: Budgets, inputs: Vec<Vec<u8>>) -> R
         return Ok(code_of(fault));
     }
     if let CloseResult::Abandoned(Some(fault)) = run.close() {
-        say(&format!("It does not close: {fault}"));
+        say(&format!("The session does not close: {fault}"));
         return Ok(code_of(&fault));
     }
     say(match tally.damaged {
         0 => "Completed",
-        _ => "Completed, but for what is damaged",
+        _ => "Completed, except for the damaged inputs",
     });
     Ok(match tally.damaged {
         0 => COMPLETED,

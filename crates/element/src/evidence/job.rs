@@ -104,7 +104,7 @@ impl Job {
             Duration::ZERO
         };
         let Some(looked) = last_look.wait(limit) else {
-            let note = "the codec's process was not killed, so nobody has looked at its threads";
+            let note = "the codec's process was not killed, so its threads were not examined";
             self.file.notes.push(note.to_owned());
             return Seen::default();
         };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What of events cannot leave their process. Of a table of contents, a collection of
-//! streams or tags with an image, that is all: the parent keeps the event, and in its place
-//! another goes through the child's chain, so that it comes out between the same buffers;
-//! the chain's elements do not see it. The start of a stream goes to the chain without the
+//! The parts of events that cannot be sent to the child. A table of contents, a
+//! collection of streams, and tags with an image stay whole in the parent: a placeholder
+//! goes through the child's chain instead, so that the event comes out between the same
+//! buffers, but the chain's elements do not see it. The start of a stream goes to the chain without the
 //! stream's object, which it gets back here.
 
 use std::collections::VecDeque;

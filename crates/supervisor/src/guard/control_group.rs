@@ -5,9 +5,9 @@
 //! A limit applies to a group and all below it, so each visible ancestor counts. The
 //! statistics of a group include those of its descendants.
 //!
-//! Of the used memory, the kernel reclaims before an allocation fails: pages of files,
-//! recently used (`active_file`) or not, because they can be read again once they are
-//! written out, and the slab caches marked as reclaimable. Its own `MemAvailable`
+//! Before an allocation fails, the kernel reclaims a part of the used memory: pages of
+//! files, recently used (`active_file`) or not, because they can be read again once they
+//! are written out, and the slab caches marked as reclaimable. Its own `MemAvailable`
 //! consists of the same. Shared memory and `tmpfs` are not among these pages.
 //! `memory.high` is no limit here: above it a group is slowed down, and nothing fails.
 

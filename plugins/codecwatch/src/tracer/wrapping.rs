@@ -38,7 +38,7 @@ fn wrap_one(name: &str) -> Result<(), String> {
         LoadError::Hangs => "its plugin was not loaded in time: its driver may hang",
     })?;
     if original.element_type().is_a(CodecWatch::static_type()) {
-        return Err("it runs under supervision by itself".to_owned());
+        return Err("it is already supervised".to_owned());
     }
     // Without a plugin: GStreamer may write the registry down, and must not take the
     // wrapped element for one that is installed.

@@ -49,9 +49,10 @@ pub fn document(shown: &[Shown], machine: &str) -> String {
             impossible.reason()
         );
     }
-    page += "\nOf every cell: at most one error of the element, no EOS after it, an exit code of 0 without a crash, \
-             NULL within its bound, a ledger that says what was abandoned and, of a late return, reclaimed; and no thread of the codec where nothing is outstanding \
-             (a close that panics or answers an error without its work leaves its session open).\n";
+    page += "\nFor every cell this is checked: the element posts at most one error, and no EOS follows it; the process ends with \
+             exit code 0 and does not crash; the change to NULL stays within its bound; the ledger has what was abandoned and, after a \
+             late return, what was reclaimed; and where nothing is outstanding, no thread of the codec is left (a close that \
+             panics, or that returns an error without doing its work, leaves its session open).\n";
     for element in elements(shown) {
         let _ = write!(page, "\n## {}\n\n{}", element.name, table(shown, element));
     }
