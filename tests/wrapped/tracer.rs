@@ -153,10 +153,7 @@ fn what_cannot_be_wrapped_is_one_warning_and_the_program_runs_on() {
         ),
         ("codecwatch(wrap)", "'wrap' is not NAME=VALUE"),
         ("codecwatch(wrap=)", "'wrap' names no element"),
-        (
-            "codecwatch(wrap=codecwatch)",
-            "it is already supervised",
-        ),
+        ("codecwatch(wrap=codecwatch)", "it is already supervised"),
         (
             "codecwatch(wrap=leaks;capsfilter)",
             "leaks is not wrapped: no such element",

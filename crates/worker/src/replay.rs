@@ -207,7 +207,10 @@ fn play(codec: Placed<RemoteDav1d>, budgets: Budgets, inputs: Vec<Vec<u8>>) -> R
     loop {
         match run.next() {
             Next::Output(output) => tally.note(&output),
-            Next::Slow(slow) => say(&format!("The codec is slow, but works: {:?}", slow.evidence)),
+            Next::Slow(slow) => say(&format!(
+                "The codec is slow, but works: {:?}",
+                slow.evidence
+            )),
             Next::Told { .. } | Next::FactsChanged => {}
             Next::Cancelled | Next::Ended => break,
         }
