@@ -135,7 +135,7 @@ fn cells() -> Vec<Cell> {
         // From SVT-AV1 1.8 on there are none.
         .filter(|cell| matrix::plan(cell) != Err(Impossible::NoSuccessor))
         .collect();
-    let listed = |element| {
+    let listed = |element: &Element| {
         CELLS
             .iter()
             .any(|name| name.starts_with(&format!("{element:?} ")))
