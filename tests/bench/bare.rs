@@ -123,6 +123,7 @@ where
         max_abandoned: 0,
         predecessor: None,
         trace: None,
+        listener: None,
     };
     let run = Run::start(codec, options)?;
     thread::scope(|scope| {
@@ -131,7 +132,7 @@ where
             loop {
                 match run.next() {
                     Next::Output(output) => frames += usize::from(counts(&output)),
-                    Next::Slow(_) | Next::Told { .. } | Next::FactsChanged => {}
+                    Next::Slow(_) | Next::FactsChanged => {}
                     Next::Ended | Next::Cancelled => return frames,
                 }
             }

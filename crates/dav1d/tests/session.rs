@@ -107,6 +107,7 @@ fn facts(n_threads: u32) -> Facts {
         max_abandoned: 0,
         predecessor: None,
         trace: None,
+        listener: None,
     };
     let run = Run::start(decoder(threads(n_threads)), options).unwrap();
     let end = Instant::now() + Duration::from_secs(20);

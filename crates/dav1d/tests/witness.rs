@@ -59,6 +59,7 @@ fn start() -> DecoderRun {
         max_abandoned: 0,
         predecessor: None,
         trace: None,
+        listener: None,
     };
     Run::start(codec, options).unwrap()
 }

@@ -188,6 +188,7 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
         open_permit::revoke(&self.permit, self.id);
         run_kill_hook(hook);
         drop(left);
+        self.tell_undelivered();
     }
 }
 

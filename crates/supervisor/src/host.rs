@@ -8,7 +8,7 @@ use crate::kill_hook::{KillHook, run_kill_hook};
 use crate::lane::{Discarded, Host, LaneFault};
 use crate::machine::{CallKind, Event};
 use crate::opening::Opening;
-use crate::state::Shared;
+use crate::state::{Shared, Waiting};
 use crate::telling::Facts;
 use crate::witness::Joined;
 use crate::{Amount, Change, CodecError, Name, Witness, ledger, open_permit, retirement};
@@ -52,7 +52,12 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
             drop(output);
             return Err(Discarded);
         }
-        state.outbox.push_back((output, amount));
+        let told = state.telling.told();
+        state.outbox.push_back(Waiting {
+            output,
+            amount,
+            told,
+        });
         state.machine.handle(now(), Event::Output { amount });
         self.output.notify_all();
         Ok(())
@@ -110,11 +115,7 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
     }
 
     fn tell(&self, told: O) {
-        let mut state = self.lock();
-        let oldest = state.telling.tell(told);
-        self.output.notify_all();
-        drop(state);
-        drop(oldest);
+        self.tell_listener(told);
     }
 
     fn publish(&self, facts: Facts) {

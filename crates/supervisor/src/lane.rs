@@ -174,13 +174,14 @@ impl<O: Send + 'static> Lane<O> {
         self.host.emit(output, settles.into())
     }
 
-    /// Sends something besides the output, such as a warning: at once, ahead of outputs
-    /// that wait for downstream, but not of one that is being pushed. What must keep
-    /// its order among the outputs goes to [`emit`](Self::emit) instead.
+    /// Sends something besides the output to the run's [`Listener`](crate::Listener), such
+    /// as a warning: at once, whatever downstream does, and ahead of the outputs that
+    /// follow it. What must not overtake earlier outputs goes to [`emit`](Self::emit)
+    /// instead.
     ///
-    /// Never blocks. The newest sixteen that are not fetched are kept, and what is told
-    /// after the end of the run may never be fetched. It is no output: it settles
-    /// nothing and is no progress.
+    /// Blocks while 64 wait for the listener, but not for longer than a second for one
+    /// of them: then the oldest are dropped and counted. What an abandoned session tells
+    /// is dropped. It is no output: it settles nothing and is no progress.
     pub fn tell(&self, told: O) {
         self.host.tell(told);
     }

@@ -13,6 +13,8 @@ type Ask<O> = Box<dyn FnOnce(&mut dyn Any, &Lane<O>) + Send>;
 pub(crate) struct Question<O> {
     /// `None` if no caller waits for an answer.
     number: Option<u64>,
+    /// What to tell instead if it is never put.
+    told: Option<O>,
     ask: Ask<O>,
 }
 
@@ -32,8 +34,22 @@ impl<O> Question<O> {
         };
         Self {
             number: None,
+            told: None,
             ask: Box::new(ask),
         }
+    }
+
+    /// The same; `told` is told instead if it is never put.
+    pub(crate) fn or_tell(self, told: O) -> Self {
+        Self {
+            told: Some(told),
+            ..self
+        }
+    }
+
+    /// What to tell instead.
+    pub(crate) fn into_told(self) -> Option<O> {
+        self.told
     }
 
     /// Runs the question on the session's worker.
@@ -82,6 +98,14 @@ impl<O> Questions<O> {
         }
         self.waiting.push_back(question);
         Ok(())
+    }
+
+    /// Removes the questions without a caller. The caller must drop them without the lock.
+    pub(crate) fn take_notifications(&mut self) -> Vec<Question<O>> {
+        let all = std::mem::take(&mut self.waiting);
+        let (taken, waiting) = all.into_iter().partition(|q| q.number.is_none());
+        self.waiting = waiting;
+        taken.into()
     }
 
     pub(crate) fn pop(&mut self) -> Option<Question<O>> {

@@ -66,15 +66,19 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         if let Admission::Refused(refusal) = Admission::of(&library, options.max_abandoned) {
             return Err(refusal);
         }
-        let shared = Arc::new(Shared::new(
-            library,
-            codec.opens_freely(),
-            ledger().next_session(),
-            C::Session::QUEUE,
-            C::Session::weigh,
-            options.budgets,
-            options.trace.take(),
-        ));
+        let shared = Arc::new_cyclic(|this| {
+            Shared::new(
+                library,
+                codec.opens_freely(),
+                ledger().next_session(),
+                C::Session::QUEUE,
+                C::Session::weigh,
+                options.budgets,
+                options.trace.take(),
+                options.listener.take(),
+                this.clone(),
+            )
+        });
         shared.meter.set_limit(options.max_abandoned);
         shared.lock().predecessor = options.predecessor.clone();
         let run = Self {

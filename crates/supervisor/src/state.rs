@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Instant;
 
 use crate::clock::now;
@@ -17,7 +17,9 @@ use crate::question::{Question, Questions};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::telling::Telling;
 use crate::witness::NamedThreads;
-use crate::{Account, Amount, Budgets, Change, Library, Name, Run, Trace, Witness, ledger};
+use crate::{
+    Account, Amount, Budgets, Change, Library, Listener, Name, Run, Trace, Witness, ledger,
+};
 
 pub(crate) enum Command<I, O> {
     Input(I, Amount),
@@ -49,8 +51,17 @@ impl<I, O> Command<I, O> {
     }
 }
 
+/// An output that waits for the output task.
+pub(crate) struct Waiting<O> {
+    pub(crate) output: O,
+    /// How much of the input it settles.
+    pub(crate) amount: Amount,
+    /// How many things the session had told before it.
+    pub(crate) told: u64,
+}
+
 /// Inbox and outbox.
-pub(crate) type Queues<I, O> = (VecDeque<Command<I, O>>, VecDeque<(O, Amount)>);
+pub(crate) type Queues<I, O> = (VecDeque<Command<I, O>>, VecDeque<Waiting<O>>);
 
 /// What the worker does next.
 pub(crate) enum Work<I, O> {
@@ -64,8 +75,7 @@ pub(crate) struct State<I, O> {
     pub(crate) inbox: VecDeque<Command<I, O>>,
     /// Inputs that may wait for the worker.
     queue: usize,
-    /// Outputs, and how much of the input each settles.
-    pub(crate) outbox: VecDeque<(O, Amount)>,
+    pub(crate) outbox: VecDeque<Waiting<O>>,
     /// Questions to the session, separate from the inbox: they need no room in it.
     pub(crate) questions: Questions<O>,
     /// What the session sends besides its output.
@@ -139,6 +149,18 @@ impl<I, O> State<I, O> {
     /// Whether downstream has taken everything that came out so far.
     pub(crate) fn flowed(&self) -> bool {
         self.machine.downstream() == (0, false)
+    }
+
+    /// Until when the next output waits for what the session has told before it; `None`
+    /// if it need not.
+    pub(crate) fn output_waits_until(&self, now: Instant) -> Option<Instant> {
+        self.telling.awaited(self.outbox.front()?.told, now)
+    }
+
+    /// Whether there is an output, and what was told before it is over.
+    pub(crate) fn next_output_is_free(&self) -> bool {
+        let next = self.outbox.front();
+        next.is_some_and(|next| self.telling.are_over(next.told))
     }
 
     /// Empties the inbox. The caller must drop the result without the lock.
@@ -215,6 +237,10 @@ pub(crate) struct Shared<I, O> {
     /// Returns the amount of an input.
     pub(crate) weigh: fn(&I) -> Amount,
     pub(crate) trace: Option<Trace<I, O>>,
+    /// Gets what the session tells.
+    pub(crate) listener: Option<Listener<O>>,
+    /// For the listener's thread.
+    pub(crate) this: Weak<Self>,
     /// The streaming thread waits for room.
     pub(crate) room: Condvar,
     /// The streaming thread waits for a drain, or the thread that changes the element's
@@ -231,6 +257,8 @@ impl<I, O> Shared<I, O> {
         weigh: fn(&I) -> Amount,
         budgets: Budgets,
         trace: Option<Trace<I, O>>,
+        listener: Option<Listener<O>>,
+        this: Weak<Self>,
     ) -> Self {
         let name: String = library
             .name
@@ -254,6 +282,8 @@ impl<I, O> Shared<I, O> {
             told_to_close: AtomicBool::new(false),
             weigh,
             trace,
+            listener,
+            this,
             state: Mutex::new(State {
                 machine: Machine::new(now(), budgets),
                 call_times: CallTimes::default(),

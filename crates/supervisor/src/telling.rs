@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What a session sends besides its output: facts about itself, of which the latest
-//! counts, and things that are told at once, of which the newest are kept.
+//! counts, and things that are told, which wait here for the listener.
 
 use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::Next;
-
-/// How many told things may wait for the output task. While downstream blocks it, a
-/// codec may go on telling; later only the newest are useful.
-const KEPT: usize = 16;
+/// How many told things may wait for the listener. Few where interleavings are explored.
+const ROOM: usize = if cfg!(test) { 4 } else { 64 };
+/// The longest that others wait for the listener to handle one told thing. It runs
+/// handlers of the application, which may hang.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Facts, of a type that the session and its element agree on.
 pub(crate) type Facts = Arc<dyn Any + Send + Sync>;
@@ -20,9 +21,14 @@ pub(crate) struct Telling<O> {
     facts: Option<Facts>,
     /// The output task has not been notified of the latest facts.
     facts_changed: bool,
-    told: VecDeque<O>,
-    /// Told things that were dropped since one was fetched.
+    waiting: VecDeque<O>,
+    /// Things told so far, and those that were handled or dropped.
+    told: u64,
+    over: u64,
+    /// Told things that were dropped since the listener got one.
     missed: u64,
+    /// When the listener got its latest, or was called; `None` if it has nothing to do.
+    listens_since: Option<Instant>,
 }
 
 impl<O> Telling<O> {
@@ -30,8 +36,11 @@ impl<O> Telling<O> {
         Self {
             facts: None,
             facts_changed: false,
-            told: VecDeque::new(),
+            waiting: VecDeque::new(),
+            told: 0,
+            over: 0,
             missed: 0,
+            listens_since: None,
         }
     }
 
@@ -46,24 +55,74 @@ impl<O> Telling<O> {
         self.facts.replace(facts)
     }
 
-    /// Returns the oldest if there are too many. The caller must drop it without the
-    /// lock.
-    pub(crate) fn tell(&mut self, told: O) -> Option<O> {
-        self.told.push_back(told);
-        if self.told.len() <= KEPT {
-            return None;
-        }
-        self.missed += 1;
-        self.told.pop_front()
+    /// Whether there are new facts since this was asked last.
+    pub(crate) fn take_facts_changed(&mut self) -> bool {
+        std::mem::take(&mut self.facts_changed)
     }
 
-    /// The next notification for the output task, ahead of more output.
-    pub(crate) fn next(&mut self) -> Option<Next<O>> {
-        if std::mem::take(&mut self.facts_changed) {
-            return Some(Next::FactsChanged);
+    // ---- told things
+
+    /// How many were told so far.
+    pub(crate) fn told(&self) -> u64 {
+        self.told
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiting.len() >= ROOM
+    }
+
+    /// Whether to wake those that wait for room: a wake-up serves several things.
+    pub(crate) fn runs_low(&self) -> bool {
+        self.waiting.len() <= ROOM / 2
+    }
+
+    /// Whether the first `told` things are over: handled, or dropped.
+    pub(crate) fn are_over(&self, told: u64) -> bool {
+        self.over >= told
+    }
+
+    /// Until when to wait for the end of the first `told` things; `None` if they are over,
+    /// or if the listener takes too long.
+    pub(crate) fn awaited(&self, told: u64, now: Instant) -> Option<Instant> {
+        let until = self.listens_since? + PATIENCE;
+        (!self.are_over(told) && now < until).then_some(until)
+    }
+
+    /// Returns the oldest if there are too many. The caller must drop it without the
+    /// lock.
+    pub(crate) fn tell(&mut self, thing: O) -> Option<O> {
+        let oldest = self.is_full().then(|| self.waiting.pop_front()).flatten();
+        if oldest.is_some() {
+            self.missed += 1;
+            self.over += 1;
         }
-        let told = self.told.pop_front()?;
-        let missed = std::mem::take(&mut self.missed);
-        Some(Next::Told { told, missed })
+        self.told += 1;
+        self.waiting.push_back(thing);
+        oldest
+    }
+
+    /// Whether the listener's thread has to be started.
+    pub(crate) fn begins(&mut self, now: Instant) -> bool {
+        let begins = self.listens_since.is_none();
+        self.listens_since.get_or_insert(now);
+        begins
+    }
+
+    /// The next thing for the listener, and how many were dropped before it; `None` if it
+    /// has nothing more to do.
+    pub(crate) fn take(&mut self, now: Instant) -> Option<(O, u64)> {
+        let next = self.waiting.pop_front();
+        self.listens_since = next.is_some().then_some(now);
+        Some((next?, std::mem::take(&mut self.missed)))
+    }
+
+    /// The listener has handled what it got.
+    pub(crate) fn handled(&mut self) {
+        self.over += 1;
+    }
+
+    /// There is no thread for the listener.
+    pub(crate) fn cannot_begin(&mut self) {
+        self.listens_since = None;
     }
 }

@@ -35,6 +35,7 @@ pub(crate) fn work<C: Codec>(
     // more follow.
     let left = shared.lock().release_inbox(now());
     drop(left);
+    shared.tell_undelivered();
 }
 
 fn live<C: Codec>(
@@ -57,6 +58,8 @@ fn live<C: Codec>(
     if let Err(fault) = serve(&mut session, shared, lane) {
         shared.fail(&mut shared.lock(), fault.into());
     }
+    // Its close may take long.
+    shared.tell_undelivered();
     guarded(|| session.close(lane))
 }
 

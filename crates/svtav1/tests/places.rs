@@ -57,6 +57,7 @@ fn start(config: &Config) -> Run<Picture, Output> {
         max_abandoned: 0,
         predecessor: None,
         trace: None,
+        listener: None,
     };
     Run::start(SvtAv1::new(config.clone()), options).unwrap()
 }

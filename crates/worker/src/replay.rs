@@ -211,7 +211,7 @@ fn play(codec: Placed<RemoteDav1d>, budgets: Budgets, inputs: Vec<Vec<u8>>) -> R
                 "The codec is slow, but works: {:?}",
                 slow.evidence
             )),
-            Next::Told { .. } | Next::FactsChanged => {}
+            Next::FactsChanged => {}
             Next::Cancelled | Next::Ended => break,
         }
     }

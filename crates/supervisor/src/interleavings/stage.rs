@@ -62,6 +62,7 @@ pub(crate) fn options() -> Options<u32, u32> {
         max_abandoned: 0,
         predecessor: None,
         trace: None,
+        listener: None,
     }
 }
 
@@ -88,7 +89,7 @@ pub(crate) fn sink(run: &Run<u32, u32>, taken: &Arc<Mutex<Vec<u32>>>) -> thread:
         loop {
             match run.next() {
                 Next::Output(frame) => taken.lock().unwrap().push(frame),
-                Next::Slow(_) | Next::Told { .. } | Next::FactsChanged => {}
+                Next::Slow(_) | Next::FactsChanged => {}
                 Next::Ended | Next::Cancelled => return,
             }
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Facts and told things, during a stream.
+//! Facts, told things and notifications, during a stream.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,12 +8,13 @@ use std::time::Duration;
 use super::codec::{Call, Fault, Plan, Planned};
 use super::model::{Time, thread};
 use super::stage::{FRAMES, close, explore, healthy, options, outcome, pick, sink, stream};
-use crate::{AskResult, CloseResult, DrainResult, Next, Run};
+use crate::sync::Mutex;
+use crate::{Amount, AskResult, CloseResult, DrainResult, Lane, Listener, Next, Options, Run};
 
 const BOUND: Duration = Duration::from_secs(1000);
 
-/// More than are kept.
-const TOLD: u32 = 20;
+/// More than may wait.
+const TOLD: u32 = 10;
 
 /// Hangs in its drop if the run's lock is held there.
 struct Fact(u32, Run<u32, u32>, Arc<AtomicUsize>);
@@ -25,24 +26,40 @@ impl Drop for Fact {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    Told(u32),
+    Frame(u32),
+}
+
+/// A run, and what its listener has handled, in order with what else `came`.
+fn listening(plan: Plan, came: &Arc<Mutex<Vec<Came>>>) -> Run<u32, u32> {
+    let heard = came.clone();
+    let listener = Listener::new(move |told, missed| {
+        assert_eq!(missed, 0);
+        thread::yield_now();
+        heard.lock().unwrap().push(Came::Told(told));
+    });
+    let options = Options {
+        listener: Some(listener),
+        ..options()
+    };
+    Run::start(plan, options).unwrap()
+}
+
 #[test]
-fn what_is_told_comes_in_order_or_is_counted_and_the_output_is_as_ever() {
+fn what_is_told_is_heard_before_the_output_that_follows_and_before_the_end() {
     explore(Time::Stands, || {
-        let run = Run::start(healthy("tell"), options()).unwrap();
+        let came = Arc::default();
+        let run = listening(healthy("tell"), &came);
         let task = {
-            let run = run.clone();
+            let (run, came) = (run.clone(), came.clone());
             thread::spawn(move || {
-                let (mut frames, mut told, mut lost) = (Vec::new(), Vec::new(), 0);
                 loop {
                     match run.next() {
-                        Next::Output(frame) => frames.push(frame),
-                        Next::Told { told: one, missed } => {
-                            lost += missed;
-                            told.push(one);
-                            assert_eq!(u64::from(one), told.len() as u64 - 1 + lost);
-                        }
+                        Next::Output(frame) => came.lock().unwrap().push(Came::Frame(frame)),
                         Next::Slow(_) | Next::FactsChanged => {}
-                        Next::Ended | Next::Cancelled => return (frames, told),
+                        Next::Ended | Next::Cancelled => return,
                     }
                 }
             })
@@ -52,16 +69,65 @@ fn what_is_told_comes_in_order_or_is_counted_and_the_output_is_as_ever() {
             thread::spawn(move || {
                 run.ask(BOUND, |_: &mut Planned, lane| {
                     (0..TOLD).for_each(|number| lane.tell(number));
+                    lane.emit(TOLD, Amount::NONE).unwrap();
+                    lane.tell(TOLD);
                 })
             })
         };
         let stream = stream(&run, 0..FRAMES);
-        let told_all = teller.join().unwrap() == AskResult::Answered(());
         assert_eq!(stream.join().unwrap(), DrainResult::Complete);
-        let (frames, told) = task.join().unwrap();
-        assert_eq!(frames, Vec::from_iter(0..FRAMES));
-        assert_eq!(told.last().copied(), told_all.then_some(TOLD - 1));
+        // A question after the drain is not put.
+        let told_all = teller.join().unwrap() == AskResult::Answered(());
+        let came: Vec<Came> = came.lock().unwrap().clone();
+        let position = |one| came.iter().position(|&other| other == one);
+        if told_all {
+            let heard = came.iter().filter(|one| matches!(one, Came::Told(_)));
+            assert!(heard.copied().eq((0..=TOLD).map(Came::Told)), "{came:?}");
+            let follows = position(Came::Frame(TOLD)).unwrap();
+            assert!(
+                position(Came::Told(TOLD - 1)).unwrap() < follows,
+                "{came:?}"
+            );
+        }
+        task.join().unwrap();
         assert!(matches!(run.wait_closed(), CloseResult::Closed));
+    });
+}
+
+#[test]
+fn a_notification_is_put_or_told_or_refused_and_only_one_of_these() {
+    explore(Time::Flies, || {
+        let faults = [Fault::Hang, Fault::Fail];
+        let plan = Plan {
+            fault: Some((pick(&[Call::Send, Call::Close]), 0, pick(&faults))),
+            ..healthy("notify")
+        };
+        let came = Arc::default();
+        let run = listening(plan.clone(), &came);
+        let put = Arc::<AtomicUsize>::default();
+        let notifier = {
+            let (run, put) = (run.clone(), put.clone());
+            thread::spawn(move || {
+                let notification = move |_: &mut Planned, _: &Lane<u32>| {
+                    put.fetch_add(1, Ordering::Relaxed);
+                };
+                run.notify_or_tell(notification, 1)
+            })
+        };
+        let (sink, stream) = (sink(&run, &Arc::default()), stream(&run, 0..FRAMES));
+        stream.join().unwrap();
+        let taken = notifier.join().unwrap();
+        let _ = close(&run);
+        sink.join().unwrap();
+        plan.release();
+        while !run.is_closed() {
+            thread::yield_now();
+        }
+        let became = || put.load(Ordering::Relaxed) + came.lock().unwrap().len();
+        while became() < usize::from(taken) {
+            thread::yield_now();
+        }
+        assert_eq!(became(), usize::from(taken));
     });
 }
 

@@ -2,7 +2,7 @@
 //! The options of a run, and whether it may start.
 
 use super::{Run, StartError};
-use crate::{Account, Budgets, Library};
+use crate::{Account, Budgets, Library, Listener};
 
 /// How to start a run.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Options<I, O> {
     pub predecessor: Option<Run<I, O>>,
     /// Called for each input and output.
     pub trace: Option<Trace<I, O>>,
+    /// Gets what the session tells; otherwise that is dropped.
+    pub listener: Option<Listener<O>>,
 }
 
 impl<I, O> Default for Options<I, O> {
@@ -28,6 +30,7 @@ impl<I, O> Default for Options<I, O> {
             max_abandoned: 0,
             predecessor: None,
             trace: None,
+            listener: None,
         }
     }
 }

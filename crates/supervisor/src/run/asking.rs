@@ -109,7 +109,23 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     where
         S: Session<Input = I, Output = O>,
     {
-        let question = Question::new(notification);
+        self.put_notification(Question::new(notification))
+    }
+
+    /// The same. If the session ends before it gets the notification, `told` is told
+    /// instead, as if the session had told it.
+    pub fn notify_or_tell<S>(
+        &self,
+        notification: impl FnOnce(&mut S, &Lane<O>) + Send + 'static,
+        told: O,
+    ) -> bool
+    where
+        S: Session<Input = I, Output = O>,
+    {
+        self.put_notification(Question::new(notification).or_tell(told))
+    }
+
+    fn put_notification(&self, question: Question<O>) -> bool {
         let mut state = self.shared.lock();
         let refused = if state.spent || state.closing {
             Err(question)
@@ -119,6 +135,18 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         self.shared.command.notify_all();
         drop(state);
         refused.is_ok()
+    }
+
+    /// Waits until the listener has handled what the session has told so far, or takes too
+    /// long.
+    pub fn wait_told(&self) {
+        let mut state = self.shared.lock();
+        let told = state.telling.told();
+        while let Some(until) = state.telling.awaited(told, now()) {
+            state = self
+                .shared
+                .wait_until(&self.shared.element, state, Some(until));
+        }
     }
 
     fn wait_for_answer<'a, R>(

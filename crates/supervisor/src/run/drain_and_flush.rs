@@ -22,8 +22,8 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         ticket
     }
 
-    /// Waits until the drain with this ticket is done and downstream has taken
-    /// everything. The watchdog bounds it. A flush or a close after
+    /// Waits until the drain with this ticket is done, downstream has taken everything,
+    /// and the listener has handled what was told (or takes too long). The watchdog bounds it. A flush or a close after
     /// [`request_drain`](Self::request_drain) cancels it.
     pub fn wait_drained(&self, ticket: u64) -> DrainResult {
         let mut state = self.shared.lock();
@@ -37,7 +37,14 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
                 return DrainResult::Cancelled;
             }
             if state.flowed() && (state.drains_done >= ticket || state.spent) {
-                return DrainResult::Complete;
+                let told = state.telling.told();
+                let Some(until) = state.telling.awaited(told, now()) else {
+                    return DrainResult::Complete;
+                };
+                state = self
+                    .shared
+                    .wait_until(&self.shared.element, state, Some(until));
+                continue;
             }
             state = self.shared.wait(&self.shared.element, state);
         }

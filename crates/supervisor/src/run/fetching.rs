@@ -5,10 +5,13 @@ use super::{Next, Run, Slow};
 use crate::clock::now;
 use crate::driver::Obeyed;
 use crate::machine::Event;
+use crate::state::Waiting;
 
 impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     /// Waits for the next thing that the output task has to do, and drives the machine
-    /// meanwhile. A call means that downstream has taken the previous output.
+    /// meanwhile. A call means that downstream has taken the previous output. The next
+    /// one comes when the listener has handled what the session told before it, or takes
+    /// too long.
     pub fn next(&self) -> Next<O> {
         let shared = &*self.shared;
         let mut state = shared.lock();
@@ -37,18 +40,21 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
             if state.cancelled {
                 return Next::Cancelled;
             }
-            if let Some(next) = state.telling.next() {
-                return next;
-            }
-            if let Some((output, amount)) = state.outbox.pop_front() {
-                state.machine.handle(now(), Event::OutputTaken { amount });
-                shared.outlet.notify_all();
-                return Next::Output(output);
-            }
-            if state.outcome.is_some() || state.spent || state.closing {
-                return Next::Ended;
+            if state.telling.take_facts_changed() {
+                return Next::FactsChanged;
             }
             let now = now();
+            let waits = state.output_waits_until(now);
+            if waits.is_none() {
+                if let Some(Waiting { output, amount, .. }) = state.outbox.pop_front() {
+                    state.machine.handle(now, Event::OutputTaken { amount });
+                    shared.outlet.notify_all();
+                    return Next::Output(output);
+                }
+                if state.outcome.is_some() || state.spent || state.closing {
+                    return Next::Ended;
+                }
+            }
             let until = match state.machine.deadline() {
                 Some((at, _)) if at <= now => {
                     state.machine.handle(now, Event::Tick);
@@ -60,6 +66,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
                 // wake it. In an idle pipeline it then sleeps without a deadline.
                 None => state.machine.soonest(now),
             };
+            let until = [until, waits].into_iter().flatten().min();
             state.sleeping = Some(until);
             state = shared.wait_until(&shared.output, state, until);
             state.sleeping = None;

@@ -33,14 +33,6 @@ pub enum Next<O> {
     /// Push this downstream; the next call of [`Run::next`](crate::Run::next) means that it
     /// is done.
     Output(O),
-    /// The session has told this besides its output ([`Lane::tell`](crate::Lane::tell)).
-    Told {
-        /// What it told.
-        told: O,
-        /// How many older ones were dropped since the last, because they were not
-        /// fetched.
-        missed: u64,
-    },
     /// The session has published facts ([`Lane::publish`](crate::Lane::publish)) since
     /// this was last returned: [`Run::facts`](crate::Run::facts) has the latest.
     FactsChanged,

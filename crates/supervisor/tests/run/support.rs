@@ -42,6 +42,7 @@ pub(crate) fn options<O>(budgets: Budgets) -> Options<u32, O> {
         max_abandoned: 0,
         predecessor: None,
         trace: None,
+        listener: None,
     }
 }
 
@@ -165,7 +166,6 @@ pub(crate) struct Sink(Arc<Taken>);
 struct Taken {
     frames: Mutex<Vec<u32>>,
     slow: AtomicUsize,
-    told: Mutex<Vec<(u32, u64, usize)>>,
     facts: Mutex<Vec<(Option<u32>, usize)>>,
     blocked: Option<(usize, Gate)>,
     returned: AtomicBool,
@@ -205,20 +205,6 @@ impl Sink {
     /// How often the run said that it is slow.
     pub(crate) fn slow(&self) -> usize {
         self.0.slow.load(Ordering::Relaxed)
-    }
-
-    /// What the session told, each with how many were missed before it.
-    pub(crate) fn told(&self) -> Vec<(u32, u64)> {
-        let told = self.0.told.lock().unwrap();
-        told.iter()
-            .map(|&(told, missed, _)| (told, missed))
-            .collect()
-    }
-
-    /// The frames taken by then, for each of them.
-    pub(crate) fn told_at(&self) -> Vec<usize> {
-        let told = self.0.told.lock().unwrap();
-        told.iter().map(|&(_, _, frames)| frames).collect()
     }
 
     /// The facts each time when they had changed, and the frames taken by then.
@@ -266,10 +252,6 @@ impl Taken {
                 }
                 Next::Slow(_) => {
                     self.slow.fetch_add(1, Ordering::Relaxed);
-                }
-                Next::Told { told, missed } => {
-                    let frames = self.frames.lock().unwrap().len();
-                    self.told.lock().unwrap().push((told, missed, frames));
                 }
                 Next::FactsChanged => {
                     let facts = run.facts::<u32>().as_deref().copied();

@@ -2,15 +2,18 @@
 //! What a session says beside its output: facts, and what it tells at once. It does
 //! so here while it is asked something, as it could anywhere.
 
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Instant;
 
-use codecwatch_supervisor::{AskResult, CloseResult, Lane, Run, WaitResult};
+use codecwatch_supervisor::{
+    AskResult, Budgets, CloseResult, DrainResult, Lane, Listener, Options, Run, WaitResult,
+};
 
 use crate::fake::mute::Mute;
 use crate::fake::{Call, Fake, FakeSession, Fault, Gate};
 use crate::support::{
-    AMPLE, BOUND, FakeRun, MS, SHORT, Sink, bounded, close, eventually, feed, options, outcome,
-    start,
+    AMPLE, BOUND, FakeRun, MS, SHORT, Sink, bounded, close, drain, eventually, feed, options,
+    outcome, start, try_start,
 };
 
 #[track_caller]
@@ -88,57 +91,112 @@ fn facts_that_are_replaced_are_dropped_without_a_lock() {
     let _ = close(&run);
 }
 
+/// A listener, and what it has handled: each thing, and how many were missed before it.
+#[derive(Default, Clone)]
+struct Ear {
+    heard: Arc<Mutex<Vec<(u32, u64)>>>,
+    gate: Gate,
+}
+
+impl Ear {
+    /// Starts a run that it listens to. It hangs at 13 until its gate opens.
+    fn listens_to(&self, fake: &Fake, budgets: Budgets) -> FakeRun {
+        let ear = self.clone();
+        let listener = Listener::new(move |told, missed| {
+            if told == 13 {
+                ear.gate.pass();
+            }
+            ear.heard.lock().unwrap().push((told, missed));
+        });
+        let options = Options {
+            listener: Some(listener),
+            ..options(budgets)
+        };
+        try_start(fake, options).unwrap()
+    }
+
+    fn heard(&self) -> Vec<u32> {
+        self.heard
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|&(told, _)| told)
+            .collect()
+    }
+
+    fn missed(&self) -> u64 {
+        self.heard
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|&(_, missed)| missed)
+            .sum()
+    }
+}
+
 #[test]
-fn what_is_told_goes_ahead_of_outputs_that_wait_but_not_of_one_that_is_pushed() {
-    let run = start(&Fake::new("t-ahead").with_delay(Some(0)), AMPLE);
+fn what_is_told_does_not_wait_for_an_output_that_is_being_pushed() {
+    let ear = Ear::default();
+    let run = ear.listens_to(&Fake::new("t-beside").with_delay(Some(0)), AMPLE);
     let gate = Gate::default();
     let sink = Sink::blocked_after(0, &gate, &run);
     assert_eq!(feed(&run, 0..3), WaitResult::Ready);
     eventually("one is pushed and two wait", || {
         run.stats().session.inside == 0 && sink.frames().len() == 1
     });
-    on_the_worker(&run, |lane| {
-        lane.tell(70);
-        lane.tell(71);
-    });
-    std::thread::sleep(20 * MS);
-    assert_eq!(sink.told(), []);
+    // More than may wait.
+    on_the_worker(&run, |lane| (100..400).for_each(|number| lane.tell(number)));
+    eventually("all are heard", || ear.heard().len() == 300);
+    assert_eq!(ear.heard(), Vec::from_iter(100..400));
+    assert_eq!((ear.missed(), sink.frames().len()), (0, 1));
     gate.open();
-    eventually("everything is taken", || sink.frames().len() == 3);
-    assert_eq!(sink.told_at(), [1, 1]);
-    assert_eq!(sink.told(), [(70, 0), (71, 0)]);
-    assert_eq!(sink.frames(), [0, 1, 2]);
     let _ = close(&run);
 }
 
 #[test]
-fn what_is_told_wakes_an_output_task_that_sleeps() {
-    let run = start(&Fake::new("t-wakes"), AMPLE);
+fn an_output_and_the_end_of_a_drain_wait_for_what_was_told_before_and_not_for_ever() {
+    let ear = Ear::default();
+    let run = ear.listens_to(&Fake::new("t-order").with_delay(Some(0)), AMPLE);
     let sink = Sink::of(&run);
-    on_the_worker(&run, |_| {});
+    on_the_worker(&run, |lane| lane.tell(13));
+    assert_eq!(feed(&run, 0..1), WaitResult::Ready);
+    eventually("it is out", || run.stats().session.inside == 0);
     std::thread::sleep(50 * MS);
-    on_the_worker(&run, |lane| lane.tell(70));
-    eventually("it is told", || sink.told() == [(70, 0)]);
-    let _ = close(&run);
-}
+    assert_eq!(sink.frames(), []);
+    ear.gate.open();
+    eventually("it is taken", || sink.frames() == [0]);
+    assert_eq!(ear.heard(), [13]);
 
-#[test]
-fn of_what_nobody_fetches_the_newest_are_kept_and_the_others_counted() {
-    let run = start(&Fake::new("t-many"), AMPLE);
-    on_the_worker(&run, |lane| (0..100).for_each(|number| lane.tell(number)));
+    let ear = Ear::default();
+    let run = ear.listens_to(&Fake::new("t-drain").with_delay(Some(0)), AMPLE);
     let sink = Sink::of(&run);
-    eventually("sixteen are told", || sink.told().len() == 16);
-    let expected: Vec<_> = (84..100)
-        .map(|number| (number, if number == 84 { 84 } else { 0 }))
-        .collect();
-    assert_eq!(sink.told(), expected);
-    on_the_worker(&run, |lane| lane.tell(100));
-    eventually("another is told", || sink.told().last() == Some(&(100, 0)));
+    on_the_worker(&run, |lane| lane.tell(13));
+    let began = Instant::now();
+    assert_eq!(feed(&run, 0..1), WaitResult::Ready);
+    assert_eq!(drain(&run, true), DrainResult::Complete);
+    assert!(began.elapsed() >= 500 * MS, "{:?}", began.elapsed());
+    assert_eq!((sink.frames(), ear.heard()), (vec![0], vec![]));
+    ear.gate.open();
+}
+
+#[test]
+fn what_a_listener_that_hangs_does_not_handle_is_dropped_without_a_lock_and_counted() {
+    let ear = Ear::default();
+    let run = ear.listens_to(&Fake::new("t-many"), AMPLE);
+    on_the_worker(&run, |lane| {
+        lane.tell(13);
+        (100..200).for_each(|number| lane.tell(number));
+    });
+    ear.gate.open();
+    on_the_worker(&run, |lane| lane.tell(200));
+    eventually("the latest is heard", || ear.heard().last() == Some(&200));
+    assert_eq!(ear.missed(), 36);
+    assert_eq!(ear.heard().len(), 1 + 64 + 1);
     let _ = close(&run);
 }
 
 #[test]
-fn what_nobody_fetches_is_dropped_without_a_lock() {
+fn what_nobody_hears_is_dropped_without_a_lock() {
     struct Told(#[allow(dead_code, reason = "it is there to be dropped")] Unlocked<Told>);
     let run = Run::start(Mute::<Told>::new("t-drop"), options(AMPLE)).unwrap();
     let (dropped, drops) = mpsc::channel();
@@ -146,18 +204,51 @@ fn what_nobody_fetches_is_dropped_without_a_lock() {
     let asked = bounded(move || {
         let told = of.clone();
         of.ask(BOUND, move |_: &mut Mute<Told>, lane| {
-            (0..17).for_each(|_| lane.tell(Told(Unlocked(told.clone(), dropped.clone()))));
+            lane.tell(Told(Unlocked(told.clone(), dropped.clone())));
         })
     });
     assert_eq!(asked, AskResult::Answered(()));
     assert_eq!(drops.recv_timeout(BOUND), Ok(()));
-    assert!(drops.try_recv().is_err());
     assert!(matches!(run.close(), CloseResult::Closed));
 }
 
 #[test]
+fn a_notification_that_a_wedged_session_never_gets_is_told_instead() {
+    let ear = Ear::default();
+    let fake = Fake::new("t-wedge").with(Call::Send, 1, Fault::Hang);
+    let run = ear.listens_to(&fake, SHORT);
+    let sink = Sink::of(&run);
+    assert_eq!(feed(&run, 0..1), WaitResult::Ready);
+    fake.strikes();
+    assert!(run.notify_or_tell(|_: &mut FakeSession, _| {}, 7));
+    sink.returns();
+    eventually("it is told", || ear.heard() == [7]);
+    assert!(!run.notify_or_tell(|_: &mut FakeSession, _| {}, 8));
+    fake.gate.open();
+    eventually("it comes back", || run.is_closed());
+    assert_eq!(ear.heard(), [7]);
+}
+
+#[test]
+fn a_notification_that_came_before_the_end_of_a_stream_is_told_instead() {
+    let ear = Ear::default();
+    let run = ear.listens_to(&Fake::new("t-spent"), AMPLE);
+    let sink = Sink::of(&run);
+    let of = run.clone();
+    on_the_worker(&run, move |_| {
+        // A command goes between two questions.
+        of.request_drain(true);
+        assert!(of.notify_or_tell(|_: &mut FakeSession, _| {}, 7));
+    });
+    sink.returns();
+    eventually("it is told", || ear.heard() == [7]);
+    eventually("it closes", || run.is_closed());
+}
+
+#[test]
 fn who_only_tells_owes_as_before() {
-    let run = start(&Fake::new("t-owes").with_delay(Some(0)), SHORT);
+    let ear = Ear::default();
+    let run = ear.listens_to(&Fake::new("t-owes").with_delay(Some(0)), SHORT);
     let sink = Sink::of(&run);
     let gate = Gate::default();
     let over = gate.clone();

@@ -68,6 +68,7 @@ fn scripted(name: &'static str, threads: &[&'static str], budgets: Budgets) -> S
             max_abandoned: 0,
             predecessor: None,
             trace: None,
+            listener: None,
         },
     )
     .unwrap();
