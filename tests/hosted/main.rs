@@ -17,5 +17,6 @@ mod record;
 mod restart;
 mod rig;
 mod settings;
+mod told;
 mod transparency;
 mod va;

@@ -60,6 +60,21 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         run.is_some_and(|run| run.notify(notification))
     }
 
+    /// The same. If the session ends before it gets the notification, the element gets
+    /// `told` instead, as if the session had told it.
+    pub fn notify_or_tell<T>(
+        &self,
+        _imp: &T,
+        notification: impl FnOnce(&mut SessionOf<T>, &Lane<O>) + Send + 'static,
+        told: O,
+    ) -> bool
+    where
+        T: Supervised<Input = I, Output = O>,
+    {
+        let run = self.taking();
+        run.is_some_and(|run| run.notify_or_tell(notification, told))
+    }
+
     /// Enters that session's codec beside its worker; see
     /// [`Run::beside`](codecwatch_supervisor::Run::beside). False if that is not
     /// possible, and on the output task, for which the codec may be waiting.

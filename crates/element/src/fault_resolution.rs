@@ -46,6 +46,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         let Some(outcome) = run.outcome() else {
             return FaultResolution::Fatal;
         };
+        // What it told comes before its end.
+        run.wait_told();
         let settings = self.settings();
         let (lost, restarts) = {
             let mut line = self.lock_posted();

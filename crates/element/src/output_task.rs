@@ -93,7 +93,6 @@ fn work<T: Supervised>(imp: &T) {
     match run.next() {
         Next::Output(output) => deliver(imp, &run, output),
         Next::Slow(slow) => report::post_slow(imp.obj().upcast_ref(), &slow),
-        Next::Told { told, missed } => imp.told(told, missed),
         Next::FactsChanged => imp.facts_changed(),
         Next::Cancelled => {
             let line = supervision.lock();

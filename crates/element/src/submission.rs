@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Submits frames to sessions, and starts sessions.
 
-use codecwatch_supervisor::{Codec, Options, Run, Trace, WaitResult};
+use codecwatch_supervisor::{Codec, Listener, Options, Run, Trace, WaitResult};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -208,6 +208,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             max_abandoned: settings.max_abandoned as usize,
             predecessor,
             trace: Some(trace::<T>()),
+            listener: Some(listener(imp)),
         };
         let run = match Run::start(codec, options) {
             Ok(run) => run,
@@ -264,6 +265,16 @@ fn trace<T: Supervised>() -> Trace<T::Input, T::Output> {
             }
         },
     }
+}
+
+/// Passes what a session tells to the element, as long as it lives.
+fn listener<T: Supervised>(imp: &T) -> Listener<T::Output> {
+    let weak = imp.obj().downgrade();
+    Listener::new(move |told, missed| {
+        if let Some(element) = weak.upgrade() {
+            T::from_obj(&element).told(told, missed);
+        }
+    })
 }
 
 /// The place of a new session in line.

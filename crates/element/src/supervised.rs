@@ -121,9 +121,10 @@ pub trait Supervised:
     /// latest.
     fn facts_changed(&self) {}
 
-    /// Called by the output task, ahead of waiting outputs, with what the session has
-    /// told besides its output. `missed`: how many things told before it were dropped.
-    /// The default drops it, which suits a session that tells nothing.
+    /// Called with what the session has told besides its output, on a thread of its own:
+    /// before the outputs and the end that follow it, unless this takes more than a
+    /// second. `missed`: how many things told before it were dropped. The default drops
+    /// it, which suits a session that tells nothing.
     fn told(&self, _told: Self::Output, _missed: u64) {}
 
     /// Called when a session has been given up and another takes over with the next

@@ -11,7 +11,7 @@ use super::imp::CodecWatch;
 use super::said;
 use crate::CAT;
 
-/// What the chain has told besides its output; in the output task.
+/// What the chain has told besides its output; on a thread of its own.
 pub(super) fn told(imp: &CodecWatch, told: Output, missed: u64) {
     if missed > 0 {
         gst::warning!(

@@ -5,7 +5,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use codecwatch_element::{SrcRule, Supervised};
-use codecwatch_hosted::{ChainSession, Output};
+use codecwatch_hosted::{ChainSession, Output, RemoteHosted};
+use codecwatch_process::PlacedSession;
+use codecwatch_supervisor::Lane;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst::{FlowError, FlowSuccess};
@@ -78,24 +80,45 @@ fn src_event(imp: &CodecWatch, event: gst::Event) -> bool {
         SrcRule::Pass => imp.sink.push_event(event),
         // As codecs do: upstream first.
         SrcRule::PassOrToChain => imp.sink.push_event(event.clone()) || seek_in_chain(imp, event),
-        SrcRule::ToChain => {
-            let for_chain = event.clone();
-            let notified = imp.supervision().notify(imp, move |session, lane| {
-                session.upstream_event(lane, for_chain);
-            });
-            notified || imp.sink.push_event(event)
-        }
+        SrcRule::ToChain => send_to_chain(imp, event),
     }
+}
+
+/// Sends an event of downstream into the chain: in turn with its inputs, or beside the
+/// worker while that is blocked.
+fn send_to_chain(imp: &CodecWatch, event: gst::Event) -> bool {
+    let (beside, in_turn) = (event.clone(), event.clone());
+    let supervision = imp.supervision();
+    if supervision.is_blocked() && enter_chain(imp, beside, |_taken| {}) {
+        return true;
+    }
+    // If the session ends before it gets the event, upstream gets it.
+    let otherwise = Output::Upstream(event.clone());
+    let notification = move |session: &mut PlacedSession<RemoteHosted>, lane: &Lane<Output>| {
+        session.upstream_event(lane, in_turn);
+    };
+    supervision.notify_or_tell(imp, notification, otherwise) || imp.sink.push_event(event)
 }
 
 /// Beside the worker: in a paused pipeline that waits for downstream in an output.
 fn seek_in_chain(imp: &CodecWatch, event: gst::Event) -> bool {
-    let entrance = imp.state().entrance.clone();
     let (sender, sought) = mpsc::channel();
-    imp.supervision().beside("seek", move |lane| {
+    enter_chain(imp, event, move |taken| {
         // Nobody waits any more if it came late.
-        let _ = sender.send(entrance.send(lane, event));
+        let _ = sender.send(taken);
     });
     // If there is no session, the other end is gone.
     sought.recv_timeout(SEEK).unwrap_or(false)
+}
+
+/// Sends an event into the chain beside its worker, which may wait for downstream.
+/// Returns at once; false if that is not possible now.
+fn enter_chain(
+    imp: &CodecWatch,
+    event: gst::Event,
+    sent: impl FnOnce(bool) + Send + 'static,
+) -> bool {
+    let entrance = imp.state().entrance.clone();
+    let enter = move |lane: &Lane<Output>| sent(entrance.send(lane, event));
+    imp.supervision().beside("event", enter)
 }
