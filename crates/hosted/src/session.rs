@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use codecwatch_supervisor::{
     Amount, Codec, CodecError, Drained, Flush, Lane, Library, Name, Session,
@@ -139,6 +140,12 @@ impl Codec for Hosted {
             link.close();
             elements.stop(lane);
             return Err(error);
+    /// Applications create elements on any thread, so elements bear to be opened beside
+    /// each other. One at a time is for the evidence: whose threads have come up.
+    fn opens_beside_after(&self) -> Option<Duration> {
+        Some(Duration::from_millis(500))
+    }
+
         }
         self.entrance.open(&elements.collector, &elements.last);
         let mut session = HostedSession {

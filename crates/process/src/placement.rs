@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Where a session runs: in this process, or in a child.
 
+use std::time::Duration;
+
 use codecwatch_supervisor::{Amount, Codec, CodecError, Drained, Flush, Lane, Library, Session};
 
 use crate::parent::{ProcessCodec, ProcessSession};
@@ -52,6 +54,13 @@ impl<R: Remote> Codec for Placed<R> {
         match self {
             Self::Here(codec) => codec.opens_freely(),
             Self::Child(codec) => codec.opens_freely(),
+        }
+    }
+
+    fn opens_beside_after(&self) -> Option<Duration> {
+        match self {
+            Self::Here(codec) => codec.opens_beside_after(),
+            Self::Child(codec) => codec.opens_beside_after(),
         }
     }
 

@@ -244,7 +244,8 @@ impl<O: Send + 'static> Lane<O> {
     ///
     /// Opens of one library run one at a time, so this waits for the others. The
     /// session owes nothing meanwhile; the wait ends with the session, and has the
-    /// limit of a first open (`open-timeout` or `slow-limit`, whichever is longer).
+    /// limit of a first open (`open-timeout` or `slow-limit`, whichever is longer), or
+    /// that of [`Codec::opens_beside_after`](crate::Codec::opens_beside_after).
     ///
     /// # Errors
     /// [`CodecError::Resource`] when the wait took too long or the session has to

@@ -61,28 +61,33 @@ impl OpenPermit {
     }
 
     /// Waits for the library's permit, for `bound` at most, and for the worker's `turn`
-    /// (called whenever a permit ends and when [`wake`] is called).
+    /// (called whenever a permit ends and when [`wake`] is called). After `patience` the
+    /// worker opens beside the holder, who keeps the permit.
     pub(crate) fn take(
         library: &Name,
         worker: u64,
         bound: Duration,
+        patience: Option<Duration>,
         turn: impl Fn() -> Turn,
     ) -> Option<Self> {
-        let deadline = now() + bound;
+        let begun = now();
         let mut holders = holders();
         loop {
             let turn = turn();
             if turn == Turn::Never {
                 return None;
             }
-            if turn == Turn::Now && !holders.contains_key(library) {
-                holders.insert(library.clone(), worker);
+            let waited = now().saturating_duration_since(begun);
+            let impatient = patience.is_some_and(|patience| waited >= patience);
+            if turn == Turn::Now && (impatient || !holders.contains_key(library)) {
+                holders.entry(library.clone()).or_insert(worker);
                 return Some(Self::of(library, worker));
             }
-            let left = deadline.saturating_duration_since(now());
-            if left.is_zero() {
+            if waited >= bound {
                 return None;
             }
+            let until = patience.filter(|_| !impatient).unwrap_or(bound);
+            let left = until.min(bound).saturating_sub(waited);
             holders = PERMITS
                 .changed
                 .wait_timeout(holders, left)
@@ -136,27 +141,44 @@ mod tests {
     #[test]
     fn a_second_open_waits_for_the_first_and_not_for_ever() {
         once(Time::Flies, || {
-            let first = OpenPermit::take(&LIBRARY, 1, Duration::from_secs(1), || Turn::Now);
+            let first = OpenPermit::take(&LIBRARY, 1, Duration::from_secs(1), None, || Turn::Now);
             assert!(first.is_some());
             assert!(
-                OpenPermit::take(&LIBRARY, 2, Duration::from_millis(20), || Turn::Now).is_none()
+                OpenPermit::take(&LIBRARY, 2, Duration::from_millis(20), None, || Turn::Now)
+                    .is_none()
             );
-            assert!(OpenPermit::take(&ANOTHER, 3, Duration::ZERO, || Turn::Now).is_some());
+            assert!(OpenPermit::take(&ANOTHER, 3, Duration::ZERO, None, || Turn::Now).is_some());
             drop(first);
-            assert!(OpenPermit::take(&LIBRARY, 2, Duration::ZERO, || Turn::Now).is_some());
+            assert!(OpenPermit::take(&LIBRARY, 2, Duration::ZERO, None, || Turn::Now).is_some());
         });
     }
 
     #[test]
     fn a_wedged_open_loses_its_turn_and_cannot_end_the_next_one() {
         once(Time::Flies, || {
-            let wedged = OpenPermit::take(&LIBRARY, 1, Duration::ZERO, || Turn::Now);
+            let wedged = OpenPermit::take(&LIBRARY, 1, Duration::ZERO, None, || Turn::Now);
             revoke(&LIBRARY, 1);
-            let next = OpenPermit::take(&LIBRARY, 2, Duration::ZERO, || Turn::Now);
+            let next = OpenPermit::take(&LIBRARY, 2, Duration::ZERO, None, || Turn::Now);
             assert!(next.is_some());
             drop(wedged);
-            assert!(OpenPermit::take(&LIBRARY, 3, Duration::ZERO, || Turn::Now).is_none());
+            assert!(OpenPermit::take(&LIBRARY, 3, Duration::ZERO, None, || Turn::Now).is_none());
             drop(next);
+        });
+    }
+
+    #[test]
+    fn who_is_impatient_opens_beside_the_holder_and_does_not_end_its_permit() {
+        once(Time::Flies, || {
+            let bound = Duration::from_secs(5);
+            let begun = now();
+            let first = OpenPermit::take(&LIBRARY, 1, bound, None, || Turn::Now);
+            let beside = OpenPermit::take(&LIBRARY, 2, bound, Some(bound / 10), || Turn::Now);
+            assert!(beside.is_some());
+            assert!(now() - begun >= bound / 10);
+            drop(beside);
+            assert!(OpenPermit::take_now(&LIBRARY, 3).is_none());
+            drop(first);
+            assert!(OpenPermit::take_now(&LIBRARY, 3).is_some());
         });
     }
 }

@@ -75,7 +75,8 @@ impl Drop for Opening {
     }
 }
 
-/// `None`: the session has to close.
+/// `None`: the session has to close. A session that is not patient opens beside another
+/// in the end.
 fn wait_for_permit<I, O>(
     shared: &Shared<I, O>,
     admission: impl Fn() -> Admission,
@@ -86,7 +87,7 @@ fn wait_for_permit<I, O>(
     let bound = budgets.open.max(budgets.slow_limit);
     let name = &shared.library.name;
     let told_to_close = || shared.told_to_close.load(Ordering::Acquire);
-    let permit = OpenPermit::take(&shared.permit, shared.id, bound, || {
+    let permit = OpenPermit::take(&shared.permit, shared.id, bound, shared.patience, || {
         if told_to_close() {
             return Turn::Never;
         }

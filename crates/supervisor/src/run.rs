@@ -23,7 +23,7 @@ use crate::outcome::Outcome;
 use crate::session::{Codec, Session};
 use crate::state::Shared;
 use crate::sync::thread;
-use crate::{Account, Budgets, Meter, Name, Phase, Witness, ledger, retirement, worker};
+use crate::{Account, Budgets, Meter, Name, Phase, Witness, retirement, worker};
 
 /// One session from its first input to its outcome. Clones share it.
 ///
@@ -66,19 +66,8 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         if let Admission::Refused(refusal) = Admission::of(&library, options.max_abandoned) {
             return Err(refusal);
         }
-        let shared = Arc::new_cyclic(|this| {
-            Shared::new(
-                library,
-                codec.opens_freely(),
-                ledger().next_session(),
-                C::Session::QUEUE,
-                C::Session::weigh,
-                options.budgets,
-                options.trace.take(),
-                options.listener.take(),
-                this.clone(),
-            )
-        });
+        let shared =
+            Arc::new_cyclic(|this| Shared::new(&codec, library, &mut options, this.clone()));
         shared.meter.set_limit(options.max_abandoned);
         shared.lock().predecessor = options.predecessor.clone();
         let run = Self {

@@ -2,6 +2,7 @@
 //! The traits that a codec crate implements.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,14 @@ pub trait Codec: Send + 'static {
     /// Whether the session may open while others of its library do.
     fn opens_freely(&self) -> bool {
         self.is_isolated()
+    }
+
+    /// How long the session waits for another of its library that is opening, before it
+    /// opens beside it. `None` if two opens of the library must not overlap. If they do,
+    /// threads that the library starts and names count for both: evidence of the work of
+    /// one may be that of the other, and the watchdog waits longer.
+    fn opens_beside_after(&self) -> Option<Duration> {
+        None
     }
 
     /// Waits until the codec can be opened in addition to the existing sessions. Runs

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::clock::now;
 use crate::kill_hook::KillHook;
@@ -18,7 +18,8 @@ use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::telling::Telling;
 use crate::witness::NamedThreads;
 use crate::{
-    Account, Amount, Budgets, Change, Library, Listener, Name, Run, Trace, Witness, ledger,
+    Account, Amount, Change, Codec, Library, Listener, Name, Options, Run, Session, Trace, Witness,
+    ledger,
 };
 
 pub(crate) enum Command<I, O> {
@@ -217,6 +218,8 @@ pub(crate) struct Shared<I, O> {
     /// Sessions with the same key open one at a time: that of the library, or of the
     /// session alone.
     pub(crate) permit: Name,
+    /// How long it waits for the permit before it opens without.
+    pub(crate) patience: Option<Duration>,
     /// Unique in the process.
     pub(crate) id: u64,
     /// Name of the worker's thread.
@@ -249,17 +252,16 @@ pub(crate) struct Shared<I, O> {
 }
 
 impl<I, O> Shared<I, O> {
-    pub(crate) fn new(
+    pub(crate) fn new<C>(
+        codec: &C,
         library: Library,
-        opens_freely: bool,
-        id: u64,
-        queue: usize,
-        weigh: fn(&I) -> Amount,
-        budgets: Budgets,
-        trace: Option<Trace<I, O>>,
-        listener: Option<Listener<O>>,
+        options: &mut Options<I, O>,
         this: Weak<Self>,
-    ) -> Self {
+    ) -> Self
+    where
+        C: Codec<Session: Session<Input = I, Output = O>>,
+    {
+        let id = ledger().next_session();
         let name: String = library
             .name
             .chars()
@@ -267,7 +269,7 @@ impl<I, O> Shared<I, O> {
             .take(9)
             .collect();
         let name = format!("{name}#{id}");
-        let permit = if opens_freely {
+        let permit = if codec.opens_freely() {
             name.clone().into()
         } else {
             library.name.clone()
@@ -275,20 +277,21 @@ impl<I, O> Shared<I, O> {
         Self {
             id,
             permit,
+            patience: codec.opens_beside_after(),
             meter: meter(&library.name),
             threads: Arc::new(NamedThreads::new(&name, library.thread_names.clone())),
             library,
             name,
             told_to_close: AtomicBool::new(false),
-            weigh,
-            trace,
-            listener,
+            weigh: C::Session::weigh,
+            trace: options.trace.take(),
+            listener: options.listener.take(),
             this,
             state: Mutex::new(State {
-                machine: Machine::new(now(), budgets),
+                machine: Machine::new(now(), options.budgets),
                 call_times: CallTimes::default(),
                 inbox: VecDeque::new(),
-                queue,
+                queue: C::Session::QUEUE,
                 outbox: VecDeque::new(),
                 questions: Questions::new(),
                 telling: Telling::new(),
