@@ -178,7 +178,8 @@ impl Rig {
             })
             .query_function(|pad, parent, query| match query.view_mut() {
                 gst::QueryViewMut::Latency(query) => {
-                    query.set(true, gst::ClockTime::from_mseconds(7), gst::ClockTime::NONE);
+                    let ms = gst::ClockTime::from_mseconds;
+                    query.set(true, ms(7), ms(900));
                     true
                 }
                 _ => gst::Pad::query_default(pad, parent, query),

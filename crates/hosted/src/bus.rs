@@ -10,6 +10,7 @@ use gst::{Message, MessageView};
 
 use crate::io::{Content, Output, Posted, Qos, Report};
 use crate::link::Link;
+use crate::other_message::Other;
 use crate::{lent, outside};
 
 /// A bus for the elements of a chain.
@@ -70,7 +71,10 @@ fn receive(link: &Arc<Link>, message: &Message) {
         MessageView::NeedContext(need) => return provide(link, message, need.context_type()),
         MessageView::Latency(_) => return link.outlet.tell(Output::Latency),
         MessageView::StreamStatus(status) => return adopt(link, status.get().0),
-        _ => return,
+        _ => match Other::of(message) {
+            Some(other) => Content::Other(other),
+            None => return,
+        },
     };
     let content = Box::new(Posted { part, content });
     link.outlet.tell(Output::Posted(content));

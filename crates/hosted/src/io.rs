@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use crate::left_out::LeftOut;
+use crate::other_message::Other;
 use crate::said::Said;
 
 /// An input of a hosted session, in the order of the stream.
@@ -55,6 +56,8 @@ pub enum Output {
     Enough(gst::FlowError),
     /// An event for upstream.
     Upstream(gst::Event),
+    /// An event for downstream that is not in the order of the stream.
+    OutOfBand(gst::Event),
     /// Something that an element of the chain has posted.
     Posted(Box<Posted>),
     /// The latency of the chain may have changed.
@@ -145,6 +148,8 @@ pub enum Content {
     Qos(Qos),
     /// No message, but a signal or a notification.
     Said(Said),
+    /// Another message, which is passed on as it is.
+    Other(Other),
 }
 
 /// What an element says of its quality of service.

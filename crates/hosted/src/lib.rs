@@ -26,6 +26,7 @@ mod link;
 pub mod loading;
 mod mirror;
 pub mod originals;
+mod other_message;
 mod outside;
 mod pads;
 mod presets;

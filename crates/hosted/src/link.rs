@@ -91,6 +91,11 @@ impl Link {
         failure.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether the worker, and this is it, asks the chain for its own latency.
+    pub(crate) fn is_measuring(&self) -> bool {
+        self.measuring.load(Ordering::Acquire) && self.on_worker()
+    }
+
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Release);
     }

@@ -3,7 +3,6 @@
 //! collects what it gives. They belong to no element.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use codecwatch_supervisor::{CodecError, Name};
 use gst::prelude::*;
@@ -18,6 +17,10 @@ use crate::{outside, relay};
 /// How many buffers of a pool the element holds at most between the chain and
 /// downstream: its outputs that wait, and the one that is pushed.
 const HELD: u32 = 5;
+
+/// What upstream of the chain is said to hold back at most while the latency of the chain is
+/// measured: more than any chain does.
+pub(crate) const UPSTREAM_HOLDS: gst::ClockTime = gst::ClockTime::from_seconds(24 * 60 * 60);
 
 /// The pad that the worker pushes into.
 pub(crate) fn feed(link: &Arc<Link>) -> gst::Pad {
@@ -116,6 +119,9 @@ fn collect_event(link: &Link, event: gst::Event) -> Result<FlowSuccess, FlowErro
         EventView::Eos(_) => link.outlet.signal(),
         // The element has sent them itself.
         EventView::FlushStart(_) | EventView::FlushStop(_) => {}
+        EventView::CustomDownstreamOob(_) | EventView::CustomBothOob(_) => {
+            link.outlet.tell(Output::OutOfBand(event));
+        }
         _ => {
             let event = EventOutput::new(event, &link.lost_events);
             return emit(link, Output::Event(event), 0);
@@ -138,8 +144,10 @@ fn send_upstream(link: &Arc<Link>, event: gst::Event) -> bool {
 
 fn query_upstream(link: &Arc<Link>, query: &mut gst::QueryRef) -> bool {
     match query.view_mut() {
-        QueryViewMut::Latency(query) if link.measuring.load(Ordering::Acquire) => {
-            query.set(false, gst::ClockTime::ZERO, gst::ClockTime::NONE);
+        // Some elements add something only where the source is live, and all of them only
+        // to a limit: without one, nothing limits the whole.
+        QueryViewMut::Latency(query) if link.is_measuring() => {
+            query.set(true, gst::ClockTime::ZERO, UPSTREAM_HOLDS);
             true
         }
         // The worker pushes.

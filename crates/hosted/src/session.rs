@@ -22,6 +22,7 @@ use crate::in_flight::InFlight;
 use crate::io::{Content, EventOutput, Input, Output, Posted, Report};
 use crate::left_out::LeftOut;
 use crate::link::Link;
+use crate::pads::UPSTREAM_HOLDS;
 use crate::span::Span;
 use crate::{Outside, key_frame, relay, signals};
 
@@ -67,13 +68,23 @@ impl std::fmt::Debug for Hosted {
 }
 
 /// What others may know of a chain without entering it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(u64, Option<u64>)", into = "(u64, Option<u64>)")]
 pub struct Facts {
     /// The time that the chain adds.
     pub least_latency: gst::ClockTime,
     /// The most that it can hold back; `None` if there is no limit.
     pub most_latency: Option<gst::ClockTime>,
+}
+
+/// Before it is measured, a chain adds nothing.
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            least_latency: gst::ClockTime::ZERO,
+            most_latency: Some(gst::ClockTime::ZERO),
+        }
+    }
 }
 
 /// In nanoseconds.
@@ -130,6 +141,12 @@ impl Codec for Hosted {
         Library::new(self.description.name()).with_thread_names(Cow::Borrowed(ANY))
     }
 
+    /// Applications create elements on any thread, so elements bear to be opened beside
+    /// each other. One at a time is for the evidence: whose threads have come up.
+    fn opens_beside_after(&self) -> Option<Duration> {
+        Some(Duration::from_millis(500))
+    }
+
     fn open(self, lane: &Lane<Output>) -> Result<HostedSession, CodecError> {
         let in_flight = InFlight::new(self.most_inside, Gives::of(&self.description));
         let link = Arc::new(Link::new(lane.outlet(), self.outside, in_flight));
@@ -140,14 +157,8 @@ impl Codec for Hosted {
             link.close();
             elements.stop(lane);
             return Err(error);
-    /// Applications create elements on any thread, so elements bear to be opened beside
-    /// each other. One at a time is for the evidence: whose threads have come up.
-    fn opens_beside_after(&self) -> Option<Duration> {
-        Some(Duration::from_millis(500))
-    }
-
         }
-        self.entrance.open(&elements.collector, &elements.last);
+        self.entrance.open(&elements);
         let mut session = HostedSession {
             entrance: self.entrance,
             chain_call: format!("{}: chain", elements.first).into(),
@@ -463,6 +474,7 @@ impl HostedSession {
             return;
         };
         let (_, least_latency, most_latency) = latency.result();
+        let most_latency = most_latency.map(|most| most.saturating_sub(UPSTREAM_HOLDS));
         let facts = Facts {
             least_latency,
             most_latency,

@@ -17,7 +17,7 @@ struct Settings {
     /// Where: `chain`, `event`, `query`, `dispose`, or a state change (`ready-to-paused`).
     at: String,
     /// What: `sleep`, `spin`, `error`, `message`, `panic`, `drop`; or something harmless:
-    /// `warning`, `info`, `element-message`, `need-context`.
+    /// `warning`, `info`, `element-message`, `others`, `latency`, `need-context`.
     how: String,
     /// The kind of event or query, such as `caps`; any if empty.
     kind: String,
@@ -35,6 +35,8 @@ pub struct Wedge {
     /// The type of the context that was set last.
     context: Mutex<String>,
     passed: AtomicU32,
+    /// In milliseconds.
+    latency: AtomicU32,
 }
 
 impl Wedge {
@@ -92,6 +94,13 @@ impl Wedge {
                 let has = self.obj().context("test.context").is_some();
                 self.post_element_message("wedge-context", has);
             }
+            "others" => self.post_others(),
+            // It holds back more from now on.
+            "latency" => {
+                self.latency.store(33, Ordering::Relaxed);
+                let message = gst::message::Latency::builder().src(&*self.obj());
+                let _ = self.obj().post_message(message.build());
+            }
             "panic" => panic!("on purpose"),
             other => panic!("how={other}?"),
         }
@@ -102,6 +111,43 @@ impl Wedge {
         let structure = gst::Structure::builder(name).field("value", value).build();
         let message = gst::message::Element::builder(structure).src(&*self.obj());
         let _ = self.obj().post_message(message.build());
+    }
+
+    /// One message of each kind that is about the stream, or for the application.
+    fn post_others(&self) {
+        use gst::message as m;
+        let src = &*self.obj();
+        let mut tags = gst::TagList::new();
+        let writable = tags.make_mut();
+        writable.add::<gst::tags::Title>(&"a title", gst::TagMergeMode::Replace);
+        let toc = gst::Toc::new(gst::TocScope::Global);
+        let streams = gst::StreamCollection::builder(Some("upstream")).build();
+        let said = gst::Structure::builder("said").field("n", 1).build();
+        let progress = m::Progress::builder(gst::ProgressType::Start, "code", "text");
+        let messages = [
+            m::Tag::builder(tags).src(src).build(),
+            m::Application::builder(said).src(src).build(),
+            m::Toc::builder(&toc, false).src(src).build(),
+            progress.src(src).build(),
+            m::Buffering::builder(50).src(src).build(),
+            m::StreamCollection::builder(&streams).src(src).build(),
+            m::Redirect::builder("file:///a").src(src).build(),
+        ];
+        for message in messages {
+            let _ = src.post_message(message);
+        }
+    }
+
+    /// Asks upstream, and adds its own latency.
+    fn answer_latency(&self, query: &mut gst::query::Latency) -> bool {
+        let mut asked = gst::query::Latency::new();
+        if !self.sink.peer_query(&mut asked) {
+            return false;
+        }
+        let own = gst::ClockTime::from_mseconds(self.latency.load(Ordering::Relaxed).into());
+        let (live, least, most) = asked.result();
+        query.set(live, least + own, most.map(|most| most + own));
+        true
     }
 
     fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
@@ -165,13 +211,22 @@ impl ObjectSubclass for Wedge {
             })
             .flags(gst::PadFlags::PROXY_CAPS)
             .build();
-        let src = gst::Pad::builder_from_template(&class.pad_template("src").unwrap()).build();
+        let src = gst::Pad::builder_from_template(&class.pad_template("src").unwrap())
+            .query_function(|pad, parent, query| {
+                let element = parent.unwrap().downcast_ref::<super::Wedge>().unwrap();
+                match query.view_mut() {
+                    gst::QueryViewMut::Latency(query) => element.imp().answer_latency(query),
+                    _ => gst::Pad::query_default(pad, parent, query),
+                }
+            })
+            .build();
         Self {
             sink,
             src,
             settings: Mutex::default(),
             context: Mutex::default(),
             passed: AtomicU32::new(0),
+            latency: AtomicU32::new(0),
         }
     }
 }

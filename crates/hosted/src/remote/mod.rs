@@ -299,6 +299,8 @@ impl Remote for RemoteHosted {
             Output::Enough(flow) => PackedOutput::Enough(flow.into_glib()),
             Output::Upstream(event) => PackedEvent::of_portable(&event)
                 .map_or(PackedOutput::Nothing, PackedOutput::Upstream),
+            // None goes into the chain of a child.
+            Output::OutOfBand(_) => PackedOutput::Nothing,
             Output::Posted(posted) => {
                 posted::pack(*posted).map_or(PackedOutput::Nothing, PackedOutput::Posted)
             }

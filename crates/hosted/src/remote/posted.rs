@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::structure;
 use crate::io::{Content, Posted, Qos, Report};
+use crate::other_message::Other;
 
 /// A message as data.
 #[derive(Debug, Serialize, Deserialize)]
@@ -19,7 +20,7 @@ pub struct PackedPosted {
 #[cfg(test)]
 impl PackedPosted {
     pub(super) fn raw(kind: u8, text: String, random: &mut fastrand::Rng) -> Self {
-        let content = match kind % 4 {
+        let content = match kind % 6 {
             0 => PackedContent::Warning(PackedReport {
                 domain: ["gst-stream-error-quark", "no-such-quark"][random.usize(..2)].to_owned(),
                 code: random.i32(..),
@@ -29,6 +30,8 @@ impl PackedPosted {
             }),
             1 => PackedContent::Element(text.clone()),
             2 => PackedContent::DurationChanged,
+            3 => PackedContent::Application(text.clone()),
+            4 => PackedContent::Tags(text.clone()),
             _ => PackedContent::Qos {
                 live: true,
                 times: [None; 4].map(|_: Option<u64>| Some(random.u64(..))),
@@ -48,6 +51,8 @@ enum PackedContent {
     Warning(PackedReport),
     Info(PackedReport),
     Element(String),
+    Application(String),
+    Tags(String),
     DurationChanged,
     Qos {
         live: bool,
@@ -73,6 +78,14 @@ pub(super) fn pack(posted: Posted) -> Option<PackedPosted> {
         Content::Info(report) => PackedContent::Info(pack_report(&report)),
         Content::Element(structure) => PackedContent::Element(structure.to_string()),
         Content::HaveContext(_) | Content::Said(_) => return None,
+        Content::Other(other) => match other.parts() {
+            (gst::MessageType::Application, Some(said)) => {
+                PackedContent::Application(said.to_string())
+            }
+            (gst::MessageType::Tag, Some(said)) => PackedContent::Tags(said.to_string()),
+            // Their readers look at fields without a check, or they have objects.
+            _ => return None,
+        },
         Content::DurationChanged => PackedContent::DurationChanged,
         Content::Qos(qos) => PackedContent::Qos {
             live: qos.live,
@@ -115,6 +128,16 @@ pub(super) fn unpack(packed: PackedPosted) -> Result<Posted, Broken> {
         PackedContent::Element(text) => {
             let structure = structure(Some(&text)).flatten();
             Content::Element(structure.ok_or_else(broken)?)
+        }
+        PackedContent::Application(text) => {
+            let said = structure(Some(&text)).flatten().ok_or_else(broken)?;
+            Content::Other(Other::new(gst::MessageType::Application, said))
+        }
+        PackedContent::Tags(text) => {
+            let said = structure(Some(&text)).flatten().ok_or_else(broken)?;
+            let tags: gst::TagList = said.get("taglist").map_err(|_| broken())?;
+            let said = gst::Structure::builder("GstMessageTag").field("taglist", tags);
+            Content::Other(Other::new(gst::MessageType::Tag, said.build()))
         }
         PackedContent::DurationChanged => Content::DurationChanged,
         PackedContent::Qos {

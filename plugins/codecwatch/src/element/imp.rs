@@ -109,11 +109,16 @@ impl CodecWatch {
         state.chain.as_ref().is_some_and(|chain| chain.decodes)
     }
 
-    /// The events that are in force on the sink pad. EOS is none: it ends a session.
+    /// The events that are in force on the sink pad for a session. EOS ends one; a rate
+    /// that changes at once goes round all of them.
     pub(super) fn events_in_force(&self) -> Vec<gst::Event> {
         let mut events = Vec::new();
         self.sink.sticky_events_foreach(|event| {
-            if event.type_() != gst::EventType::Eos {
+            let is_for_others = matches!(
+                event.type_(),
+                gst::EventType::Eos | gst::EventType::InstantRateChange
+            );
+            if !is_for_others {
                 events.push(event.clone());
             }
             std::ops::ControlFlow::Continue(gst::EventForeachAction::Keep)

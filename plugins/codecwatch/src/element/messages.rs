@@ -24,6 +24,9 @@ pub(super) fn told(imp: &CodecWatch, told: Output, missed: u64) {
         Output::Upstream(event) => {
             imp.sink.push_event(event);
         }
+        Output::OutOfBand(event) => {
+            imp.src.push_event(event);
+        }
         Output::Posted(posted) => post(imp, *posted),
         Output::Latency => {
             imp.supervision()
@@ -80,6 +83,7 @@ fn post(imp: &CodecWatch, posted: Posted) {
                 .stats(processed, dropped)
                 .build()
         }
+        Content::Other(other) => other.message(element.upcast_ref()),
         Content::DurationChanged => gst::message::DurationChanged::builder()
             .src(&*element)
             .build(),

@@ -9,7 +9,7 @@
 //! | CAPS, ACCEPT_CAPS from downstream | by the caps in force, or the template of its last pad |
 //! | LATENCY | upstream's, and what the chain added when it was measured last: the chain is never asked |
 //! | ALLOCATION | none: upstream uses memory of its own |
-//! | DRAIN | not handled |
+//! | DRAIN | downstream's |
 //! | others from downstream | upstream's |
 //! | others from upstream | downstream's |
 
@@ -73,8 +73,8 @@ pub(super) fn from_downstream(imp: &CodecWatch, pad: &gst::Pad, query: &mut Quer
 fn asked(imp: &CodecWatch, from_src: bool, query: &mut QueryRef) -> Option<bool> {
     let mut was_blocked = false;
     for _ in 0..ATTEMPTS {
-        if from_src && imp.supervision().is_blocked() {
-            return asked_beside(imp, query);
+        if imp.supervision().is_blocked() && (from_src || imp.state().entrance.leads_down()) {
+            return asked_beside(imp, from_src, query);
         }
         let question = relay::question(query);
         let answered = imp.supervision().ask(imp, ATTEMPT, move |session, lane| {
@@ -94,15 +94,17 @@ fn asked(imp: &CodecWatch, from_src: bool, query: &mut QueryRef) -> Option<bool>
     None
 }
 
-/// Puts a query from downstream to the chain beside its worker, which waits for
-/// downstream.
-fn asked_beside(imp: &CodecWatch, query: &mut QueryRef) -> Option<bool> {
+/// Puts a query to the chain beside its worker, which waits for downstream.
+fn asked_beside(imp: &CodecWatch, from_src: bool, query: &mut QueryRef) -> Option<bool> {
     let entrance = imp.state().entrance.clone();
     let question = relay::question(query);
     let (sender, answer) = mpsc::channel();
     imp.supervision().beside("query", move |lane| {
         // Nobody waits any more if it came late.
-        let _ = sender.send(entrance.query(lane, question));
+        let _ = sender.send(match from_src {
+            true => entrance.query(lane, question),
+            false => entrance.query_down(lane, question),
+        });
     });
     let answered = answer.recv_timeout(BESIDE).ok()?;
     Some(take_answer(answered, query))
@@ -121,11 +123,15 @@ fn in_order(imp: &CodecWatch, query: &mut QueryRef) -> bool {
     let answered = imp.supervision().ask_in_order(imp, move |session, lane| {
         session.query(lane, false, question)
     });
-    let Some(answered) = answered.flatten() else {
-        return false;
-    };
-    relay::answer(&answered, query, HELD);
-    true
+    match answered {
+        Some(Some(answered)) => {
+            relay::answer(&answered, query, HELD);
+            true
+        }
+        Some(None) => false,
+        // Without a session there is nothing to drain here.
+        None => query.type_() == gst::QueryType::Drain && imp.src.peer_query(query),
+    }
 }
 
 /// What an end of the chain takes or gives by its template.

@@ -4,8 +4,9 @@
 use codecwatch_element::{
     Circumstances, EventDisposition, Frame, RecordedInput, SubmitError, Supervised,
 };
-use codecwatch_hosted::{ChainSession, Input, RemoteHosted};
+use codecwatch_hosted::{ChainSession, Input, Output, RemoteHosted};
 use codecwatch_process::PlacedSession;
+use codecwatch_supervisor::Lane;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst::{EventView, FlowError, FlowSuccess};
@@ -130,6 +131,9 @@ fn forward(imp: &CodecWatch, event: gst::Event) -> Flow {
             imp.supervision().check_announced_duration(imp)?;
             forwarding::renew_tags(imp);
         }
+        EventView::CustomDownstreamOob(_) | EventView::CustomBothOob(_) => {
+            return passed(enter_chain(imp, event.clone()) || imp.src.push_event(event));
+        }
         _ if !event.is_serialized() => return passed(imp.src.push_event(event)),
         _ => {}
     }
@@ -138,6 +142,17 @@ fn forward(imp: &CodecWatch, event: gst::Event) -> Flow {
         Ok(_) | Err(SubmitError::Downstream(_)) => Ok(FlowSuccess::Ok),
         Err(SubmitError::NotTaken(flow)) => Err(flow),
     }
+}
+
+/// Sends an event that is not in the order of the stream into the chain, beside its
+/// worker. Returns at once; false if that is not possible now.
+fn enter_chain(imp: &CodecWatch, event: gst::Event) -> bool {
+    let entrance = imp.state().entrance.clone();
+    let leads_down = entrance.leads_down();
+    let enter = move |lane: &Lane<Output>| {
+        entrance.send_down(lane, event);
+    };
+    leads_down && imp.supervision().beside("event", enter)
 }
 
 /// Events that waited for a session which was given up, after which none came: without

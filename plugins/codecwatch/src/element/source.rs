@@ -71,7 +71,7 @@ pub(super) fn deliver(imp: &CodecWatch, output: Output) -> Option<Result<FlowSuc
         }
         Output::Enough(flow) => Some(Err(flow)),
         // These are told, and do not come here.
-        Output::Upstream(_) | Output::Posted(_) | Output::Latency => None,
+        Output::Upstream(_) | Output::OutOfBand(_) | Output::Posted(_) | Output::Latency => None,
     }
 }
 
