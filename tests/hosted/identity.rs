@@ -136,6 +136,29 @@ fn new_caps_in_the_middle_come_out_the_same() {
 }
 
 #[test]
+fn a_segment_with_a_beginning_a_base_and_a_rate_comes_out_the_same() {
+    for_each_case(|case| {
+        let (mut items, _) = case.input();
+        let times = items.iter().filter_map(|item| match item {
+            Item::Buffer(buffer) => buffer.pts(),
+            _ => None,
+        });
+        let (first, last) = (times.clone().min().unwrap(), times.max().unwrap());
+        let is_segment = |item: &&mut Item| is_event(item, gst::EventType::Segment);
+        let item = items.iter_mut().find(is_segment).unwrap();
+        let ms = gst::ClockTime::from_mseconds;
+        let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        segment.set_rate(1.5);
+        segment.set_start(first + (last - first) / 4);
+        segment.set_time(ms(7000));
+        segment.set_position(ms(100));
+        segment.set_base(ms(3000));
+        *item = Item::Event(gst::event::Segment::new(&segment));
+        compare("a segment", case, &items);
+    });
+}
+
+#[test]
 fn gaps_tags_and_custom_events_keep_their_place() {
     for_each_case(|case| {
         let (mut items, _) = case.input();

@@ -83,6 +83,19 @@ impl Record {
     }
 }
 
+impl Record {
+    /// The record of this event, with the stream's ids: for events that the test has made.
+    pub(crate) fn with_ids(self, event: &gst::EventRef) -> Self {
+        match (self, event.view()) {
+            (Self::Event(text), gst::EventView::StreamStart(start)) => {
+                let (stream, group) = (start.stream_id(), start.group_id());
+                Self::Event(format!("{text} {stream} {group:?}"))
+            }
+            (record, _) => record,
+        }
+    }
+}
+
 /// What is seen of a picture: the bytes between its rows may be anything.
 fn digest_of_pixels(buffer: &gst::BufferRef, info: &gst_video::VideoInfo) -> Vec<u8> {
     let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info).unwrap();

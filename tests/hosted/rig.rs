@@ -215,7 +215,10 @@ impl Rig {
                 if event.type_() == gst::EventType::FlushStart {
                     for_events.block(false);
                 }
-                events.lock().unwrap().push(Record::event(&event));
+                events
+                    .lock()
+                    .unwrap()
+                    .push(Record::event(&event).with_ids(&event));
                 true
             })
             .query_function(move |pad, parent, query| match query.view_mut() {
@@ -382,6 +385,18 @@ impl Rig {
         let mut latency = gst::query::Latency::new();
         let known = src.query(&mut latency);
         answers.push(format!("latency {known} {:?}", latency.result()));
+        let time = gst::Format::Time;
+        let others: [gst::Query; 4] = [
+            gst::query::Seeking::new(time).into(),
+            gst::query::Segment::new(time).into(),
+            gst::query::Formats::new().into(),
+            gst::query::Convert::new(gst::ClockTime::SECOND, gst::Format::Default).into(),
+        ];
+        for mut query in others {
+            let known = src.query(query.make_mut());
+            let answer = query.structure().filter(|_| known);
+            answers.push(format!("{:?} {answer:?}", query.type_()));
+        }
         let answers = answers.into_iter().map(Record::Query);
         self.out.lock().unwrap().extend(answers);
     }
