@@ -112,3 +112,73 @@ fn a_picture_stays_when_its_child_is_gone() {
     let (buffer, bytes) = kept.lock().unwrap().take().unwrap();
     assert!(*buffer.map_readable().unwrap() == bytes[..], "it changed");
 }
+
+/// Does what a child could do to these bytes where it has written them.
+fn rewrite(bytes: &[u8]) {
+    use std::os::unix::fs::FileExt;
+    let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let blocks = links.filter(|link| {
+        let target = std::fs::read_link(link.path()).unwrap_or_default();
+        target.to_string_lossy().contains("memfd:codecwatch")
+    });
+    let others: Vec<u8> = bytes.iter().map(|byte| !byte).collect();
+    for block in blocks {
+        let mut options = std::fs::File::options();
+        // Another test's may be gone by now.
+        let Ok(block) = options.read(true).write(true).open(block.path()) else {
+            continue;
+        };
+        let mut there = vec![0; bytes.len()];
+        let is_it = block.read_exact_at(&mut there, 0).is_ok() && there == bytes;
+        if is_it {
+            // It cannot be written to if it is an input.
+            let _ = block.write_all_at(&others, 0);
+        }
+    }
+}
+
+/// How many outputs of a chain change when its child writes to them afterwards, and how
+/// many copies the statistics show.
+fn changed_afterwards(codec: &str) -> (u32, u64) {
+    const OUTPUTS: u32 = 5;
+    let rig = Rig::of(&format!(
+        "videotestsrc num-buffers={OUTPUTS} pattern=snow \
+         ! video/x-raw,format=I420,width=640,height=480,framerate=30/1 \
+         ! codecwatch name=codec isolate=true codec=\"{codec}\" \
+         ! fakesink name=out sync=false async=false"
+    ));
+    let changed = Arc::new(Mutex::new(0));
+    let counted = changed.clone();
+    let pad = rig.codec.static_pad("src").unwrap();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let buffer = info.buffer().unwrap();
+        let before = buffer.map_readable().unwrap().to_vec();
+        assert!(before.len() > 1 << 16, "{} bytes", before.len());
+        rewrite(&before);
+        let after = buffer.map_readable().unwrap().to_vec();
+        *counted.lock().unwrap() += u32::from(before != after);
+        gst::PadProbeReturn::Ok
+    });
+    rig.play();
+    let ended = rig.end();
+    assert!(ended.eos, "{ended:?}");
+    let changed = *changed.lock().unwrap();
+    let copies = copies(&rig);
+    rig.stop();
+    (changed, copies)
+}
+
+/// A parser would go by what it has read first.
+#[test]
+fn coded_data_that_was_shown_is_not_the_childs_to_change() {
+    let (changed, copies) = changed_afterwards("jpegenc");
+    assert_eq!(changed, 0);
+    // Of each input, and of each output.
+    assert_eq!(copies, 10);
+}
+
+#[test]
+fn raw_pictures_of_a_chain_are_not_copied_out_of_shared_memory() {
+    let (changed, copies) = changed_afterwards("identity");
+    assert_eq!((changed, copies), (5, 5));
+}

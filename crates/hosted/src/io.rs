@@ -3,6 +3,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
+use codecwatch_process::Copies;
+
 use crate::left_out::LeftOut;
 use crate::other_message::Other;
 use crate::said::Said;
@@ -38,6 +40,8 @@ pub enum Output {
         frames: Vec<u32>,
         /// The buffer.
         buffer: gst::Buffer,
+        /// Where a copy is counted, if a child can still write to its memory.
+        shared: Option<Copies>,
     },
     /// Several buffers that stay together.
     List {
@@ -45,6 +49,8 @@ pub enum Output {
         frames: Vec<u32>,
         /// The buffers.
         list: gst::BufferList,
+        /// The same for the memory of any of them.
+        shared: Option<Copies>,
     },
     /// A serialized event.
     Event(EventOutput),

@@ -14,6 +14,7 @@ mod bus;
 mod chain;
 mod check;
 pub mod class;
+mod coded;
 mod description;
 mod device_memory;
 mod entrance;

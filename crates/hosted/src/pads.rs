@@ -49,7 +49,13 @@ fn collect(link: &Link, pad: &gst::Pad, buffer: gst::Buffer) -> Result<FlowSucce
     let buffer = readable(link, pad, buffer)?;
     let frames = settle(link, pad, &buffer)?;
     let amount = count(frames.len());
-    emit(link, Output::Buffer { frames, buffer }, amount)
+    let shared = None;
+    let output = Output::Buffer {
+        frames,
+        buffer,
+        shared,
+    };
+    emit(link, output, amount)
 }
 
 fn collect_list(
@@ -66,7 +72,13 @@ fn collect_list(
         frames.extend(settle(link, pad, buffer)?);
     }
     let amount = count(frames.len());
-    emit(link, Output::List { frames, list }, amount)
+    let shared = None;
+    let output = Output::List {
+        frames,
+        list,
+        shared,
+    };
+    emit(link, output, amount)
 }
 
 /// The buffer so that downstream can read it without the chain's device.

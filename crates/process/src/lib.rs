@@ -31,8 +31,8 @@ pub use memory::{
 };
 pub use message::{Hello, VERSION};
 pub use parent::{
-    Beside, ChildStatus, Isolation, Log, OnSurvivor, ParentContext, ProcessCodec, ProcessSession,
-    Seen, Spare, SpareUse, Survivor,
+    Beside, ChildStatus, Copies, Isolation, Log, OnSurvivor, ParentContext, ProcessCodec,
+    ProcessSession, Seen, Spare, SpareUse, Survivor,
 };
 pub use placement::{Placed, PlacedSession};
 pub use remote::{
@@ -51,11 +51,16 @@ pub mod protocol {
     pub use crate::parent::hear;
     pub use crate::wire::encode;
 
-    use crate::{BlockId, Lent};
+    use crate::{BlockId, Given, Lent};
 
     /// The number of a block, which may be none.
     pub fn block(number: u32) -> BlockId {
         BlockId(number)
+    }
+
+    /// A child that has no block yet.
+    pub fn given() -> Given {
+        Given::new(0)
     }
 
     /// The number of the next block of this process.

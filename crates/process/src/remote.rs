@@ -111,6 +111,11 @@ pub trait Remote: Sized + 'static {
         Ok(())
     }
 
+    /// Parent: whether an output is one that is told besides the others.
+    fn is_told(_output: &Self::PackedOutput) -> bool {
+        false
+    }
+
     /// Parent: the output.
     ///
     /// # Errors

@@ -237,6 +237,11 @@ fn lanes_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn what_has_its_place_among_the_outputs_is_not_told() {
+    breaks("tells an output", "its place among the outputs");
+}
+
+#[test]
 fn floods_end() {
     breaks("endless calls", "messages without");
     breaks("endless facts", "messages without");

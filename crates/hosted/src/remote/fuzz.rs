@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use codecwatch_process::protocol::hear;
+use codecwatch_process::protocol::{blocks, hear};
 use fastrand::Rng;
 
 use self::readers::{Readers, read_output};
@@ -92,6 +92,7 @@ fn whatever_a_child_says_harms_nobody() {
         let mut speaker = Speaker {
             random: Rng::with_seed(seed),
             seeds: &texts,
+            first_block: blocks(),
         };
         let lends = Lends::new(readers.clone(), Arc::default(), "last".to_owned());
         let bytes = speaker.speech();

@@ -135,7 +135,7 @@ pub enum PackedOutput {
     /// See [`Output::Buffer`].
     Buffer(Vec<u32>, buffers::PackedOutput),
     /// See [`Output::List`].
-    List(Vec<u32>, Vec<buffers::PackedOutput>),
+    List(Vec<u32>, buffers::PackedOutput),
     /// See [`Output::Event`].
     Event(PackedEvent),
     /// See [`Output::Query`]; with the number of the inquiry.
@@ -275,13 +275,11 @@ impl Remote for RemoteHosted {
     fn pack_output(output: Output, context: &ChildContext<Self>) -> PackedOutput {
         let memory = &context.memory;
         match output {
-            Output::Buffer { frames, buffer } => {
-                PackedOutput::Buffer(frames, buffers::pack_output(buffer, memory))
+            Output::Buffer { frames, buffer, .. } => {
+                PackedOutput::Buffer(frames, buffers::pack_output([buffer], memory))
             }
-            Output::List { frames, list } => {
-                let buffers = list.iter_owned();
-                let packed = buffers.map(|buffer| buffers::pack_output(buffer, memory));
-                PackedOutput::List(frames, packed.collect())
+            Output::List { frames, list, .. } => {
+                PackedOutput::List(frames, buffers::pack_output(list.iter_owned(), memory))
             }
             Output::Event(event) => {
                 let portable = event.take().as_ref().and_then(PackedEvent::of_portable);
@@ -308,6 +306,14 @@ impl Remote for RemoteHosted {
         }
     }
 
+    fn is_told(output: &PackedOutput) -> bool {
+        use PackedOutput as P;
+        matches!(
+            output,
+            P::Upstream(_) | P::Posted(_) | P::Latency | P::Nothing
+        )
+    }
+
     fn unpack_output(
         packed: PackedOutput,
         context: &ParentContext<Self>,
@@ -318,18 +324,22 @@ impl Remote for RemoteHosted {
             event.ok_or_else(|| Broken::new("an event that a chain cannot send"))
         };
         Ok(match packed {
-            PackedOutput::Buffer(frames, buffer) => Output::Buffer {
-                frames,
-                buffer: buffers::unpack_output(buffer, given)?,
-            },
-            PackedOutput::List(frames, list) => {
-                let buffers = list.into_iter();
-                let list = buffers.map(|buffer| buffers::unpack_output(buffer, given));
-                Output::List {
+            PackedOutput::Buffer(frames, packed) => {
+                let shared = packed.are_shared().then(|| context.copies());
+                let buffers = buffers::unpack_output(packed, given)?;
+                let [buffer] = <[gst::Buffer; 1]>::try_from(buffers)
+                    .map_err(|buffers| Broken::new(format!("{} buffers as one", buffers.len())))?;
+                Output::Buffer {
                     frames,
-                    list: list.collect::<Result<gst::BufferList, _>>()?,
+                    buffer,
+                    shared,
                 }
             }
+            PackedOutput::List(frames, packed) => Output::List {
+                frames,
+                shared: packed.are_shared().then(|| context.copies()),
+                list: buffers::unpack_output(packed, given)?.into_iter().collect(),
+            },
             PackedOutput::Event(packed) => {
                 let event = event(packed, goes_downstream)?;
                 match context.parent.kept.give_back(event) {

@@ -3,7 +3,8 @@
 //! seals its size, so that no child can end the parent by taking memory away that it
 //! reads. A child can only read a block for input: other parts of the pipeline may read
 //! it, too. A block for output can be written by its child at any time: what the parent
-//! finds there may change while it is read, and is never more than samples of a picture.
+//! finds there may change while it is read. So it reads samples there, and copies whatever
+//! else an output is before anybody goes by it.
 
 mod arena;
 mod block;

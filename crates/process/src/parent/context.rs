@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::reader::Shared;
+use super::status::Copies;
 use crate::memory::Given;
 use crate::message::ToChild;
 use crate::remote::{FindingOf, InquiryOf, ParentOf, Remote};
@@ -38,6 +39,14 @@ impl<R: Remote> ParentContext<R> {
             parent,
             shared,
             answering: Arc::default(),
+        }
+    }
+
+    /// Where copies of its outputs are counted.
+    pub fn copies(&self) -> Copies {
+        Copies {
+            status: self.shared.status.clone(),
+            process: self.shared.process,
         }
     }
 

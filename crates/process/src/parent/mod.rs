@@ -24,4 +24,4 @@ pub use self::hear::hear;
 pub use self::kill::{OnSurvivor, Survivor};
 pub use self::session::ProcessSession;
 pub use self::spare::{Spare, SpareUse};
-pub use self::status::{ChildStatus, Seen};
+pub use self::status::{ChildStatus, Copies, Seen};

@@ -323,6 +323,9 @@ impl<'a, R: Remote> Reader<'a, R> {
                 });
             }
             FromChild::Told(told) => {
+                if !R::is_told(&told) {
+                    return Err(Broken::new("it tells what has its place among the outputs"));
+                }
                 let told = R::unpack_output(told, &self.context)?;
                 self.lane.tell(told);
             }

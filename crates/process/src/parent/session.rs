@@ -185,9 +185,10 @@ impl<R: Remote> Session for ProcessSession<R> {
 
     fn send(&mut self, lane: &Lane<OutputOf<R>>, input: InputOf<R>) -> Result<(), CodecError> {
         R::Talk::before_input(&self.parent, lane);
+        let before = self.lender.copies();
         let input = R::pack_input(input, &self.parent, &mut self.lender)?;
         let (status, process) = (&self.shared.status, self.shared.process);
-        status.note_copies(process, self.lender.copies());
+        status.note_copies(process, self.lender.copies() - before);
         self.shared.conversation.begin(Request::Input)?;
         for Announced { id, len, fd } in self.lender.take_new() {
             let message = ToChild::Block { id, len };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What is known of the latest child of an element, for its `stats`.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::sandbox::Report;
 
@@ -16,7 +16,8 @@ pub struct Seen {
     pub process: u32,
     /// Its sandbox; `None` before it is closed.
     pub sandbox: Option<Report>,
-    /// How many inputs were copied into shared memory, because they did not lie there.
+    /// How many inputs were copied into shared memory, because they did not lie there, and
+    /// how many outputs were copied out of it, because the child could still change them.
     pub copies: u64,
 }
 
@@ -46,11 +47,25 @@ impl ChildStatus {
         }
     }
 
-    pub(super) fn note_copies(&self, process: u32, copies: u64) {
+    pub(super) fn note_copies(&self, process: u32, more: u64) {
         if let Some(seen) = &mut *self.lock()
             && seen.process == process
         {
-            seen.copies = copies;
+            seen.copies += more;
         }
+    }
+}
+
+/// Where copies of a child's outputs are counted.
+#[derive(Debug, Clone)]
+pub struct Copies {
+    pub(super) status: Arc<ChildStatus>,
+    pub(super) process: u32,
+}
+
+impl Copies {
+    /// Counts one.
+    pub fn note(&self) {
+        self.status.note_copies(self.process, 1);
     }
 }

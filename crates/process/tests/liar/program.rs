@@ -373,6 +373,16 @@ impl Liar {
                 self.busy();
                 self.call(0);
             }
+            // ---- outputs
+            "tells an output" => {
+                self.busy();
+                let output = PackedOutput {
+                    block: self.block(100),
+                    len: 1,
+                    ballast: Vec::new(),
+                };
+                self.say(&Says::Told(output));
+            }
             // ---- floods
             "endless facts" => {
                 self.busy();

@@ -38,6 +38,14 @@ pub(super) fn pad(template: Option<gst::PadTemplate>) -> gst::Pad {
 
 /// Pushes an output downstream, in the output task.
 pub(super) fn deliver(imp: &CodecWatch, output: Output) -> Option<Result<FlowSuccess, FlowError>> {
+    let format = imp.src.current_caps();
+    let output = match output.settled(format.as_deref()) {
+        Ok(output) => output,
+        Err(error) => {
+            gst::error!(crate::CAT, imp = imp, "an output is lost: {error}");
+            return Some(Err(FlowError::Error));
+        }
+    };
     match output {
         Output::Buffer { mut buffer, .. } => {
             messages::post_skipped(imp);

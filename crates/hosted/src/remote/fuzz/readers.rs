@@ -240,7 +240,8 @@ pub(super) fn read_query(query: &gst::QueryRef) {
 }
 
 pub(super) fn read_output(output: Output, readers: &Readers) {
-    match output {
+    let format = readers.source.current_caps();
+    match output.settled(format.as_deref()).unwrap() {
         Output::Buffer { buffer, .. } => {
             let mapped = buffer.map_readable().unwrap();
             assert!(mapped.iter().map(|&byte| u64::from(byte)).sum::<u64>() < 1 << 20);

@@ -87,6 +87,8 @@ fn changed(random: &mut Rng, text: &str) -> String {
 pub(super) struct Speaker<'a> {
     pub(super) random: Rng,
     pub(super) seeds: &'a [String],
+    /// The number of the block that a child gets first.
+    pub(super) first_block: u32,
 }
 
 impl Speaker<'_> {
@@ -233,13 +235,20 @@ impl Speaker<'_> {
             false => self.random.usize(..800),
         };
         let bytes = vec![1; size];
-        buffers::PackedOutput::raw(bytes, times, self.random.u32(..), metas)
+        let buffer = buffers::PackedOutput::raw(bytes, times, self.random.u32(..), metas);
+        match self.random.u8(..4) {
+            0 => {
+                let block = self.first_block.wrapping_add(self.random.u32(..2));
+                buffer.in_block(protocol::block(block))
+            }
+            _ => buffer,
+        }
     }
 
     fn output(&mut self) -> PackedOutput {
         match self.random.u8(..12) {
             0 | 1 => PackedOutput::Buffer(vec![self.number()], self.buffer()),
-            2 => PackedOutput::List(Vec::new(), vec![self.buffer(), self.buffer()]),
+            2 => PackedOutput::List(Vec::new(), self.buffer().and(self.buffer())),
             3..6 => PackedOutput::Event(self.event()),
             6 | 7 => PackedOutput::Query(self.number(), self.query()),
             8 => PackedOutput::Upstream(self.event()),
@@ -266,6 +275,10 @@ impl Speaker<'_> {
             version: VERSION.to_owned(),
             kind: RemoteHosted::KIND.to_owned(),
         }));
+        for _ in 0..self.random.usize(..3) {
+            let len = self.random.u64(1..1 << 17);
+            say(&FromChildOf::<RemoteHosted>::NeedsBlock { len });
+        }
         for _ in 0..self.random.usize(1..6) {
             match self.random.u8(..8) {
                 0 => say(&FromChildOf::<RemoteHosted>::Inquires {
