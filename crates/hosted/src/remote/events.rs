@@ -75,6 +75,11 @@ impl PackedEvent {
         Some(event)
     }
 
+    /// The length of its text.
+    pub(super) fn length(&self) -> usize {
+        self.structure.as_ref().map_or(0, String::len)
+    }
+
     #[cfg(test)]
     pub(super) fn raw(
         kind: i32,

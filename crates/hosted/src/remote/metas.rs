@@ -5,6 +5,7 @@ use codecwatch_process::Broken;
 use gst_video::{VideoFormat, VideoFrameFlags, VideoInfo};
 use serde::{Deserialize, Serialize};
 
+use super::names;
 use super::text::{self, structure};
 
 /// The metas that travel.
@@ -168,7 +169,10 @@ fn add(meta: PackedMeta, buffer: &mut gst::BufferRef) -> Result<(), Broken> {
                 return Err(wrong("region"));
             }
             let [x, y, width, height] = rectangle;
-            gst_video::VideoRegionOfInterestMeta::add(buffer, &kind, (x, y, width, height));
+            // A kind of which there is one too many, nobody here looks for.
+            if names::take(&kind) {
+                gst_video::VideoRegionOfInterestMeta::add(buffer, &kind, (x, y, width, height));
+            }
         }
         PackedMeta::Audio {
             caps,

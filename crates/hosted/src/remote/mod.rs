@@ -12,9 +12,11 @@ mod fields;
 mod fuzz;
 mod kept;
 mod metas;
+mod names;
 mod placed;
 mod posted;
 mod queries;
+mod sticky;
 mod talk;
 mod text;
 mod values;
@@ -341,7 +343,13 @@ impl Remote for RemoteHosted {
                 list: buffers::unpack_output(packed, given)?.into_iter().collect(),
             },
             PackedOutput::Event(packed) => {
+                let length = packed.length();
                 let event = event(packed, goes_downstream)?;
+                if !context.parent.sticky.take(&event, length) {
+                    return Err(Broken::new(
+                        "a custom event too many, or too long, in force",
+                    ));
+                }
                 match context.parent.kept.give_back(event) {
                     Some(event) => Output::Event(EventOutput::new(event, &context.parent.lost)),
                     None => nothing(),

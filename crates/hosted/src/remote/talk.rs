@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::events::PackedEvent;
 use super::kept::KeptEvents;
 use super::queries::{PackedAnswer, PackedQuery};
+use super::sticky::StickyNames;
 use super::{PackedTags, RemoteHosted};
 use crate::entrance::Entrance;
 use crate::io::{EventOutput, LostEvents, Output};
@@ -27,6 +28,7 @@ pub struct Lends {
     pub last: String,
     pub(crate) lost: Arc<LostEvents>,
     pub(super) kept: Arc<KeptEvents>,
+    pub(super) sticky: Arc<StickyNames>,
 }
 
 impl Lends {
@@ -38,6 +40,7 @@ impl Lends {
             last,
             lost: Arc::default(),
             kept: Arc::default(),
+            sticky: Arc::default(),
         }
     }
 }

@@ -7,6 +7,8 @@
 
 use gst::glib;
 
+use super::names;
+
 /// Longest text, in bytes: tags with an image in them are long.
 const LONGEST: usize = 16 << 20;
 /// Most levels of lists, arrays, ranges and types. Caps have three; the parser's frames
@@ -89,7 +91,10 @@ fn read<T: std::str::FromStr>(text: &str) -> Option<T> {
 
 /// Whether GStreamer's parser can be given a text.
 pub(super) fn is_harmless(text: &str) -> bool {
-    text.len() <= LONGEST && levels(text) <= DEEPEST && are_buffers_sound(text)
+    text.len() <= LONGEST
+        && levels(text) <= DEEPEST
+        && are_buffers_sound(text)
+        && names::take_all(text)
 }
 
 /// Whether the bytes of each buffer are written as they have to be: the parser of buffers
