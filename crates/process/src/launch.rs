@@ -65,8 +65,7 @@ use self::handover::Handover;
 pub use self::limits::Limits;
 pub(crate) use self::limits::lower;
 pub use self::reaper::unreaped;
-pub use self::tail::Tail;
-pub(crate) use self::tail::printable;
+pub use self::tail::{Tail, printable};
 
 /// A program to be started as a child.
 #[derive(Clone, Debug, PartialEq, Eq)]

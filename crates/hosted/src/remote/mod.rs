@@ -377,7 +377,10 @@ impl Remote for RemoteHosted {
                 return Err(Broken::new(format!("the flow {flow} is no end of input")));
             }
             PackedOutput::Upstream(packed) => Output::Upstream(event(packed, goes_upstream)?),
-            PackedOutput::Posted(packed) => Output::Posted(Box::new(posted::unpack(packed)?)),
+            PackedOutput::Posted(packed) => {
+                let posted = posted::unpack(packed)?.map(Box::new);
+                posted.map_or_else(nothing, Output::Posted)
+            }
             PackedOutput::Latency => Output::Latency,
             PackedOutput::Nothing => nothing(),
         })

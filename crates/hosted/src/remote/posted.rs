@@ -2,6 +2,7 @@
 //! Messages of a chain's elements on their way from a child.
 
 use codecwatch_process::Broken;
+use codecwatch_process::launch::printable;
 use gst::glib;
 use gst::glib::translate::{FromGlib, IntoGlib};
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::text::structure;
 use crate::io::{Content, Posted, Qos, Report};
 use crate::other_message::Other;
+
+/// Longest texts of a message and name of an element, in characters, and longest structure,
+/// in bytes: an element that measures may post some thousand numbers.
+const LONGEST_TEXT: usize = 1000;
+const LONGEST_NAME: usize = 200;
+const LONGEST_STRUCTURE: usize = 256 << 10;
 
 /// A message as data.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,7 +38,10 @@ impl PackedPosted {
             1 => PackedContent::Element(text.clone()),
             2 => PackedContent::DurationChanged,
             3 => PackedContent::Application(text.clone()),
-            4 => PackedContent::Tags(text.clone()),
+            4 => PackedContent::Tags {
+                said: text.clone(),
+                global: random.bool(),
+            },
             _ => PackedContent::Qos {
                 live: true,
                 times: [None; 4].map(|_: Option<u64>| Some(random.u64(..))),
@@ -52,7 +62,11 @@ enum PackedContent {
     Info(PackedReport),
     Element(String),
     Application(String),
-    Tags(String),
+    /// The text of tags has no scope.
+    Tags {
+        said: String,
+        global: bool,
+    },
     DurationChanged,
     Qos {
         live: bool,
@@ -76,13 +90,19 @@ pub(super) fn pack(posted: Posted) -> Option<PackedPosted> {
     let content = match posted.content {
         Content::Warning(report) => PackedContent::Warning(pack_report(&report)),
         Content::Info(report) => PackedContent::Info(pack_report(&report)),
-        Content::Element(structure) => PackedContent::Element(structure.to_string()),
+        Content::Element(structure) => PackedContent::Element(short(&structure)?),
         Content::HaveContext(_) | Content::Said(_) => return None,
         Content::Other(other) => match other.parts() {
             (gst::MessageType::Application, Some(said)) => {
-                PackedContent::Application(said.to_string())
+                PackedContent::Application(short(&said)?)
             }
-            (gst::MessageType::Tag, Some(said)) => PackedContent::Tags(said.to_string()),
+            (gst::MessageType::Tag, Some(said)) => {
+                let tags = said.get::<gst::TagList>("taglist").ok()?;
+                PackedContent::Tags {
+                    said: short(&said)?,
+                    global: tags.scope() == gst::TagScope::Global,
+                }
+            }
             // Their readers look at fields without a check, or they have objects.
             _ => return None,
         },
@@ -99,6 +119,20 @@ pub(super) fn pack(posted: Posted) -> Option<PackedPosted> {
         part: posted.part,
         content,
     })
+}
+
+/// The text of a structure that may travel.
+fn short(structure: &gst::StructureRef) -> Option<String> {
+    let text = structure.to_string();
+    (text.len() <= LONGEST_STRUCTURE).then_some(text)
+}
+
+/// The structure of such a text.
+fn short_structure(text: &str) -> Option<gst::Structure> {
+    if text.len() > LONGEST_STRUCTURE {
+        return None;
+    }
+    structure(Some(text)).flatten()
 }
 
 fn pack_report(report: &Report) -> PackedReport {
@@ -119,23 +153,32 @@ fn code(error: &glib::Error) -> i32 {
     unsafe { (*pointer).code }
 }
 
-/// Parent.
-pub(super) fn unpack(packed: PackedPosted) -> Result<Posted, Broken> {
+/// Parent. `None` for what must not come from a chain.
+pub(super) fn unpack(packed: PackedPosted) -> Result<Option<Posted>, Broken> {
     let broken = || Broken::new("a message that is none");
     let content = match packed.content {
         PackedContent::Warning(report) => Content::Warning(unpack_report(report)),
         PackedContent::Info(report) => Content::Info(unpack_report(report)),
         PackedContent::Element(text) => {
-            let structure = structure(Some(&text)).flatten();
-            Content::Element(structure.ok_or_else(broken)?)
+            let said = short_structure(&text).ok_or_else(broken)?;
+            if acts(&said) {
+                return Ok(None);
+            }
+            Content::Element(said)
         }
         PackedContent::Application(text) => {
-            let said = structure(Some(&text)).flatten().ok_or_else(broken)?;
+            let said = short_structure(&text).ok_or_else(broken)?;
+            if acts(&said) {
+                return Ok(None);
+            }
             Content::Other(Other::new(gst::MessageType::Application, said))
         }
-        PackedContent::Tags(text) => {
-            let said = structure(Some(&text)).flatten().ok_or_else(broken)?;
-            let tags: gst::TagList = said.get("taglist").map_err(|_| broken())?;
+        PackedContent::Tags { said, global } => {
+            let said = short_structure(&said).ok_or_else(broken)?;
+            let mut tags: gst::TagList = said.get("taglist").map_err(|_| broken())?;
+            if global {
+                tags.make_mut().set_scope(gst::TagScope::Global);
+            }
             let said = gst::Structure::builder("GstMessageTag").field("taglist", tags);
             Content::Other(Other::new(gst::MessageType::Tag, said.build()))
         }
@@ -161,24 +204,46 @@ pub(super) fn unpack(packed: PackedPosted) -> Result<Posted, Broken> {
             })
         }
     };
-    Ok(Posted {
-        part: packed.part,
+    Ok(Some(Posted {
+        part: printable(packed.part.as_bytes(), LONGEST_NAME, false),
         content,
-    })
+    }))
+}
+
+/// Whether a message makes an application act, or believe what the element says of itself:
+/// open another address, install something, give away a window, or take a file for complete.
+/// No codec posts such a message.
+fn acts(structure: &gst::StructureRef) -> bool {
+    const OURS: &str = "codecwatch-";
+    const ACTS: [&str; 9] = [
+        "redirect",
+        "missing-plugin",
+        "prepare-window-handle",
+        "have-window-handle",
+        "GstNavigationMessage",
+        "GstBinForwarded",
+        "GstMultiFileSink",
+        "splitmuxsink-fragment-opened",
+        "splitmuxsink-fragment-closed",
+    ];
+    let name = structure.name().as_str();
+    name.starts_with(OURS) || ACTS.contains(&name)
 }
 
 fn unpack_report(packed: PackedReport) -> Report {
-    let text = packed.text.replace('\0', " ");
+    let text = printable(packed.text.as_bytes(), LONGEST_TEXT, false);
     // A domain that this process does not know becomes one that it does.
     let domain = glib::Quark::try_from_str(&packed.domain);
     let error = match domain {
         Some(domain) => with_domain(domain, packed.code, &text),
         None => glib::Error::new(gst::StreamError::Failed, &text),
     };
+    let debug = packed.debug;
+    let details = packed.details.as_deref().and_then(short_structure);
     Report {
         error,
-        debug: packed.debug.map(|debug| debug.replace('\0', " ")),
-        details: structure(packed.details.as_deref()).flatten(),
+        debug: debug.map(|debug| printable(debug.as_bytes(), LONGEST_TEXT, false)),
+        details: details.filter(|details| !acts(details)),
     }
 }
 
@@ -189,4 +254,100 @@ fn with_domain(domain: glib::Quark, code: i32, text: &str) -> glib::Error {
     let error = unsafe { glib::ffi::g_error_new_literal(domain.into_glib(), code, text.0) };
     // SAFETY: a new error, which is taken.
     unsafe { from_glib_full(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn posted(content: PackedContent) -> Option<Content> {
+        gst::init().unwrap();
+        let part = "part".to_owned();
+        let posted = unpack(PackedPosted { part, content }).unwrap();
+        posted.map(|posted| posted.content)
+    }
+
+    #[test]
+    fn a_chain_posts_nothing_that_makes_an_application_act() {
+        for name in [
+            "codecwatch-restarted",
+            "codecwatch-evidence",
+            "codecwatch-anything",
+            "redirect",
+            "missing-plugin",
+            "splitmuxsink-fragment-closed",
+        ] {
+            let text = format!("{name}, path=(string)\"/etc/passwd\"");
+            for content in [
+                PackedContent::Element(text.clone()),
+                PackedContent::Application(text),
+            ] {
+                let came = posted(content);
+                assert!(came.is_none(), "{came:?}");
+            }
+        }
+        let level = "level, rms=(double)0.5".to_owned();
+        assert!(posted(PackedContent::Element(level)).is_some());
+    }
+
+    #[test]
+    fn texts_of_warnings_are_short_and_printable() {
+        let text = "\u{1b}[31mred\r\n".repeat(100_000);
+        let report = || PackedReport {
+            domain: "gst-stream-error-quark".to_owned(),
+            code: 1,
+            text: text.clone(),
+            debug: Some(text.clone()),
+            details: Some("codecwatch-fault, outcome=(string)a".to_owned()),
+        };
+        for content in [
+            PackedContent::Warning(report()),
+            PackedContent::Info(report()),
+        ] {
+            let Some(Content::Warning(report) | Content::Info(report)) = posted(content) else {
+                panic!("no report");
+            };
+            for text in [report.error.message(), &report.debug.unwrap()] {
+                assert!(text.len() < 5000, "{} bytes", text.len());
+                assert!(!text.chars().any(char::is_control), "{text}");
+            }
+            assert!(report.details.is_none(), "{:?}", report.details);
+        }
+    }
+
+    #[test]
+    fn tags_keep_their_scope() {
+        gst::init().unwrap();
+        for scope in [gst::TagScope::Global, gst::TagScope::Stream] {
+            let mut tags = gst::TagList::new();
+            tags.make_mut().set_scope(scope);
+            let title = &"a title";
+            let add = gst::TagMergeMode::Append;
+            tags.make_mut().add::<gst::tags::Title>(title, add);
+            let said = gst::Structure::builder("GstMessageTag").field("taglist", tags);
+            let other = Other::new(gst::MessageType::Tag, said.build());
+            let part = "part".to_owned();
+            let content = Content::Other(other);
+            let came = unpack(pack(Posted { part, content }).unwrap()).unwrap();
+            let Content::Other(other) = came.unwrap().content else {
+                panic!("no message of tags");
+            };
+            let said = other.parts().1.unwrap();
+            let tags: gst::TagList = said.get("taglist").unwrap();
+            assert_eq!(tags.scope(), scope);
+            assert_eq!(tags.get::<gst::tags::Title>().unwrap().get(), "a title");
+        }
+    }
+
+    #[test]
+    fn a_structure_has_a_length() {
+        gst::init().unwrap();
+        let long = format!("level, text=(string)\"{}\"", "x".repeat(LONGEST_STRUCTURE));
+        let content = PackedContent::Element(long.clone());
+        let part = "p".repeat(1000);
+        assert!(unpack(PackedPosted { part, content }).is_err());
+        let content = Content::Element(long.parse().unwrap());
+        let part = "part".to_owned();
+        assert!(pack(Posted { part, content }).is_none());
+    }
 }

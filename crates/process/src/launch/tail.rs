@@ -85,7 +85,7 @@ impl fmt::Display for Tail {
 
 /// At most so many characters of a text, with those escaped that do not print; an
 /// ellipsis if there are more, or `cut` says that there were.
-pub(crate) fn printable(line: &[u8], characters: usize, cut: bool) -> String {
+pub fn printable(line: &[u8], characters: usize, cut: bool) -> String {
     // A character has at most four bytes; what lies beyond is not looked at.
     let beginning = &line[..line.len().min(characters.saturating_mul(4))];
     let cut = cut || beginning.len() < line.len();
