@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The way into a chain beside its worker.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use codecwatch_process::Beside;
 use codecwatch_supervisor::Lane;
@@ -10,7 +10,7 @@ use gst::prelude::*;
 
 use crate::chain::Elements;
 use crate::io::Output;
-use crate::remote::{self, RemoteHosted};
+use crate::remote::{self, RemoteHosted, SentEvents};
 
 /// The ends of one chain, once it is open. Its elements expect queries and events that
 /// are not serialized there on any thread, also while their streaming thread waits for
@@ -30,7 +30,7 @@ enum Way {
     /// The peers of the chain's first and last pad; they belong to the session.
     Pads([glib::WeakRef<gst::Pad>; 2]),
     /// The chain is in a child.
-    Child(Beside<RemoteHosted>),
+    Child(Beside<RemoteHosted>, Arc<SentEvents>),
 }
 
 impl Entrance {
@@ -40,8 +40,13 @@ impl Entrance {
     }
 
     /// From upstream nothing goes into a chain in a child beside its worker.
-    pub(crate) fn open_in_child(&self, beside: Beside<RemoteHosted>, last: &str) {
-        self.set(Way::Child(beside), "", last);
+    pub(crate) fn open_in_child(
+        &self,
+        beside: Beside<RemoteHosted>,
+        sent: Arc<SentEvents>,
+        last: &str,
+    ) {
+        self.set(Way::Child(beside, sent), "", last);
     }
 
     fn set(&self, way: Way, first: &str, last: &str) {
@@ -122,7 +127,7 @@ impl Opened {
             Way::Pads([_, collector]) => {
                 collector.upgrade().is_some_and(|pad| pad.push_event(event))
             }
-            Way::Child(beside) => remote::send_beside(beside, &event),
+            Way::Child(beside, sent) => remote::send_beside(beside, sent, &event),
         }
     }
 
@@ -132,7 +137,7 @@ impl Opened {
                 .upgrade()?
                 .peer_query(query.make_mut())
                 .then_some(query),
-            Way::Child(beside) => remote::query_beside(beside, &query),
+            Way::Child(beside, _) => remote::query_beside(beside, &query),
         }
     }
 }

@@ -123,7 +123,12 @@ pub(super) fn pack(buffer: &gst::BufferRef) -> Vec<PackedMeta> {
 }
 
 /// Adds metas to a buffer that has its memory.
-pub(super) fn unpack(metas: Vec<PackedMeta>, buffer: &mut gst::BufferRef) -> Result<(), Broken> {
+pub(super) fn unpack(
+    mut metas: Vec<PackedMeta>,
+    buffer: &mut gst::BufferRef,
+) -> Result<(), Broken> {
+    // The others lie in the picture.
+    metas.sort_by_key(|meta| !matches!(meta, PackedMeta::Video { .. }));
     for meta in metas {
         add(meta, buffer)?;
     }
@@ -153,7 +158,9 @@ fn add(meta: PackedMeta, buffer: &mut gst::BufferRef) -> Result<(), Broken> {
             .map_err(|_| wrong("video"))?;
         }
         PackedMeta::Crop([x, y, width, height]) => {
-            gst_video::VideoCropMeta::add(buffer, (x, y, width, height));
+            if lies_in_picture(buffer, [x, y, width, height]) {
+                gst_video::VideoCropMeta::add(buffer, (x, y, width, height));
+            }
         }
         PackedMeta::Caption { kind, data } => {
             if data.is_empty() {
@@ -170,7 +177,7 @@ fn add(meta: PackedMeta, buffer: &mut gst::BufferRef) -> Result<(), Broken> {
             }
             let [x, y, width, height] = rectangle;
             // A kind of which there is one too many, nobody here looks for.
-            if names::take(&kind) {
+            if names::take(&kind) && lies_in_picture(buffer, rectangle) {
                 gst_video::VideoRegionOfInterestMeta::add(buffer, &kind, (x, y, width, height));
             }
         }
@@ -232,6 +239,17 @@ fn add(meta: PackedMeta, buffer: &mut gst::BufferRef) -> Result<(), Broken> {
         }
     }
     Ok(())
+}
+
+/// Whether a rectangle lies in the picture of a buffer, as far as that says how large it is.
+fn lies_in_picture(buffer: &gst::BufferRef, [x, y, width, height]: [u32; 4]) -> bool {
+    let meta = buffer.meta::<gst_video::VideoMeta>();
+    // Elements calculate with these as numbers with a sign.
+    let most = (i32::MAX.unsigned_abs(), i32::MAX.unsigned_abs());
+    let (all, rows) = meta.map_or(most, |meta| (meta.width(), meta.height()));
+    let lies =
+        |from: u32, length: u32, end: u32| from.checked_add(length).is_some_and(|it| it <= end);
+    lies(x, width, all) && lies(y, height, rows)
 }
 
 /// The user data of an SEI message, for which the bindings have no type.
@@ -419,6 +437,38 @@ mod tests {
             let nothing = vec![0; strides.len()];
             assert!(!fits(info.size(), offsets, &nothing), "{format:?}");
         }
+    }
+
+    #[test]
+    fn rectangles_lie_in_their_picture() {
+        gst::init().unwrap();
+        let video = PackedMeta::Video {
+            flags: 0,
+            format: "GRAY8".to_owned(),
+            width: 64,
+            height: 32,
+            offsets: vec![0],
+            strides: vec![64],
+        };
+        let all = |rectangle| {
+            let region = PackedMeta::Region {
+                kind: "face".to_owned(),
+                rectangle,
+            };
+            let mut buffer = gst::Buffer::with_size(64 * 32).unwrap();
+            // However they are ordered.
+            let metas = vec![region, PackedMeta::Crop(rectangle), video.clone()];
+            unpack(metas, buffer.get_mut().unwrap()).unwrap();
+            pack(&buffer).len()
+        };
+        assert_eq!(all([0, 0, 64, 32]), 3);
+        for outside in [[1, 0, 64, 32], [0, 31, 1, 2], [u32::MAX, 0, 1, 1]] {
+            assert_eq!(all(outside), 1, "{outside:?}");
+        }
+        let mut buffer = gst::Buffer::new();
+        let crop = PackedMeta::Crop([u32::MAX, 0, 1, 1]);
+        add(crop, buffer.get_mut().unwrap()).unwrap();
+        assert!(pack(&buffer).is_empty());
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod names;
 mod placed;
 mod posted;
 mod queries;
+mod sent;
 mod sticky;
 mod talk;
 mod text;
@@ -35,6 +36,7 @@ pub use self::placed::ChainSession;
 pub(crate) use self::placed::{query_beside, send_beside};
 use self::posted::PackedPosted;
 use self::queries::PackedQuery;
+pub(crate) use self::sent::SentEvents;
 use self::talk::ChainTalk;
 pub use self::talk::Lends;
 use self::talk::{Finding, ThroughParent, goes_upstream};
@@ -376,7 +378,11 @@ impl Remote for RemoteHosted {
             PackedOutput::Enough(flow) => {
                 return Err(Broken::new(format!("the flow {flow} is no end of input")));
             }
-            PackedOutput::Upstream(packed) => Output::Upstream(event(packed, goes_upstream)?),
+            PackedOutput::Upstream(packed) => {
+                let event = event(packed, goes_upstream)?;
+                let answer = context.parent.sent.answer(event);
+                answer.map_or_else(nothing, Output::Upstream)
+            }
             PackedOutput::Posted(packed) => {
                 let posted = posted::unpack(packed)?.map(Box::new);
                 posted.map_or_else(nothing, Output::Posted)

@@ -6,6 +6,7 @@ use codecwatch_supervisor::Lane;
 
 use super::events::PackedEvent;
 use super::queries::PackedQuery;
+use super::sent::SentEvents;
 use super::talk::{Answer, Question, Time};
 use super::text;
 use super::{PackedTags, RemoteHosted};
@@ -79,6 +80,7 @@ impl ChainSession for PlacedSession<RemoteHosted> {
         match self {
             Self::Here(session) => session.upstream_event(lane, event),
             Self::Child(session) => {
+                session.parent().sent.note(&event);
                 let question = Question::Event(PackedEvent::new(&event));
                 matches!(session.question(question), Some(Answer::Event(true)))
             }
@@ -179,7 +181,12 @@ fn number(part: usize) -> u32 {
 }
 
 /// Sends an event of downstream into the chain of a child, beside its worker.
-pub(crate) fn send_beside(beside: &Beside<RemoteHosted>, event: &gst::Event) -> bool {
+pub(crate) fn send_beside(
+    beside: &Beside<RemoteHosted>,
+    sent: &SentEvents,
+    event: &gst::Event,
+) -> bool {
+    sent.note(event);
     let question = Question::Event(PackedEvent::new(event));
     matches!(beside.ask(question), Some(Answer::Event(true)))
 }

@@ -94,12 +94,12 @@ pub(super) fn pack(posted: Posted) -> Option<PackedPosted> {
         Content::HaveContext(_) | Content::Said(_) => return None,
         Content::Other(other) => match other.parts() {
             (gst::MessageType::Application, Some(said)) => {
-                PackedContent::Application(short(&said)?)
+                PackedContent::Application(short(said)?)
             }
             (gst::MessageType::Tag, Some(said)) => {
                 let tags = said.get::<gst::TagList>("taglist").ok()?;
                 PackedContent::Tags {
-                    said: short(&said)?,
+                    said: short(said)?,
                     global: tags.scope() == gst::TagScope::Global,
                 }
             }

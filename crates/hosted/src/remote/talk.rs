@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::events::PackedEvent;
 use super::kept::KeptEvents;
 use super::queries::{PackedAnswer, PackedQuery};
+use super::sent::SentEvents;
 use super::sticky::StickyNames;
 use super::{PackedTags, RemoteHosted};
 use crate::entrance::Entrance;
@@ -29,6 +30,7 @@ pub struct Lends {
     pub(crate) lost: Arc<LostEvents>,
     pub(super) kept: Arc<KeptEvents>,
     pub(super) sticky: Arc<StickyNames>,
+    pub(super) sent: Arc<SentEvents>,
 }
 
 impl Lends {
@@ -41,6 +43,7 @@ impl Lends {
             lost: Arc::default(),
             kept: Arc::default(),
             sticky: Arc::default(),
+            sent: Arc::default(),
         }
     }
 }
@@ -172,7 +175,8 @@ impl Talk<RemoteHosted> for ChainTalk {
     type Finding = Finding;
 
     fn opened(lends: &Lends, beside: Beside<RemoteHosted>) {
-        lends.entrance.open_in_child(beside, &lends.last);
+        let sent = lends.sent.clone();
+        lends.entrance.open_in_child(beside, sent, &lends.last);
     }
 
     /// Sends the events again that a flush has dropped on their way to downstream.
@@ -203,6 +207,7 @@ impl Talk<RemoteHosted> for ChainTalk {
             }
             Inquiry::Event(event) => {
                 let event = event.unpack().filter(goes_upstream);
+                let event = event.and_then(|event| lends.sent.answer(event));
                 Finding::Event(event.is_some_and(|event| lends.outside.send_upstream(event)))
             }
             Inquiry::Clock => {

@@ -129,6 +129,11 @@ impl<R: Remote> ProcessSession<R> {
         }
     }
 
+    /// What the element has lent.
+    pub fn parent(&self) -> &ParentOf<R> {
+        &self.parent
+    }
+
     /// Asks the session, and waits for its answer. `None` if it has failed.
     pub fn question(&mut self, question: QuestionOf<R>) -> Option<AnswerOf<R>> {
         let reply = self.ask(Request::Ask, &ToChild::Ask(question)).ok()?;
