@@ -14,6 +14,11 @@ use crate::log::{LogLevel, set_log};
 use crate::packet::{FrameKind, Output, Packet};
 use crate::picture::{Picture, Plane, Planes};
 
+/// Largest sequence header, in bytes. One with all 32 operating points has some 300.
+const LARGEST_HEADER: usize = 1000;
+/// Largest quantiser.
+const MOST_QP: u32 = 63;
+
 /// An encoder in a child process.
 #[derive(Debug)]
 pub enum RemoteSvtAv1 {}
@@ -31,8 +36,8 @@ pub struct PackedPicture {
 /// An output. Packets are small, and travel in the message.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum PackedOutput {
-    /// See [`Output::Header`].
-    Header(SequenceHeader),
+    /// See [`Output::Header`]: the OBU, which the parent reads itself.
+    Header(#[serde(with = "serde_bytes")] Vec<u8>),
     /// See [`Packet`].
     Packet {
         /// The packet's data.
@@ -107,7 +112,7 @@ impl Remote for RemoteSvtAv1 {
 
     fn pack_output(output: Output, _context: &ChildContext<Self>) -> PackedOutput {
         match output {
-            Output::Header(header) => PackedOutput::Header(header),
+            Output::Header(header) => PackedOutput::Header(header.obu()),
             Output::Packet(packet) => PackedOutput::Packet {
                 data: packet.data,
                 id: packet.id,
@@ -121,12 +126,20 @@ impl Remote for RemoteSvtAv1 {
         packed: PackedOutput,
         _context: &ParentContext<Self>,
     ) -> Result<Output, Broken> {
-        Ok(match packed {
-            PackedOutput::Header(header) => Output::Header(header),
-            PackedOutput::Packet { data, id, kind, qp } => {
-                Output::Packet(Packet { data, id, kind, qp })
+        match packed {
+            PackedOutput::Header(obu) => {
+                let header = Some(obu).filter(|obu| obu.len() <= LARGEST_HEADER);
+                let header = header.and_then(|obu| SequenceHeader::parse(&obu));
+                let none = || Broken::new("a sequence header that is none");
+                Ok(Output::Header(header.ok_or_else(none)?))
             }
-        })
+            PackedOutput::Packet { qp, .. } if qp > MOST_QP => {
+                Err(Broken::new(format!("AV1 has no quantiser {qp}")))
+            }
+            PackedOutput::Packet { data, id, kind, qp } => {
+                Ok(Output::Packet(Packet { data, id, kind, qp }))
+            }
+        }
     }
 }
 
@@ -155,3 +168,7 @@ impl LogLevel {
             .unwrap_or(Self::Debug)
     }
 }
+
+#[cfg(test)]
+#[path = "remote_tests.rs"]
+mod tests;
