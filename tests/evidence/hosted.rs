@@ -50,7 +50,7 @@ fn the_sample_of_a_hosted_decoder_plays_in_gstreamer() {
         let replay = folder.replay().run();
         assert_eq!(replay.code(), 1);
         assert!(
-            replay.says("gdpdepay ! codecwatch codec=\"avdec_h264\""),
+            replay.says("gdpdepay ! codecwatch codec=avdec_h264"),
             "{}",
             replay.text()
         );

@@ -2,8 +2,7 @@
 //! The table of contents of a folder, `fault.json`.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::folder::FAULT_FILE;
+use crate::regular_file::read_regular_file;
 
 /// The version of the format. A change to the meaning of a field increments it.
 pub const FORMAT: u32 = 1;
@@ -117,11 +117,10 @@ impl FaultFile {
     /// [`ReadError`], which names the file.
     pub fn read(folder: &Path) -> Result<Self, ReadError> {
         let path = folder.join(FAULT_FILE);
-        let mut bytes = Vec::new();
-        let read = File::open(&path).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes));
-        if let Err(source) = read {
-            return Err(ReadError::File { path, source });
-        }
+        let bytes = match read_regular_file(&path, MOST_BYTES) {
+            Ok(bytes) => bytes,
+            Err(source) => return Err(ReadError::File { path, source }),
+        };
         match serde_json::from_slice::<Self>(&bytes) {
             Ok(file) if file.format == FORMAT => Ok(file),
             Ok(file) => Err(ReadError::Format {
@@ -158,5 +157,12 @@ mod tests {
             "element": "", "factory": "", "settings": {}, "caps": {}, "codec": null,
             "versions": {}, "sample": null, "notes": []}"#;
         assert!(error(Some(other)).contains("its format is 9"));
+        let file = folder.path().join(FAULT_FILE);
+        std::fs::remove_file(&file).unwrap();
+        // Nobody will write to it.
+        let name = std::ffi::CString::new(file.as_os_str().as_encoded_bytes()).unwrap();
+        // SAFETY: the name ends with a zero.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+        assert!(error(None).contains("no regular file"));
     }
 }

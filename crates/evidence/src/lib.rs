@@ -18,6 +18,7 @@ mod ivf;
 mod last_look;
 mod name;
 mod recording;
+mod regular_file;
 pub mod threads;
 
 pub use background::{Busy, write_in_background};
@@ -29,3 +30,4 @@ pub use ivf::{IVF_FILE, IvfError, read_ivf, write_ivf};
 pub use last_look::{LastLook, Looked, SHOWS_STACKS};
 pub use name::FolderName;
 pub use recording::{Cut, Input, MOST_INPUTS, MOST_SAMPLE_BYTES, Recording};
+pub use regular_file::read_regular_file;

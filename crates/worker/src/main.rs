@@ -17,11 +17,14 @@ use std::process::ExitCode;
 use codecwatch_dav1d::RemoteDav1d;
 use codecwatch_evidence::SHOWS_STACKS;
 use codecwatch_hosted::RemoteHosted;
-use codecwatch_process::launch::{Entered, enter};
+use codecwatch_process::launch::{Entered, enter, printable};
 use codecwatch_process::{Broken, Remote, Sandbox, serve};
 use codecwatch_svtav1::RemoteSvtAv1;
 
 type Error = Box<dyn std::error::Error>;
+
+/// Longest text of an error, in characters: it may quote a file that somebody has sent.
+const LONGEST: usize = 4000;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -33,7 +36,8 @@ fn main() -> ExitCode {
     };
     ended.unwrap_or_else(|error| {
         // Nobody may be reading.
-        let _ = writeln!(std::io::stderr(), "codecwatch-worker: {error}");
+        let text = printable(error.to_string().as_bytes(), LONGEST, false);
+        let _ = writeln!(std::io::stderr(), "codecwatch-worker: {text}");
         ExitCode::FAILURE
     })
 }

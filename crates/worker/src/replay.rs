@@ -2,8 +2,9 @@
 //! `codecwatch-worker replay FOLDER`: gives the inputs of a fault's folder to the codec
 //! again, under the same budgets, and shows what happens.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use std::sync::Arc;
 use codecwatch_dav1d::{
     Chunk, Config, Damage, DamageCause, Dav1d, Decoded, Environment, LIBRARY, RemoteDav1d,
 };
-use codecwatch_evidence::{FaultFile, IVF_FILE, MOST_BYTES, read_ivf};
+use codecwatch_evidence::{FaultFile, IVF_FILE, MOST_BYTES, read_ivf, read_regular_file};
+use codecwatch_process::launch::printable;
 use codecwatch_process::{ChildStatus, Isolation, Log, Placed, ProcessCodec, Remote};
 use codecwatch_supervisor::{
     Budgets, CloseResult, Fault, FaultCause, Next, Options, Outcome, Run, WaitResult,
@@ -131,26 +133,38 @@ fn cannot(folder: &Path, file: &FaultFile) -> String {
             folder.display()
         ),
         Some(sample) => {
+            let Some(name) = name_in_folder(&sample.file) else {
+                return format!("{}: its sample lies elsewhere", folder.display());
+            };
             let codec = file.settings.get("codec").and_then(|codec| codec.as_str());
             format!(
                 "{} is played by GStreamer: gst-launch-1.0 filesrc location={} ! gdpdepay ! {} ! \
                  fakesink",
                 folder.display(),
-                folder.join(&sample.file).display(),
+                quoted(&folder.join(name).to_string_lossy()),
                 codec.map_or_else(
-                    || file.factory.clone(),
-                    |codec| format!("codecwatch codec={codec:?}")
+                    || quoted(&file.factory),
+                    |codec| format!("codecwatch codec={}", quoted(codec))
                 ),
             )
         }
     }
 }
 
+/// The name, if it is that of a file in the folder itself.
+fn name_in_folder(name: &str) -> Option<&OsStr> {
+    let path = Path::new(name);
+    path.file_name().filter(|last| *last == path.as_os_str())
+}
+
+/// One word for a shell, whatever is in it: somebody will copy the line.
+fn quoted(word: &str) -> String {
+    // Only what ends a word in every shell cannot be quoted.
+    shlex::try_quote(word).map_or_else(|_| "''".to_owned(), Cow::into_owned)
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes));
-    read.map(|_| bytes)
-        .map_err(|error| format!("{}: {error}", path.display()))
+    read_regular_file(path, MOST_BYTES).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Those of the element.
@@ -268,7 +282,41 @@ fn feed(run: &Run<Chunk, Decoded>, inputs: Vec<Vec<u8>>) {
     run.request_drain(true);
 }
 
-/// Nobody may be reading.
+/// Longest line, in characters.
+const LONGEST: usize = 4000;
+
+/// Says what may come from the folder, as it can be shown on a terminal. Nobody may be reading.
 fn say(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
+    let _ = writeln!(
+        io::stdout(),
+        "{}",
+        printable(line.as_bytes(), LONGEST, false)
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_folder_says_is_one_word_for_a_shell() {
+        for word in [
+            "$(id)", "`id`", "a; id", "a' id", "a\"b", "a b", "!1", "~", "",
+        ] {
+            let script = format!("printf %s {}", quoted(word));
+            let shell = std::process::Command::new("sh");
+            let came = { shell }.args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8(came.stdout).unwrap(), word);
+        }
+        assert_eq!(quoted("avdec_h264"), "avdec_h264");
+        assert_eq!(quoted("a\0b"), "''");
+    }
+
+    #[test]
+    fn a_sample_lies_in_its_folder() {
+        assert_eq!(name_in_folder("sample.gdp"), Some(OsStr::new("sample.gdp")));
+        for name in ["/etc/passwd", "../a", "a/b", "..", ".", "", "a/"] {
+            assert_eq!(name_in_folder(name), None, "{name}");
+        }
+    }
 }
