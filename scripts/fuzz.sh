@@ -17,4 +17,7 @@ run_fuzz() {
     step "What chains say in it, $((seconds - seconds / 2)) s"
     CODECWATCH_FUZZ_SECONDS=$((seconds - seconds / 2)) cargo test --locked --release -p codecwatch-hosted --lib \
         whatever_a_child_says -- --nocapture
+    step "The names in it, $((seconds / 10)) s"
+    CODECWATCH_FUZZ_SECONDS=$((seconds / 10)) cargo test --locked --release -p codecwatch-hosted --lib \
+        the_parser_finds -- --nocapture
 }

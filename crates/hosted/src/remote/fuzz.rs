@@ -7,6 +7,7 @@
 //! `CODECWATCH_FUZZ_SECONDS`, each time from other seeds. `CODECWATCH_FUZZ_SEED` begins at
 //! one; the last is in the file that is printed first.
 
+mod names_of_texts;
 mod readers;
 mod speaker;
 
@@ -42,6 +43,22 @@ const REFUSALS: [&str; 3] = [
 /// What `./dev test` spends on it.
 const SHORT: Duration = Duration::from_secs(3);
 
+/// How long a run takes, and the seed that it begins with.
+fn time_and_seed() -> (Duration, u64) {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|it| it.parse::<u64>().ok())
+    };
+    let seconds = number("CODECWATCH_FUZZ_SECONDS");
+    let first = number("CODECWATCH_FUZZ_SEED").unwrap_or_else(|| match seconds {
+        None => 1,
+        // Apart from each other by more than what a run comes to.
+        Some(_) => u64::from(std::process::id()) << 32,
+    });
+    (seconds.map_or(SHORT, Duration::from_secs), first)
+}
+
 #[test]
 fn whatever_a_child_says_harms_nobody() {
     gst::init().unwrap();
@@ -62,18 +79,7 @@ fn whatever_a_child_says_harms_nobody() {
             seen.fetch_add(1, Ordering::Relaxed);
         }
     });
-    let number = |name: &str| {
-        std::env::var(name)
-            .ok()
-            .and_then(|it| it.parse::<u64>().ok())
-    };
-    let seconds = number("CODECWATCH_FUZZ_SECONDS");
-    let time = seconds.map_or(SHORT, Duration::from_secs);
-    let first = number("CODECWATCH_FUZZ_SEED").unwrap_or_else(|| match seconds {
-        None => 1,
-        // Apart from each other by more than what a run comes to.
-        Some(_) => u64::from(std::process::id()) << 32,
-    });
+    let (time, first) = time_and_seed();
     let last = tempfile::NamedTempFile::new().unwrap();
     let (last, path) = last.keep().unwrap();
     println!("seeds from {first}; the last is in {}", path.display());

@@ -52,6 +52,10 @@ enum Kind {
     Text,
     /// It has names in it.
     Nested,
+    /// The same; what is in its quotes is not unescaped.
+    Plain,
+    /// It is features.
+    Features,
     /// It is a word or a number.
     Word,
 }
@@ -59,8 +63,10 @@ enum Kind {
 fn kind(type_: &str) -> Kind {
     match type_ {
         "string" | "str" | "s" | "gchararray" => Kind::Text,
-        "structure" | "GstStructure" | "caps" | "GstCaps" | "taglist" | "GstTagList"
-        | "GstCapsFeatures" | "GstSegment" | "sample" | "GstSample" => Kind::Nested,
+        "structure" | "GstStructure" | "caps" | "GstCaps" | "taglist" | "GstTagList" | "sample"
+        | "GstSample" => Kind::Nested,
+        "GstCapsFeatures" => Kind::Features,
+        "GstSegment" => Kind::Plain,
         _ => Kind::Word,
     }
 }
@@ -80,16 +86,12 @@ fn scan(text: &[u8]) -> bool {
             let next = after.iter().find(|byte| !is_between(byte));
             let name = std::str::from_utf8(name).unwrap_or_default();
             let is_name = match (before, next) {
-                (b'(', Some(b')')) if kind(name) != Kind::Word => false,
                 (_, Some(b'=')) => true,
                 (b'=', _) => false,
-                _ => matches!(now, Kind::Unknown | Kind::Nested),
+                _ => !matches!(now, Kind::Text | Kind::Word),
             };
             if is_name && !take(name) {
                 return false;
-            }
-            if (before, next) == (b'(', Some(&b')')) {
-                now = kind(name);
             }
             before = b'a';
             continue;
@@ -102,9 +104,21 @@ fn scan(text: &[u8]) -> bool {
                     return false;
                 };
                 rest = after;
-                if now != Kind::Text && !unescaped(inside).is_some_and(|inside| scan(&inside)) {
+                let are_taken = match now {
+                    Kind::Text => true,
+                    Kind::Plain => scan(inside),
+                    Kind::Features => unescaped(inside).is_some_and(|it| take_features(&it)),
+                    _ => unescaped(inside).is_some_and(|inside| scan(&inside)),
+                };
+                if !are_taken {
                     return false;
                 }
+            }
+            b'(' => {
+                let Some((kind, after)) = in_parentheses(others) else {
+                    return false;
+                };
+                (now, rest) = (kind, after);
             }
             b'=' | b';' => now = Kind::Unknown,
             b',' => now = items.last().copied().unwrap_or(Kind::Unknown),
@@ -115,6 +129,24 @@ fn scan(text: &[u8]) -> bool {
         before = *first;
     }
     true
+}
+
+/// A type, or features: the kind of the type, and what is behind it. (GStreamer takes any
+/// text for the name of a feature.)
+fn in_parentheses(text: &[u8]) -> Option<(Kind, &[u8])> {
+    let end = text.iter().position(|byte| *byte == b')')?;
+    let (inside, after) = (&text[..end], &text[end + 1..]);
+    let type_ = std::str::from_utf8(inside).ok()?;
+    take_features(inside).then_some((kind(type_), after))
+}
+
+/// Takes features, or the name of a type.
+fn take_features(text: &[u8]) -> bool {
+    text.split(|byte| *byte == b',').all(|name| {
+        let name = name.trim_ascii_start();
+        let is_name = !name.is_empty() && name.iter().all(is_in_name);
+        is_name && std::str::from_utf8(name).is_ok_and(take)
+    })
 }
 
 /// Characters of which names consist.
@@ -199,6 +231,10 @@ mod tests {
             "a, b=(GstCaps)\"c(memory:A, N)\"",
             "a, b=(taglist)\"taglist, N=(string)c\"",
             "a, b=(GstCapsFeatures)N",
+            "a, b=(GstCapsFeatures)\"c, N\"",
+            "a, b=(GstSegment)\"c, N=(int)1\"",
+            "a, b=(GstSegment)\"N\\c\"",
+            "a(N N)",
         ]
         .into_iter()
         .enumerate()

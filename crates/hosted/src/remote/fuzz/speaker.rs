@@ -61,7 +61,8 @@ const PIECES: [&str; 24] = [
     ", caps=(int)1",
 ];
 
-fn changed(random: &mut Rng, text: &str) -> String {
+/// A text that is nearly the right one.
+pub(super) fn changed(random: &mut Rng, text: &str) -> String {
     let mut text: Vec<char> = text.chars().collect();
     for _ in 0..random.usize(0..4) {
         let at = random.usize(..=text.len());
