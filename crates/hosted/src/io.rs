@@ -118,13 +118,20 @@ impl Drop for EventOutput {
         // A flush ends what these two say.
         if event.is_sticky() && !matches!(event.type_(), Eos | Segment) {
             let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-            // Of too many, the oldest have been replaced by what came after them.
+            // As pads replace them.
+            lost.retain(|older| !is_replaced(older, &event));
             if lost.len() >= MOST_LOST {
                 lost.remove(0);
             }
             lost.push(event);
         }
     }
+}
+
+/// Whether an event is in force no longer when a newer one is.
+fn is_replaced(older: &gst::EventRef, newer: &gst::EventRef) -> bool {
+    let name = |event: &gst::EventRef| event.structure().map(|it| it.name().to_owned());
+    older.type_() == newer.type_() && name(older) == name(newer)
 }
 
 /// A message of an inner element, without a reference to that element: the last one
@@ -244,5 +251,38 @@ impl Drop for PendingQuery {
         if let Some(reply) = self.reply.take() {
             reply(None);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_events_that_were_dropped_the_newest_of_each_name_is_kept() {
+        gst::init().unwrap();
+        let lost = Arc::<LostEvents>::default();
+        let custom =
+            |name| gst::event::CustomDownstreamSticky::new(gst::Structure::new_empty(name));
+        let caps = |width: i32| {
+            let caps = gst::Caps::builder("video/x-raw").field("width", width);
+            gst::event::Caps::new(&caps.build())
+        };
+        let newest = caps(2);
+        for event in [
+            caps(1),
+            custom("one"),
+            newest.clone(),
+            gst::event::Eos::new(),
+            custom("two"),
+            custom("one"),
+        ] {
+            drop(EventOutput::new(event, &lost));
+        }
+        let lost = lost.lock().unwrap();
+        let name = |event: &gst::Event| event.structure().unwrap().name().to_string();
+        let names: Vec<_> = lost.iter().map(name).collect();
+        assert_eq!(names, ["GstEventCaps", "two", "one"]);
+        assert_eq!(lost[0].as_ptr(), newest.as_ptr());
     }
 }

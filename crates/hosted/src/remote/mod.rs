@@ -379,8 +379,9 @@ impl Remote for RemoteHosted {
                 return Err(Broken::new(format!("the flow {flow} is no end of input")));
             }
             PackedOutput::Upstream(packed) => {
+                let length = packed.length();
                 let event = event(packed, goes_upstream)?;
-                let answer = context.parent.sent.answer(event);
+                let answer = context.parent.sent.answer(event, length);
                 answer.map_or_else(nothing, Output::Upstream)
             }
             PackedOutput::Posted(packed) => {

@@ -10,6 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// The most events that are remembered. Few are on their way through a chain at a time.
 const MOST: usize = 64;
+/// Longest text of an event that is the chain's own. Those have a few numbers.
+const LONGEST: usize = 1 << 16;
 
 /// The newest events that a chain was sent by downstream.
 #[derive(Debug, Default)]
@@ -25,14 +27,15 @@ impl SentEvents {
         sent.push_back(event.clone());
     }
 
-    /// What upstream gets, when the chain sends it this event.
-    pub(super) fn answer(&self, event: gst::Event) -> Option<gst::Event> {
+    /// What upstream gets, when the chain sends it this event, with a text of this length.
+    pub(super) fn answer(&self, event: gst::Event, length: usize) -> Option<gst::Event> {
         use gst::EventType as T;
         let sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut newest = sent.iter().rev();
         let original =
             newest.find(|sent| sent.seqnum() == event.seqnum() && sent.type_() == event.type_());
         match event.type_() {
+            _ if length > LONGEST => original.cloned(),
             T::Qos | T::Reconfigure | T::Latency => Some(event),
             T::CustomUpstream if gst_video::ForceKeyUnitEvent::is(&event) => Some(event),
             // Elements that change the size of pictures change where a pointer is.
@@ -83,7 +86,7 @@ mod tests {
         let key_frame = gst_video::UpstreamForceKeyUnitEvent::builder().build();
         let qos = e::Qos::new(gst::QOSType::Underflow, 1.0, 0, gst::ClockTime::SECOND);
         for event in [key_frame, qos, e::Reconfigure::new()] {
-            assert!(sent.answer(event.clone()).is_some(), "{event:?}");
+            assert!(sent.answer(event.clone(), 100).is_some(), "{event:?}");
         }
         let number = gst::Seqnum::next();
         for event in [
@@ -94,7 +97,7 @@ mod tests {
             in_time(1, number),
             in_bytes(number),
         ] {
-            assert!(sent.answer(event.clone()).is_none(), "{event:?}");
+            assert!(sent.answer(event.clone(), 100).is_none(), "{event:?}");
         }
     }
 
@@ -105,15 +108,17 @@ mod tests {
         let number = gst::Seqnum::next();
         let seek = in_time(1, number);
         sent.note(&seek);
-        let answer = sent.answer(in_time(2, number)).unwrap();
+        let answer = sent.answer(in_time(2, number), 100).unwrap();
         assert_eq!(answer.as_ptr(), seek.as_ptr());
+        let long = sent.answer(in_bytes(number), LONGEST + 1).unwrap();
+        assert_eq!(long.as_ptr(), seek.as_ptr());
         // What a parser makes of it.
-        assert!(sent.answer(in_bytes(number)).is_some());
+        assert!(sent.answer(in_bytes(number), 100).is_some());
         let step = e::Step::builder(gst::ClockTime::SECOND, 1.0, true, false);
-        assert!(sent.answer(step.seqnum(number).build()).is_none());
+        assert!(sent.answer(step.seqnum(number).build(), 100).is_none());
         for _ in 0..MOST {
             sent.note(&e::Reconfigure::new());
         }
-        assert!(sent.answer(in_time(1, number)).is_none());
+        assert!(sent.answer(in_time(1, number), 100).is_none());
     }
 }

@@ -206,8 +206,9 @@ impl Talk<RemoteHosted> for ChainTalk {
                 }))
             }
             Inquiry::Event(event) => {
+                let length = event.length();
                 let event = event.unpack().filter(goes_upstream);
-                let event = event.and_then(|event| lends.sent.answer(event));
+                let event = event.and_then(|event| lends.sent.answer(event, length));
                 Finding::Event(event.is_some_and(|event| lends.outside.send_upstream(event)))
             }
             Inquiry::Clock => {
