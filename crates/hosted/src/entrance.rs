@@ -87,7 +87,7 @@ impl Entrance {
         let opened = self.0.get()?;
         match &opened.way {
             Way::Pads([feed, _]) => Some((opened, feed.upgrade()?)),
-            Way::Child(_) => None,
+            Way::Child(..) => None,
         }
     }
 
