@@ -338,6 +338,37 @@ fn no_answer_of_downstream_is_for_ever() {
 }
 
 #[test]
+fn an_end_that_downstream_returns_once_reaches_upstream() {
+    support::init();
+    // Says EOS to one frame, and takes those after it.
+    let text = format!(
+        "filesrc location={} ! matroskademux ! av1parse ! dav1dwatchdec name=codec ! \
+         identity eos-after=5 ! fakesink sync=false",
+        support::media::clip().display()
+    );
+    let pipeline = gst::parse::launch(&text).unwrap();
+    let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
+    let codec = pipeline.by_name("codec").unwrap();
+    let count = Arc::new(Mutex::new(0));
+    let counted = count.clone();
+    let sink = codec.static_pad("sink").unwrap();
+    sink.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        *counted.lock().unwrap() += 1;
+        gst::PadProbeReturn::Ok
+    });
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let wanted = [gst::MessageType::Eos, gst::MessageType::Error];
+    let bound = gst::ClockTime::from_seconds(BOUND.as_secs());
+    let end = pipeline.bus().unwrap().timed_pop_filtered(bound, &wanted);
+    let is_eos = end.is_some_and(|message| message.type_() == gst::MessageType::Eos);
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert!(is_eos);
+    // Of 132: those up to the end, and what the codec and its queues hold.
+    let count = *count.lock().unwrap();
+    assert!((5..50).contains(&count), "{count} frames were taken");
+}
+
+#[test]
 fn a_last_output_that_downstream_does_not_take_fails_the_element_and_no_eos_passes() {
     for subject in SUBJECTS {
         let mut rig = Rig::linked(subject);

@@ -7,8 +7,11 @@ pub(crate) type Flow = Result<gst::FlowSuccess, gst::FlowError>;
 /// See the module's description.
 #[derive(Debug)]
 pub(crate) struct FlowReturns {
-    /// The last one.
+    /// The last one; or one with which downstream has ended the stream, until upstream has
+    /// got it: outputs that were on their way may be taken again meanwhile.
     flow: Flow,
+    /// Whether upstream has got it.
+    is_reported: bool,
     /// Why downstream did not take the last output, other than EOS, NotLinked or
     /// Flushing.
     refused: Option<gst::FlowError>,
@@ -23,6 +26,7 @@ impl Default for FlowReturns {
     fn default() -> Self {
         Self {
             flow: Ok(gst::FlowSuccess::Ok),
+            is_reported: false,
             refused: None,
             newest: None,
             void: None,
@@ -38,14 +42,11 @@ impl FlowReturns {
 
     /// Records the flow return for frame `id`.
     pub(crate) fn note(&mut self, id: Option<u32>, flow: Flow) {
-        use gst::FlowError::{Eos, Flushing, NotLinked};
-        self.refused = match flow {
-            Ok(_) | Err(Eos | NotLinked | Flushing) => None,
-            Err(error) => Some(error),
-        };
+        self.refused = flow.err().filter(ends_with_error);
         let is_void = id.is_some_and(|id| self.void.is_some_and(|void| id <= void));
-        if !is_void {
+        if !is_void && !self.is_due() {
             self.flow = flow;
+            self.is_reported = false;
         }
     }
 
@@ -55,20 +56,41 @@ impl FlowReturns {
         self.flow = Ok(gst::FlowSuccess::Ok);
     }
 
-    /// Clears the refusal: the frames so far were dropped.
-    pub(crate) fn forget_refusal(&mut self) {
+    /// A flush has dropped the frames so far.
+    pub(crate) fn forget(&mut self) {
+        self.void();
         self.refused = None;
     }
 
-    /// The last flow return.
+    /// What to return for an input.
+    pub(crate) fn report(&mut self) -> Flow {
+        self.is_reported = true;
+        self.flow
+    }
+
+    /// Whether upstream has yet to get that downstream has ended the stream.
+    fn is_due(&self) -> bool {
+        let has_ended = |error| error == gst::FlowError::Eos || ends_with_error(&error);
+        !self.is_reported && self.flow.is_err_and(has_ended)
+    }
+
+    /// What would be returned for one.
     pub(crate) fn flow(&self) -> Flow {
         self.flow
     }
 
-    /// Why downstream did not take the last output, even if its flow return is void.
+    /// Why downstream did not take the last output, even if its flow return is void, or
+    /// one before it of which upstream does not know.
     pub(crate) fn refused(&self) -> Option<gst::FlowError> {
-        self.refused
+        let unknown = self.flow.err().filter(ends_with_error);
+        self.refused.or(unknown.filter(|_| self.is_due()))
     }
+}
+
+/// Whether downstream has ended the stream by an error.
+fn ends_with_error(flow: &gst::FlowError) -> bool {
+    use gst::FlowError::{Eos, Flushing, NotLinked};
+    !matches!(flow, Eos | NotLinked | Flushing)
 }
 
 #[cfg(test)]
@@ -90,6 +112,28 @@ mod tests {
     }
 
     #[test]
+    fn an_end_is_not_forgotten_before_upstream_has_got_it() {
+        for end in [gst::FlowError::Eos, gst::FlowError::Error] {
+            let mut returns = FlowReturns::default();
+            returns.note(Some(1), Err(end));
+            returns.note(Some(2), Ok(gst::FlowSuccess::Ok));
+            let refused = Some(end).filter(|end| *end == gst::FlowError::Error);
+            assert_eq!(returns.refused(), refused);
+            assert_eq!(returns.report(), Err(end));
+            assert_eq!(returns.refused(), None);
+            returns.note(Some(3), Ok(gst::FlowSuccess::Ok));
+            assert_eq!(returns.report(), Ok(gst::FlowSuccess::Ok));
+            returns.note(Some(4), Err(end));
+            returns.void();
+            assert_eq!(returns.report(), Ok(gst::FlowSuccess::Ok));
+        }
+        let mut returns = FlowReturns::default();
+        returns.note(Some(1), Err(gst::FlowError::NotLinked));
+        returns.note(Some(2), Ok(gst::FlowSuccess::Ok));
+        assert_eq!(returns.report(), Ok(gst::FlowSuccess::Ok));
+    }
+
+    #[test]
     fn a_refusal_is_known_until_output_is_taken_or_dropped() {
         let mut returns = FlowReturns::default();
         returns.note_submitted(1);
@@ -102,7 +146,7 @@ mod tests {
         returns.note(Some(2), Ok(gst::FlowSuccess::Ok));
         assert_eq!(returns.refused(), None);
         returns.note(Some(3), Err(gst::FlowError::Error));
-        returns.forget_refusal();
+        returns.forget();
         assert_eq!(returns.refused(), None);
     }
 }

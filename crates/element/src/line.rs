@@ -361,7 +361,7 @@ impl<I: Send + 'static, O: Send + 'static> Line<I, O> {
             session.discont = false;
         }
         self.discont = false;
-        self.flow_returns.forget_refusal();
+        self.flow_returns.forget();
     }
 
     /// Frames were lost before the next output of the session at this place.

@@ -80,7 +80,6 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             let mut line = self.lock();
             line.flushing = false;
             line.forget_frames();
-            line.flow_returns.void();
             if line.stopping || line.has_failed() {
                 return;
             }

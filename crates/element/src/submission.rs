@@ -70,7 +70,11 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                 line.check_open().map_err(SubmitError::NotTaken)?;
                 match line.submit(frame, input) {
                     Submitted::Taken => {
-                        let flow = line.flow_returns.flow();
+                        // The answer to an event is not told.
+                        let flow = match frame {
+                            Some(_) => line.flow_returns.report(),
+                            None => line.flow_returns.flow(),
+                        };
                         drop(line);
                         if let Some(frame) = frame {
                             if let Some(published) = self.published() {

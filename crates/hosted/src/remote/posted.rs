@@ -93,9 +93,7 @@ pub(super) fn pack(posted: Posted) -> Option<PackedPosted> {
         Content::Element(structure) => PackedContent::Element(short(&structure)?),
         Content::HaveContext(_) | Content::Said(_) => return None,
         Content::Other(other) => match other.parts() {
-            (gst::MessageType::Application, Some(said)) => {
-                PackedContent::Application(short(said)?)
-            }
+            (gst::MessageType::Application, Some(said)) => PackedContent::Application(short(said)?),
             (gst::MessageType::Tag, Some(said)) => {
                 let tags = said.get::<gst::TagList>("taglist").ok()?;
                 PackedContent::Tags {
