@@ -258,11 +258,12 @@ impl Liar {
                 for _ in 0..4 {
                     let ballast = ballast.clone();
                     let len = 0;
-                    self.say(&Says::Told(PackedOutput {
+                    let output = PackedOutput {
                         block,
                         len,
                         ballast,
-                    }));
+                    };
+                    self.say(&Says::Output(output, Amount::NONE));
                 }
                 self.say(&Says::GivesUp(protocol::block(u32::MAX)));
             }
