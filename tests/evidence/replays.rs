@@ -50,7 +50,7 @@ fn what_else_happens_in_a_replay_is_told_apart() {
     assert_eq!(failed.code(), 3, "{}", failed.text());
     let close = folder.replay().rehearse("dav1d_close:hang").run();
     assert_eq!(close.code(), 2, "{}", close.text());
-    assert!(close.says("It does not close"), "{}", close.text());
+    assert!(close.says("The session does not close"), "{}", close.text());
 }
 
 #[test]
