@@ -203,6 +203,24 @@ fn a_stream_plays_with_another_decoder_if_the_wrapped_one_cannot_start() {
 }
 
 #[test]
+fn an_eos_after_the_failure_holds_up_no_change_of_state() {
+    let _one_at_a_time = register();
+    fail_at("to-paused");
+    let text = format!("appsrc ! {WRAPPED} eos-after-failure=true ! fakesink");
+    let pipeline = gst::parse::launch(&text).unwrap();
+    let (done, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let started = pipeline.set_state(gst::State::Paused);
+        let bus = pipeline.bus().unwrap();
+        let error = bus.pop_filtered(&[gst::MessageType::Error]);
+        pipeline.set_state(gst::State::Null).unwrap();
+        done.send((started.is_err(), error.is_some())).unwrap();
+    });
+    let ended = end.recv_timeout(std::time::Duration::from_secs(30));
+    assert_eq!(ended, Ok((true, true)));
+}
+
+#[test]
 fn an_error_says_why_a_wrapped_element_does_not_start_and_it_starts_later() {
     let _one_at_a_time = register();
     for (place, state) in [

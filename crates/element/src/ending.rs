@@ -56,7 +56,10 @@ pub(crate) fn push_eos(
         "sending EOS with the failure (eos-after-failure)"
     );
     pending.hold(Box::new(report));
-    let Some(pad) = element.static_pad("src") else {
+    // On the way to PAUSED nothing has come out, and a sink would block EOS, and with it the
+    // state change.
+    let has_begun = element.current_state() >= gst::State::Paused;
+    let Some(pad) = element.static_pad("src").filter(|_| has_begun) else {
         return pending.post();
     };
     if !plays(element) {

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The result of a fault: an error, once, or another session.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use codecwatch_supervisor::{Change, Run, ledger};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use crate::{Supervised, Supervision, ending, report};
+
+/// How long a fault waits for the handlers of what was told before it.
+const HANDLING: Duration = Duration::from_secs(1);
 
 /// The thread that found a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +50,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             return FaultResolution::Fatal;
         };
         // What it told comes before its end.
-        run.wait_told();
+        run.wait_told(HANDLING);
         let settings = self.settings();
         let (lost, restarts) = {
             let mut line = self.lock_posted();

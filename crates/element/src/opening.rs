@@ -19,15 +19,23 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         T: Supervised<Input = I, Output = O>,
     {
         type Session<T> = <<T as Supervised>::Codec as Codec>::Session;
-        self.open_ahead(imp)?;
+        match self.open_ahead(imp) {
+            // What opens the session after the flush finds out.
+            Ok(_) | Err(gst::FlowError::Flushing) => {}
+            Err(error) => return Err(error),
+        }
         let run = self.lock().back().cloned();
         if let Some(run) = run {
             let opened = run.ask(bound, |_: &mut Session<T>, _: &Lane<O>| ());
-            if matches!(opened, AskResult::NoSession) {
+            let has_fault = || run.outcome().is_some_and(|it| it.fault().is_some());
+            if matches!(opened, AskResult::NoSession) && has_fault() {
                 self.resolve_fault(imp, &run, Observer::Output);
             }
         }
         // The output task may have found it first.
-        self.lock_reported().check_open()
+        match self.lock_reported().has_failed() {
+            true => Err(gst::FlowError::Error),
+            false => Ok(()),
+        }
     }
 }

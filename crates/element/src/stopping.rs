@@ -2,12 +2,17 @@
 //! Flushes and stops. Both first make every wait return, because the flush or the state
 //! change then waits for our threads.
 
+use std::time::Duration;
+
 use codecwatch_supervisor::guard::Length;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use crate::line::Line;
 use crate::{CAT, Supervised, Supervision, output_task};
+
+/// How long a stop waits for a handler that is running. It may itself wait for the stop.
+const LAST_HANDLER: Duration = Duration::from_millis(100);
 
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     /// Must be called before a state change is chained up. On the change to READY,
@@ -119,10 +124,13 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             line.leaving().to_vec()
         };
         for run in &runs {
+            run.stop_telling();
             run.request_close();
         }
         for run in &runs {
             self.close(imp, run);
+            // What one handler still does may be the application's, which goes on now.
+            run.wait_told(LAST_HANDLER);
         }
         *self.length() = Length::default();
         drop(self.take_lost());

@@ -258,7 +258,12 @@ impl HostedSession {
         let pts = first.and_then(gst::BufferRef::pts);
         // Decoders give the decoding times of frames that have no others.
         let time = pts.or_else(|| first.and_then(gst::BufferRef::dts));
-        let span = Span::on(&self.elements.feed, time, duration);
+        let mut span = Span::on(&self.elements.feed, time, duration);
+        let only_decoded =
+            first.is_some_and(|buffer| buffer.flags().contains(gst::BufferFlags::DECODE_ONLY));
+        if let Some(span) = span.as_mut() {
+            span.is_shown &= !only_decoded;
+        }
         self.link.in_flight().enter(id, pts, span);
     }
 

@@ -35,9 +35,15 @@ impl Span {
         pts: gst::ClockTime,
         duration: gst::ClockTime,
     ) -> Self {
-        let begin = running_time(segment, pts);
-        let end = running_time(segment, pts.saturating_add(duration));
-        let segment = segment.and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
+        let times = segment.and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
+        let last = pts.saturating_add(duration);
+        // Decoders cut a frame that begins before the segment, or ends after it.
+        let clipped = times.and_then(|times| times.clip(pts, last));
+        let clipped = clipped.and_then(|(begin, end)| begin.zip(end));
+        let (first, last) = clipped.unwrap_or((pts, last));
+        let begin = running_time(segment, first);
+        let end = running_time(segment, last);
+        let segment = times;
         Self {
             begin,
             // Backwards, a frame ends at its timestamp.
@@ -56,9 +62,10 @@ impl Span {
         (self.end.min(other.end) - self.begin.max(other.begin)).max(0)
     }
 
-    /// Whether it has a duration, and is shown only while the other is.
+    /// Whether it has a duration, and is mostly shown while the other is. (Times are rounded,
+    /// in some containers to milliseconds.)
     pub(crate) fn is_within(self, other: Self) -> bool {
-        self.duration() > 0 && self.overlap(other) == self.duration()
+        self.duration() > 0 && 2 * self.overlap(other) >= self.duration()
     }
 }
 
@@ -100,6 +107,31 @@ mod tests {
     fn span(segment: &gst::FormattedSegment<gst::ClockTime>, pts: gst::ClockTime) -> (i128, i128) {
         let span = Span::in_segment(Some(segment.upcast_ref()), pts, FRAME);
         (span.begin, span.end)
+    }
+
+    #[test]
+    fn a_frame_is_shown_while_the_segment_is() {
+        gst::init().unwrap();
+        let between = segment(FRAME + FRAME / 2);
+        // As it goes in, and as a decoder gives it out.
+        let (begin, end) = span(&between, FRAME);
+        assert_eq!((begin, end), (0, 20_000_000));
+        let cut = Span::in_segment(Some(between.upcast_ref()), FRAME + FRAME / 2, FRAME / 2);
+        assert_eq!((cut.begin, cut.end), (begin, end));
+    }
+
+    #[test]
+    fn rounded_times_are_within_each_other() {
+        let span = |begin, end| Span {
+            begin,
+            end,
+            is_shown: true,
+            is_backward: false,
+        };
+        assert!(span(17, 33).is_within(span(0, 33)));
+        assert!(span(16, 34).is_within(span(0, 33)));
+        assert!(!span(33, 50).is_within(span(0, 33)));
+        assert!(!span(5, 5).is_within(span(0, 33)));
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(crate) struct Telling<O> {
     /// Things told so far, and those that were handled or dropped.
     told: u64,
     over: u64,
+    /// Nothing more is told.
+    is_silent: bool,
     /// Told things that were dropped since the listener got one.
     missed: u64,
     /// When the listener got its latest, or was called; `None` if it has nothing to do.
@@ -39,6 +41,7 @@ impl<O> Telling<O> {
             waiting: VecDeque::new(),
             told: 0,
             over: 0,
+            is_silent: false,
             missed: 0,
             listens_since: None,
         }
@@ -88,9 +91,19 @@ impl<O> Telling<O> {
         (!self.are_over(told) && now < until).then_some(until)
     }
 
-    /// Returns the oldest if there are too many. The caller must drop it without the
-    /// lock.
+    /// From now on nothing is told. The caller must drop what waited without the lock.
+    pub(crate) fn silence(&mut self) -> VecDeque<O> {
+        self.is_silent = true;
+        self.over += self.waiting.len() as u64;
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Returns the oldest if there are too many, or the thing itself if nothing more is
+    /// told. The caller must drop it without the lock.
     pub(crate) fn tell(&mut self, thing: O) -> Option<O> {
+        if self.is_silent {
+            return Some(thing);
+        }
         let oldest = self.is_full().then(|| self.waiting.pop_front()).flatten();
         if oldest.is_some() {
             self.missed += 1;
@@ -103,9 +116,12 @@ impl<O> Telling<O> {
 
     /// Whether the listener's thread has to be started.
     pub(crate) fn begins(&mut self, now: Instant) -> bool {
-        let begins = self.listens_since.is_none();
-        self.listens_since.get_or_insert(now);
-        begins
+        let begins = self.listens_since.is_none() && !self.waiting.is_empty();
+        if !begins {
+            return false;
+        }
+        self.listens_since = Some(now);
+        true
     }
 
     /// The next thing for the listener, and how many were dropped before it; `None` if it

@@ -137,16 +137,29 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         refused.is_ok()
     }
 
-    /// Waits until the listener has handled what the session has told so far, or takes too
-    /// long.
-    pub fn wait_told(&self) {
+    /// Waits until the listener has handled what the session has told so far, for `bound`
+    /// at most.
+    pub fn wait_told(&self, bound: Duration) {
         let mut state = self.shared.lock();
-        let told = state.telling.told();
-        while let Some(until) = state.telling.awaited(told, now()) {
-            state = self
-                .shared
-                .wait_until(&self.shared.element, state, Some(until));
+        let (told, last) = (state.telling.told(), now() + bound);
+        while let Some(until) = state.telling.awaited(told, now())
+            && now() < last
+        {
+            let until = Some(until.min(last));
+            state = self.shared.wait_until(&self.shared.element, state, until);
         }
+    }
+
+    /// From now on the listener gets nothing: what waits for it and what the session tells
+    /// later is dropped.
+    pub fn stop_telling(&self) {
+        let mut state = self.shared.lock();
+        let waiting = state.telling.silence();
+        self.shared.outlet.notify_all();
+        self.shared.output.notify_all();
+        self.shared.element.notify_all();
+        drop(state);
+        drop(waiting);
     }
 
     fn wait_for_answer<'a, R>(

@@ -154,6 +154,27 @@ fn what_is_told_does_not_wait_for_an_output_that_is_being_pushed() {
 }
 
 #[test]
+fn after_a_stop_the_listener_gets_nothing_more() {
+    let ear = Ear::default();
+    let run = ear.listens_to(&Fake::new("t-stop"), AMPLE);
+    on_the_worker(&run, |lane| (13..20).for_each(|number| lane.tell(number)));
+    run.stop_telling();
+    on_the_worker(&run, |lane| lane.tell(20));
+    // It has the first, which takes long.
+    run.wait_told(50 * MS);
+    assert_eq!(ear.heard(), []);
+    ear.gate.open();
+    bounded({
+        let run = run.clone();
+        move || run.wait_told(BOUND)
+    });
+    assert_eq!(ear.heard(), [13]);
+    on_the_worker(&run, |lane| lane.tell(21));
+    let _ = close(&run);
+    assert_eq!(ear.heard(), [13]);
+}
+
+#[test]
 fn an_output_and_the_end_of_a_drain_wait_for_what_was_told_before_and_not_for_ever() {
     let ear = Ear::default();
     let run = ear.listens_to(&Fake::new("t-order").with_delay(Some(0)), AMPLE);

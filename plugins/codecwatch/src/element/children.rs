@@ -6,7 +6,7 @@
 //! the worker is busy, the setter waits for it for a limited time; the value is not lost
 //! then.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use codecwatch_element::Supervised;
 use codecwatch_hosted::{
@@ -18,7 +18,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::CodecWatch;
-use super::imp;
+use super::{imp, start};
 use crate::CAT;
 
 /// The longest that a setter or a getter waits for the chain.
@@ -81,7 +81,7 @@ impl Children {
 fn with_children<R>(imp: &imp::CodecWatch, look: impl FnOnce(&Children) -> Option<R>) -> Option<R> {
     let text = imp.settings().get().codec?;
     if imp.state().children.text != text {
-        let chain = check(&text, Instant::now() + BOUND).ok()?;
+        let chain = check(&text, start::deadline(imp)).ok()?;
         let children = mirrors(imp, text, &chain);
         let old = std::mem::replace(&mut imp.state().children, children);
         drop(old);
@@ -208,7 +208,7 @@ impl Values for OfPart {
         });
         let noted = || imp.state().children.noted(part, property);
         asked.flatten().or_else(noted).or_else(|| {
-            let chain = check(&imp.settings().get().codec?, Instant::now() + BOUND).ok()?;
+            let chain = check(&imp.settings().get().codec?, start::deadline(imp)).ok()?;
             let written = chain.description.parts.get(part)?.properties.iter();
             let mut written = written.rev().filter(|(name, _)| name == property);
             written.next().map(|(_, value)| value.clone())

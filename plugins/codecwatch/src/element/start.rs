@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use codecwatch_element::Supervised;
+use codecwatch_hosted::loading::LOAD;
 use codecwatch_hosted::{Chain, Readiness, try_ready as look};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -17,10 +18,10 @@ use super::imp::CodecWatch;
 /// Until when a state change that begins now may wait.
 pub(super) fn deadline(imp: &CodecWatch) -> Instant {
     let budgets = imp.supervision().settings().budgets;
-    // Without a budget for the open, that of a state change.
-    let open = Some(budgets.open).filter(|open| !open.is_zero());
-    let bound = open.map_or(budgets.close, |open| open.min(budgets.close));
-    Instant::now() + bound
+    let limits = [budgets.open, budgets.close].into_iter();
+    // 0 is no limit.
+    let bound = limits.filter(|limit| !limit.is_zero()).min();
+    Instant::now() + bound.unwrap_or(LOAD)
 }
 
 /// On the way to READY: whether the original gets there, and what it takes then. Of one that
