@@ -2,7 +2,7 @@
 //! Flushes and stops. Both first make every wait return, because the flush or the state
 //! change then waits for our threads.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use codecwatch_supervisor::guard::Length;
 use gst::prelude::*;
@@ -11,7 +11,8 @@ use gst::subclass::prelude::*;
 use crate::line::Line;
 use crate::{CAT, Supervised, Supervision, output_task};
 
-/// How long a stop waits for a handler that is running. It may itself wait for the stop.
+/// How long a stop waits for handlers that are running. They may wait for the stop
+/// themselves.
 const LAST_HANDLER: Duration = Duration::from_millis(100);
 
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
@@ -109,7 +110,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
     }
 
-    /// Ends all sessions and resets the element. Blocks for `close-timeout` at most,
+    /// Ends all sessions and resets the element. Blocks for `close-timeout` and 0.1 s at most,
     /// counted from the beginning of the state change. Must be called when the pads are
     /// inactive.
     pub fn stop<T>(&self, imp: &T)
@@ -129,8 +130,11 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         }
         for run in &runs {
             self.close(imp, run);
-            // What one handler still does may be the application's, which goes on now.
-            run.wait_told(LAST_HANDLER);
+        }
+        // What a handler still does may be the application's, which goes on now.
+        let until = Instant::now() + LAST_HANDLER;
+        for run in &runs {
+            run.wait_told(until.saturating_duration_since(Instant::now()));
         }
         *self.length() = Length::default();
         drop(self.take_lost());

@@ -23,7 +23,8 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     }
 
     /// Waits until the drain with this ticket is done, downstream has taken everything,
-    /// and the listener has handled what was told (or takes too long). The watchdog bounds it. A flush or a close after
+    /// and the listener has handled what was told, or takes more than a second for one
+    /// thing. The watchdog bounds the drain. A flush or a close after
     /// [`request_drain`](Self::request_drain) cancels it.
     pub fn wait_drained(&self, ticket: u64) -> DrainResult {
         let mut state = self.shared.lock();
