@@ -37,6 +37,7 @@ fn evidence() -> Evidence {
         cpu: 16 * MS,
         run_delay: 17 * MS,
         observed: 18 * MS,
+        runnable: false,
         threads: 19,
         source: Source::Stat,
     }

@@ -55,6 +55,15 @@ impl Total {
         self.time = self.time.saturating_sub(amount.time);
     }
 
+    /// What of an amount this has.
+    pub(crate) fn limit(&self, amount: Amount) -> Amount {
+        let frames = u32::try_from(self.frames).unwrap_or(u32::MAX);
+        Amount {
+            frames: amount.frames.min(frames),
+            time: amount.time.min(self.time),
+        }
+    }
+
     /// Moves everything to `other`.
     pub(crate) fn pour_into(&mut self, other: &mut Self) {
         other.frames += self.frames;

@@ -106,6 +106,9 @@ pub struct Evidence {
     pub run_delay: Duration,
     /// How long they were observed.
     pub observed: Duration,
+    /// A thread was runnable at the end. How long it has waited for a processor by then
+    /// shows in its times only after it has run.
+    pub runnable: bool,
     /// Threads seen.
     pub threads: usize,
     /// Where it came from.
@@ -120,7 +123,7 @@ impl Evidence {
     pub fn between(before: &Sample, after: &Sample, observed: Duration) -> Self {
         let mut cpu = Duration::ZERO;
         let mut run_delay = Duration::ZERO;
-        let mut runnable = false;
+        let mut throughout = false;
         for thread in &after.threads {
             let earlier = before
                 .threads
@@ -137,7 +140,7 @@ impl Evidence {
             run_delay += thread.run_delay.saturating_sub(earlier.run_delay);
             // In both samples: the thread may have been runnable throughout, which the
             // figures do not show yet.
-            runnable |= earlier.runnable && thread.runnable;
+            throughout |= earlier.runnable && thread.runnable;
         }
         let is_gone =
             |thread: &ThreadTimes| after.threads.iter().all(|other| other.tid != thread.tid);
@@ -155,7 +158,7 @@ impl Evidence {
             Activity::Unknown
         } else if cpu >= enough && !cpu.is_zero() {
             Activity::Busy
-        } else if runnable || (cpu + run_delay >= enough && !run_delay.is_zero()) {
+        } else if throughout || (cpu + run_delay >= enough && !run_delay.is_zero()) {
             Activity::Starved
         } else {
             Activity::Asleep
@@ -165,6 +168,7 @@ impl Evidence {
             cpu,
             run_delay,
             observed,
+            runnable: after.threads.iter().any(|thread| thread.runnable),
             threads: after.threads.len(),
             source: after.source,
         }

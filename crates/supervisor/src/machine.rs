@@ -213,7 +213,8 @@ impl Machine {
             }
             Event::Discarded { amount } => {
                 self.progress = now;
-                self.discarded.add(amount);
+                // What a flush has given up counts already, and may still come out.
+                self.discarded.add(self.inside.limit(amount));
                 self.settle(now, amount);
             }
             Event::OutputTaken { amount } => {

@@ -13,6 +13,11 @@ use crate::{Budgets, Evidence, Phase, Sample};
 /// then on it judges by the samples, in which starved threads still count as an excuse.
 const LATE_RESTARTS: u32 = 3;
 
+/// How often an observation goes on because a thread is runnable at its end that did not
+/// seem to work. It may have waited for a processor, which its times show later. Or it
+/// works for something else now and then, which must not hide a wedge.
+const CONTINUATIONS: u32 = 3;
+
 /// The restarts of a debt's time limit because the watchdog was late.
 #[derive(Debug, Default)]
 pub(super) struct LateRestarts {
@@ -45,6 +50,8 @@ pub(super) struct Judgement {
     /// When to sample again.
     due: Instant,
     pub(super) excused: bool,
+    /// How often the observation went on.
+    continued: u32,
     /// The number of the sample in progress.
     look: Option<u64>,
 }
@@ -119,6 +126,7 @@ impl Machine {
                     baseline: None,
                     due: debt.since + budget,
                     excused: false,
+                    continued: 0,
                     look,
                 });
             }
@@ -169,11 +177,19 @@ impl Machine {
             Evidence::between(&baseline, &sample, now.saturating_duration_since(taken_at));
         self.evidence = Some(evidence);
         let limit = debt.since + self.budgets.slow_limit;
-        if !evidence.activity.excuses() || now >= limit {
+        let excuses = evidence.activity.excuses();
+        let unclear = !excuses && evidence.runnable && judgement.continued < CONTINUATIONS;
+        if !(excuses || unclear) || now >= limit {
             return self.abandon(debt.reason);
         }
-        judgement.baseline = Some((now, sample));
         judgement.due = (now + observation).min(limit);
+        if unclear {
+            judgement.continued += 1;
+            judgement.baseline = Some((taken_at, baseline));
+            return;
+        }
+        judgement.continued = 0;
+        judgement.baseline = Some((now, sample));
         judgement.excused = true;
         if !self.slow_reported && debt.reason != Reason::Close {
             self.slow_reported = true;

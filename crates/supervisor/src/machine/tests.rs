@@ -214,6 +214,32 @@ fn a_session_that_falls_asleep_after_it_was_slow_is_wedged() {
 }
 
 #[test]
+fn a_thread_that_waited_for_a_processor_at_the_end_is_observed_until_its_times_show_it() {
+    let mut world = World::running(None);
+    world.calls("send");
+    world.load = 40;
+    world.pass(900 * MS);
+    world.runnable = true;
+    world.pass(200 * MS);
+    assert_eq!(world.abandoned, None);
+    assert_eq!(world.slow, 0, "it is not known yet");
+    world.load = 100;
+    world.pass(200 * MS);
+    assert_eq!((world.abandoned, world.slow), (None, 1));
+}
+
+#[test]
+fn a_thread_that_is_runnable_now_and_then_does_not_hide_a_wedge() {
+    let mut world = World::running(None);
+    world.calls("send");
+    world.load = 10;
+    world.pass(900 * MS);
+    world.runnable = true;
+    world.pass(5000 * MS);
+    assert_eq!(world.abandoned, Some((Reason::Call, 1750 * MS)));
+}
+
+#[test]
 fn a_process_that_was_stopped_judges_again() {
     for stopped_at in [100, 600, 800, 990] {
         let mut world = World::running(None);

@@ -96,6 +96,8 @@ fn facts_that_are_replaced_are_dropped_without_a_lock() {
 struct Ear {
     heard: Arc<Mutex<Vec<(u32, u64)>>>,
     gate: Gate,
+    /// Opens when it hangs.
+    hangs: Gate,
 }
 
 impl Ear {
@@ -104,6 +106,7 @@ impl Ear {
         let ear = self.clone();
         let listener = Listener::new(move |told, missed| {
             if told == 13 {
+                ear.hangs.open();
                 ear.gate.pass();
             }
             ear.heard.lock().unwrap().push((told, missed));
@@ -158,6 +161,7 @@ fn after_a_stop_the_listener_gets_nothing_more() {
     let ear = Ear::default();
     let run = ear.listens_to(&Fake::new("t-stop"), AMPLE);
     on_the_worker(&run, |lane| (13..20).for_each(|number| lane.tell(number)));
+    ear.hangs.pass();
     run.stop_telling();
     on_the_worker(&run, |lane| lane.tell(20));
     // It has the first, which takes long.

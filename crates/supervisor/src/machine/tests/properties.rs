@@ -94,7 +94,7 @@ proptest! {
                     world.tell(Event::Output { amount: amount(frames.min(inside)) });
                 }
                 Deed::Discard(frames) => {
-                    world.tell(Event::Discarded { amount: amount(frames.min(inside)) });
+                    world.tell(Event::Discarded { amount: amount(frames) });
                 }
                 Deed::Deliver => if let Some(frames) = outbox.pop_front() {
                     world.tell(Event::OutputTaken { amount: amount(frames) });

@@ -25,6 +25,8 @@ pub(super) struct World {
     pub(super) cpu: Duration,
     /// The share of the time during which they run, in percent.
     pub(super) load: u32,
+    /// Whether they are runnable whenever they are sampled.
+    pub(super) runnable: bool,
     pub(super) slow: usize,
     pub(super) abandoned: Option<(Reason, Duration)>,
 }
@@ -38,6 +40,7 @@ impl World {
             start,
             cpu: Duration::ZERO,
             load: 0,
+            runnable: false,
             slow: 0,
             abandoned: None,
         }
@@ -85,7 +88,7 @@ impl World {
                             tid: 1,
                             cpu: self.cpu,
                             run_delay: Duration::ZERO,
-                            runnable: false,
+                            runnable: self.runnable,
                         }],
                     };
                     self.machine
