@@ -137,6 +137,33 @@ fn a_picture_that_is_lost_with_all_its_parts_is_still_said_to_be_skipped() {
     assert_eq!(first, last, "{skipped}");
 }
 
+/// As before the position of an accurate seek. Others with a flag that makes the element
+/// drop them are missing.
+#[test]
+fn pictures_that_are_only_decoded_are_not_said_to_be_skipped() {
+    let flags = [
+        ("decode-only", gst::BufferFlags::DECODE_ONLY),
+        ("droppable", gst::BufferFlags::DROPPABLE),
+    ];
+    for (name, flag) in flags {
+        let mut items = input(VIDEO);
+        let buffers_in = items.iter_mut().filter_map(|item| match item {
+            Item::Buffer(buffer) => Some(buffer),
+            _ => None,
+        });
+        for buffer in buffers_in.skip(10).take(10) {
+            buffer.make_mut().set_flags(flag);
+        }
+        let rig = codecwatch(&format!("identity drop-buffer-flags={name}"), 0);
+        assert_eq!(buffers(&rig.play_on(&items)), 40, "{name}");
+        let expected = match name {
+            "decode-only" => 0,
+            _ => 10,
+        };
+        assert_eq!(skipped(&messages(&rig)).0, expected, "{name}");
+    }
+}
+
 /// How many buffers were said to be left out, and in how many messages.
 fn skipped(messages: &[gst::Structure]) -> (u64, usize) {
     let skipped = messages

@@ -17,8 +17,9 @@ pub(crate) struct FlowReturns {
     refused: Option<gst::FlowError>,
     /// The newest frame submitted to a session.
     newest: Option<u32>,
-    /// Flow returns for frames up to this one do not hold for those to come: a new
-    /// segment or stream has begun since.
+    /// Flow returns for frames up to this one do not hold for those to come, because a new
+    /// segment or stream has begun since; except errors, of which upstream would have got
+    /// to know before it.
     void: Option<u32>,
 }
 
@@ -43,8 +44,13 @@ impl FlowReturns {
     /// Records the flow return for frame `id`.
     pub(crate) fn note(&mut self, id: Option<u32>, flow: Flow) {
         self.refused = flow.err().filter(ends_with_error);
+        let is_error = self.refused.is_some();
         let is_void = id.is_some_and(|id| self.void.is_some_and(|void| id <= void));
-        if !is_void && !self.is_due() {
+        let outranks = match self.is_due() {
+            true => is_error && !self.is_error(),
+            false => is_error || !is_void,
+        };
+        if outranks {
             self.flow = flow;
             self.is_reported = false;
         }
@@ -53,12 +59,15 @@ impl FlowReturns {
     /// Flow returns for the frames so far no longer hold for those to come.
     pub(crate) fn void(&mut self) {
         self.void = self.newest;
-        self.flow = Ok(gst::FlowSuccess::Ok);
+        if !(self.is_due() && self.is_error()) {
+            self.flow = Ok(gst::FlowSuccess::Ok);
+        }
     }
 
     /// A flush has dropped the frames so far.
     pub(crate) fn forget(&mut self) {
-        self.void();
+        self.void = self.newest;
+        self.flow = Ok(gst::FlowSuccess::Ok);
         self.refused = None;
     }
 
@@ -72,6 +81,10 @@ impl FlowReturns {
     fn is_due(&self) -> bool {
         let has_ended = |error| error == gst::FlowError::Eos || ends_with_error(&error);
         !self.is_reported && self.flow.is_err_and(has_ended)
+    }
+
+    fn is_error(&self) -> bool {
+        self.flow.is_err_and(|error| ends_with_error(&error))
     }
 
     /// What would be returned for one.
@@ -123,9 +136,6 @@ mod tests {
             assert_eq!(returns.refused(), None);
             returns.note(Some(3), Ok(gst::FlowSuccess::Ok));
             assert_eq!(returns.report(), Ok(gst::FlowSuccess::Ok));
-            returns.note(Some(4), Err(end));
-            returns.void();
-            assert_eq!(returns.report(), Ok(gst::FlowSuccess::Ok));
         }
         let mut returns = FlowReturns::default();
         returns.note(Some(1), Err(gst::FlowError::NotLinked));
@@ -134,14 +144,47 @@ mod tests {
     }
 
     #[test]
+    fn an_error_for_a_frame_before_a_new_segment_is_not_forgotten_until_upstream_has_got_it() {
+        let (ok, error) = (Ok(gst::FlowSuccess::Ok), Err(gst::FlowError::Error));
+        for is_late in [false, true] {
+            let mut returns = FlowReturns::default();
+            returns.note_submitted(1);
+            if is_late {
+                returns.void();
+            }
+            returns.note(Some(1), error);
+            returns.void();
+            returns.note_submitted(2);
+            returns.note(Some(2), ok);
+            assert_eq!(returns.refused(), Some(gst::FlowError::Error));
+            assert_eq!(returns.report(), error);
+            returns.void();
+            assert_eq!(returns.report(), ok);
+        }
+    }
+
+    #[test]
+    fn an_error_outranks_an_end_that_upstream_has_not_got_yet() {
+        let mut returns = FlowReturns::default();
+        for flow in [
+            gst::FlowError::Eos,
+            gst::FlowError::Error,
+            gst::FlowError::Eos,
+        ] {
+            returns.note(None, Err(flow));
+        }
+        assert_eq!(returns.report(), Err(gst::FlowError::Error));
+    }
+
+    #[test]
     fn a_refusal_is_known_until_output_is_taken_or_dropped() {
         let mut returns = FlowReturns::default();
         returns.note_submitted(1);
         returns.void();
         returns.note(Some(1), Err(gst::FlowError::NotNegotiated));
-        assert_eq!(returns.flow(), Ok(gst::FlowSuccess::Ok));
-        assert_eq!(returns.refused(), Some(gst::FlowError::NotNegotiated));
+        assert_eq!(returns.report(), Err(gst::FlowError::NotNegotiated));
         returns.void();
+        assert_eq!(returns.flow(), Ok(gst::FlowSuccess::Ok));
         assert_eq!(returns.refused(), Some(gst::FlowError::NotNegotiated));
         returns.note(Some(2), Ok(gst::FlowSuccess::Ok));
         assert_eq!(returns.refused(), None);

@@ -13,20 +13,21 @@ use crate::check::Gives;
 use crate::left_out::LeftOut;
 use crate::span::Span;
 
-/// So many times of outputs are remembered: what shares a time follows closely.
+/// Number of output times that are remembered. Outputs that share a time follow each
+/// other closely.
 const REMEMBERED: usize = 32;
 
-/// A codec that has given more outputs without a time, and none with one, gives no times:
-/// these are no headers.
+/// Number of outputs without a time that may be headers, at the beginning. A codec that
+/// gives more of them before the first with a time gives no times.
 const MOST_HEADERS: usize = 8;
 
-/// What went in so many pictures before another one that comes out comes no more. Codecs
-/// reorder within a group: 32 pictures at most in SVT-AV1 and the reference encoder of
-/// VVC, 16 in H.264 and H.265.
+/// Number of pictures that may overtake a picture. When more have gone in after it and
+/// come out, it is lost. Codecs reorder within a group: at most 32 pictures in SVT-AV1 and
+/// in the reference encoder of VVC, 16 in H.264 and H.265.
 const MOST_REORDERED: u64 = 64;
 
-/// Without a limit of the application, so many inputs may stay while outputs come that
-/// belong to none of them: more than any codec looks ahead.
+/// Number of inputs that may stay inside while outputs come that match none of them, if
+/// the application sets no limit. No codec looks ahead as far.
 const MOST_UNMATCHED: usize = 4096;
 
 /// An input inside the chain.
@@ -38,8 +39,8 @@ struct Input {
     span: Option<Span>,
     /// The number of its picture: what has no time belongs to that before it.
     picture: u64,
-    /// It is accounted for: an output had its time before it went in, so it is the rest of
-    /// a frame; or a message has said that it is dropped.
+    /// It needs no output: it is the rest of a frame, because an output had its time before
+    /// it went in; or a message has named it as dropped.
     has_come: bool,
     /// How much of it outputs have covered, in nanoseconds.
     covered: i128,
@@ -50,7 +51,7 @@ impl Input {
         self.span.is_some_and(|span| span.begin == time)
     }
 
-    /// It ends before something that ends at `end`, or nobody knows.
+    /// It ends at `end` at the latest, as far as its times say.
     fn is_covered(&self, end: i128) -> bool {
         self.span.is_none_or(|span| span.end <= end)
     }
@@ -64,9 +65,9 @@ impl Input {
 /// What an output settles.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Settled {
-    /// The inputs that it is made of, or that nobody can tell from those.
+    /// The inputs that it is made of, and those that cannot be told from them.
     pub(crate) frames: Vec<u32>,
-    /// The inputs that are lost, as it shows.
+    /// The inputs that are lost, as this output shows.
     pub(crate) left_out: Option<LeftOut>,
 }
 
@@ -74,9 +75,10 @@ pub(crate) struct Settled {
 #[derive(Debug)]
 pub(crate) struct InFlight {
     inputs: VecDeque<Input>,
-    /// When the last outputs are shown, the oldest first.
+    /// The spans of the last outputs, the oldest first.
     given: VecDeque<Span>,
-    /// More are settled with an output that belongs to none of them, the oldest first.
+    /// Number of inputs that stay when an output matches none of them. Older ones are settled
+    /// with it.
     most: usize,
     gives: Gives,
     covered: Covered,
@@ -85,7 +87,7 @@ pub(crate) struct InFlight {
     begins: Option<i128>,
     /// It went in to be shown backwards.
     is_backward: bool,
-    /// How many outputs had no time, and were not marked as headers.
+    /// Number of outputs that had no time and were not marked as headers.
     untimed: usize,
     /// An output had a time.
     has_given_times: bool,

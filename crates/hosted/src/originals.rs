@@ -3,9 +3,8 @@
 //! these: an element that runs `x264enc` under supervision and is called so, too, must
 //! not get itself.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc::{self, TryRecvError};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak, mpsc};
 use std::time::Duration;
 
 use gst::glib;
@@ -61,32 +60,31 @@ pub(crate) fn look<R: Send + 'static>(
     bound: Duration,
     look: impl FnOnce() -> Option<R> + Send + 'static,
 ) -> Option<R> {
-    static HANGING: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let hanging = || HANGING.lock().unwrap_or_else(PoisonError::into_inner);
-    if hanging().contains(factory) {
+    /// Looks by the names of their factories: each ends, also by a panic, when the last
+    /// reference to it is dropped.
+    static HANGING: Mutex<Vec<(String, Weak<()>)>> = Mutex::new(Vec::new());
+    let hanging = || {
+        let mut hanging = HANGING.lock().unwrap_or_else(PoisonError::into_inner);
+        hanging.retain(|(_, look)| look.strong_count() > 0);
+        hanging
+    };
+    if hanging().iter().any(|(name, _)| name == factory) {
         return None;
     }
     let (sender, answer) = mpsc::channel();
-    let name = factory.to_owned();
+    let this = Arc::new(());
+    let mark = (factory.to_owned(), Arc::downgrade(&this));
     let thread = std::thread::Builder::new().name("codecwatch-look".into());
     let looking = thread.spawn(move || {
         // Nobody waits any more if it came late.
         let _ = sender.send(look());
-        hanging().remove(&name);
+        drop(this);
     });
     looking.ok()?;
-    if let Ok(answered) = answer.recv_timeout(bound) {
-        return answered;
-    }
-    hanging().insert(factory.to_owned());
-    match answer.try_recv() {
-        Err(TryRecvError::Empty) => None,
-        // It has come back meanwhile, or ended.
-        ended => {
-            hanging().remove(factory);
-            ended.ok().flatten()
-        }
-    }
+    answer.recv_timeout(bound).unwrap_or_else(|_| {
+        hanging().push(mark);
+        None
+    })
 }
 
 /// The values that the properties of a factory's elements have at the beginning, as
@@ -111,18 +109,42 @@ mod tests {
     #[test]
     fn while_a_look_hangs_no_other_is_begun() {
         let soon = Duration::from_millis(50);
-        let (go_on, held) = mpsc::channel::<()>();
-        let hangs = move || {
-            let _ = held.recv();
-            Some(1)
+        let hangs = |held: mpsc::Receiver<()>| {
+            move || {
+                let _ = held.recv();
+                Some(1)
+            }
         };
-        assert_eq!(look("made up", soon, hangs), None);
         let never = || -> Option<i32> { panic!("it is looked at again") };
+        let (go_on, held) = mpsc::channel::<()>();
+        let (another_goes_on, another_held) = mpsc::channel::<()>();
+        // Two that began at the same time, of which one comes back.
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(look("made up", soon, hangs(held)), None));
+            scope.spawn(|| assert_eq!(look("made up", soon, hangs(another_held)), None));
+        });
         assert_eq!(look("made up", soon, never), None);
         assert_eq!(look("another", BOUND, || Some(2)), Some(2));
+        drop(another_goes_on);
+        std::thread::sleep(soon);
+        assert_eq!(look("made up", soon, never), None);
         drop(go_on);
         // It comes back at some time.
         while look("made up", BOUND, || Some(3)).is_none() {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_look_that_panics_late_hangs_no_more() {
+        let (go_on, held) = mpsc::channel::<()>();
+        let panics = move || -> Option<i32> {
+            let _ = held.recv();
+            panic!("late")
+        };
+        assert_eq!(look("late", Duration::from_millis(50), panics), None);
+        drop(go_on);
+        while look("late", BOUND, || Some(3)).is_none() {
             std::thread::yield_now();
         }
     }

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod admission;
 mod amount;
 mod budgets;
 mod clock;
@@ -46,10 +47,12 @@ mod session;
 mod state;
 mod sync;
 mod telling;
+mod trace;
 mod witness;
 mod worker;
 
 pub use account::{Account, Change};
+pub use admission::StartError;
 pub use amount::Amount;
 pub use budgets::{Budgets, Phase};
 pub use evidence::{Activity, Evidence, Sample, Source, ThreadTimes};
@@ -64,9 +67,7 @@ pub use outlet::Outlet;
 pub use procfs::MOST_THREADS;
 pub use remote_calls::RemoteCalls;
 pub use remote_supervisor::RemoteSupervisor;
-pub use run::{
-    AskResult, CloseResult, DrainResult, Next, Options, Run, Slow, StartError, Stats, Trace,
-    WaitResult,
-};
+pub use run::{AskResult, CloseResult, DrainResult, Next, Options, Run, Slow, Stats, WaitResult};
 pub use session::{Codec, CodecError, Drained, Flush, Library, Session};
+pub use trace::Trace;
 pub use witness::{AdoptedThreads, ChildProcess, SetAside, Witness, set_aside};

@@ -10,6 +10,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::Name;
+use crate::admission::Admission;
 use crate::clock::now;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
@@ -24,16 +25,6 @@ struct Permits {
 static PERMITS: LazyLock<Permits> = LazyLock::new(Permits::default);
 #[cfg(test)]
 shuttle::lazy_static! { static ref PERMITS: Permits = Permits::default(); }
-
-/// Whether a worker wants the permit, regardless of its holder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
-    Now,
-    /// Not yet.
-    Later,
-    /// It need not wait any more.
-    Never,
-}
 
 /// The permit of one worker; released when dropped.
 #[derive(Debug)]
@@ -60,31 +51,35 @@ impl OpenPermit {
         Some(Self::of(library, worker))
     }
 
-    /// Waits for the library's permit, for `bound` at most, and for the worker's `turn`
-    /// (called whenever a permit ends and when [`wake`] is called). After `patience` the
-    /// worker opens beside the holder, who keeps the permit.
+    /// Waits for the library's permit and for the worker's admission, for `bound` at most.
+    /// `admission` is called whenever a permit ends and when [`wake`] is called. After
+    /// `patience` the worker opens beside the holder, who keeps the permit.
+    ///
+    /// # Errors
+    /// The last admission: [`Granted`](Admission::Granted) if the permit was not free.
     pub(crate) fn take(
         library: &Name,
         worker: u64,
         bound: Duration,
         patience: Option<Duration>,
-        turn: impl Fn() -> Turn,
-    ) -> Option<Self> {
+        admission: impl Fn() -> Admission,
+    ) -> Result<Self, Admission> {
         let begun = now();
         let mut holders = holders();
         loop {
-            let turn = turn();
-            if turn == Turn::Never {
-                return None;
+            let admission = admission();
+            if let Admission::Refused(_) | Admission::Withdrawn = admission {
+                return Err(admission);
             }
+            let granted = matches!(admission, Admission::Granted);
             let waited = now().saturating_duration_since(begun);
             let impatient = patience.is_some_and(|patience| waited >= patience);
-            if turn == Turn::Now && (impatient || !holders.contains_key(library)) {
+            if granted && (impatient || !holders.contains_key(library)) {
                 holders.entry(library.clone()).or_insert(worker);
-                return Some(Self::of(library, worker));
+                return Ok(Self::of(library, worker));
             }
             if waited >= bound {
-                return None;
+                return Err(admission);
             }
             let until = patience.filter(|_| !impatient).unwrap_or(bound);
             let left = until.min(bound).saturating_sub(waited);
@@ -141,27 +136,37 @@ mod tests {
     #[test]
     fn a_second_open_waits_for_the_first_and_not_for_ever() {
         once(Time::Flies, || {
-            let first = OpenPermit::take(&LIBRARY, 1, Duration::from_secs(1), None, || Turn::Now);
-            assert!(first.is_some());
+            let first = OpenPermit::take(&LIBRARY, 1, Duration::from_secs(1), None, || {
+                Admission::Granted
+            });
+            assert!(first.is_ok());
             assert!(
-                OpenPermit::take(&LIBRARY, 2, Duration::from_millis(20), None, || Turn::Now)
-                    .is_none()
+                OpenPermit::take(&LIBRARY, 2, Duration::from_millis(20), None, || {
+                    Admission::Granted
+                })
+                .is_err()
             );
-            assert!(OpenPermit::take(&ANOTHER, 3, Duration::ZERO, None, || Turn::Now).is_some());
+            assert!(
+                OpenPermit::take(&ANOTHER, 3, Duration::ZERO, None, || Admission::Granted).is_ok()
+            );
             drop(first);
-            assert!(OpenPermit::take(&LIBRARY, 2, Duration::ZERO, None, || Turn::Now).is_some());
+            assert!(
+                OpenPermit::take(&LIBRARY, 2, Duration::ZERO, None, || Admission::Granted).is_ok()
+            );
         });
     }
 
     #[test]
     fn a_wedged_open_loses_its_turn_and_cannot_end_the_next_one() {
         once(Time::Flies, || {
-            let wedged = OpenPermit::take(&LIBRARY, 1, Duration::ZERO, None, || Turn::Now);
+            let wedged = OpenPermit::take(&LIBRARY, 1, Duration::ZERO, None, || Admission::Granted);
             revoke(&LIBRARY, 1);
-            let next = OpenPermit::take(&LIBRARY, 2, Duration::ZERO, None, || Turn::Now);
-            assert!(next.is_some());
+            let next = OpenPermit::take(&LIBRARY, 2, Duration::ZERO, None, || Admission::Granted);
+            assert!(next.is_ok());
             drop(wedged);
-            assert!(OpenPermit::take(&LIBRARY, 3, Duration::ZERO, None, || Turn::Now).is_none());
+            assert!(
+                OpenPermit::take(&LIBRARY, 3, Duration::ZERO, None, || Admission::Granted).is_err()
+            );
             drop(next);
         });
     }
@@ -171,9 +176,10 @@ mod tests {
         once(Time::Flies, || {
             let bound = Duration::from_secs(5);
             let begun = now();
-            let first = OpenPermit::take(&LIBRARY, 1, bound, None, || Turn::Now);
-            let beside = OpenPermit::take(&LIBRARY, 2, bound, Some(bound / 10), || Turn::Now);
-            assert!(beside.is_some());
+            let first = OpenPermit::take(&LIBRARY, 1, bound, None, || Admission::Granted);
+            let beside =
+                OpenPermit::take(&LIBRARY, 2, bound, Some(bound / 10), || Admission::Granted);
+            assert!(beside.is_ok());
             assert!(now() - begun >= bound / 10);
             drop(beside);
             assert!(OpenPermit::take_now(&LIBRARY, 3).is_none());

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::CodecError;
+use crate::admission::Admission;
 use crate::machine::Event;
-use crate::open_permit::{self, OpenPermit, Turn};
-use crate::run::Admission;
+use crate::open_permit::{self, OpenPermit};
 use crate::state::Shared;
 use crate::witness::NamedThreads;
 
@@ -86,24 +86,17 @@ fn wait_for_permit<I, O>(
     // wedged; until then it is slow at most.
     let bound = budgets.open.max(budgets.slow_limit);
     let name = &shared.library.name;
-    let told_to_close = || shared.told_to_close.load(Ordering::Acquire);
-    let permit = OpenPermit::take(&shared.permit, shared.id, bound, shared.patience, || {
-        if told_to_close() {
-            return Turn::Never;
-        }
-        match admission() {
-            Admission::Granted => Turn::Now,
-            Admission::Later(_) => Turn::Later,
-            Admission::Refused(_) => Turn::Never,
-        }
-    });
-    if permit.is_some() || told_to_close() {
-        return Ok(permit);
-    }
-    Err(CodecError::Resource(match admission() {
-        Admission::Granted => {
+    let admission = || match shared.told_to_close.load(Ordering::Acquire) {
+        true => Admission::Withdrawn,
+        false => admission(),
+    };
+    let permit = OpenPermit::take(&shared.permit, shared.id, bound, shared.patience, admission);
+    Err(CodecError::Resource(match permit {
+        Ok(permit) => return Ok(Some(permit)),
+        Err(Admission::Withdrawn) => return Ok(None),
+        Err(Admission::Granted) => {
             format!("another session of {name} has been opening for more than {bound:.1?}")
         }
-        Admission::Later(refusal) | Admission::Refused(refusal) => refusal.to_string(),
+        Err(Admission::Later(refusal) | Admission::Refused(refusal)) => refusal.to_string(),
     }))
 }

@@ -1,27 +1,25 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A run: one session from its first input to its outcome, as an element holds it.
 
-mod admission;
 mod asking;
 mod beside;
 mod closing;
 mod drain_and_flush;
 mod fetching;
+mod options;
 mod results;
 mod submitting;
 
 use std::sync::Arc;
 
-pub(crate) use self::admission::Admission;
-pub use self::admission::{Options, Trace};
-pub use self::results::{
-    AskResult, CloseResult, DrainResult, Next, Slow, StartError, Stats, WaitResult,
-};
+pub use self::options::Options;
+pub use self::results::{AskResult, CloseResult, DrainResult, Next, Slow, Stats, WaitResult};
+use crate::admission::{Admission, StartError};
 use crate::clock::now;
 use crate::host::OUTBOX;
 use crate::outcome::Outcome;
 use crate::session::{Codec, Session};
-use crate::state::Shared;
+use crate::state::{Hooks, Shared};
 use crate::sync::thread;
 use crate::{Account, Budgets, Meter, Name, Phase, Witness, retirement, worker};
 
@@ -55,7 +53,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     ///
     /// # Errors
     /// [`StartError`]; nothing was opened.
-    pub fn start<C>(codec: C, mut options: Options<I, O>) -> Result<Self, StartError>
+    pub fn start<C>(codec: C, options: Options<I, O>) -> Result<Self, StartError>
     where
         C: Codec,
         C::Session: Session<Input = I, Output = O>,
@@ -63,19 +61,27 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         // Otherwise there would never be room for an input.
         const { assert!(C::Session::QUEUE > 0) };
         let library = codec.library();
-        if let Admission::Refused(refusal) = Admission::of(&library, options.max_abandoned) {
+        let Options {
+            budgets,
+            max_abandoned,
+            predecessor,
+            trace,
+            listener,
+        } = options;
+        if let Admission::Refused(refusal) = Admission::of(&library, max_abandoned) {
             return Err(refusal);
         }
+        let hooks = Hooks { trace, listener };
         let shared =
-            Arc::new_cyclic(|this| Shared::new(&codec, library, &mut options, this.clone()));
-        shared.meter.set_limit(options.max_abandoned);
-        shared.lock().predecessor = options.predecessor.clone();
+            Arc::new_cyclic(|this| Shared::new(&codec, library, budgets, hooks, this.clone()));
+        shared.meter.set_limit(max_abandoned);
+        shared.lock().predecessor = predecessor.map(|run| run.shared);
         let run = Self {
             shared: shared.clone(),
         };
         thread::Builder::new()
             .name(shared.name.clone())
-            .spawn(move || worker::work(codec, &shared, options))?;
+            .spawn(move || worker::work(codec, &shared, max_abandoned))?;
         Ok(run)
     }
 

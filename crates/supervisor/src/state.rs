@@ -18,7 +18,7 @@ use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::telling::Telling;
 use crate::witness::NamedThreads;
 use crate::{
-    Account, Amount, Change, Codec, Library, Listener, Name, Options, Run, Session, Trace, Witness,
+    Account, Amount, Budgets, Change, Codec, Library, Listener, Name, Session, Trace, Witness,
     ledger,
 };
 
@@ -92,8 +92,8 @@ pub(crate) struct State<I, O> {
     /// A flush was requested and is not done, or ended with
     /// [`Flush::NeedsNewSession`](crate::Flush::NeedsNewSession).
     pub(crate) flushing: bool,
-    /// The run whose end the worker waits for before it opens.
-    pub(crate) predecessor: Option<Run<I, O>>,
+    /// The session whose end the worker waits for before it opens.
+    pub(crate) predecessor: Option<Arc<Shared<I, O>>>,
     /// Abandoned by the watchdog.
     pub(crate) abandoned: bool,
     /// It closes in the background, and the ledger counts it as retiring.
@@ -251,11 +251,18 @@ pub(crate) struct Shared<I, O> {
     pub(crate) element: Condvar,
 }
 
+/// What a run's owner wants to see of its session.
+pub(crate) struct Hooks<I, O> {
+    pub(crate) trace: Option<Trace<I, O>>,
+    pub(crate) listener: Option<Listener<O>>,
+}
+
 impl<I, O> Shared<I, O> {
     pub(crate) fn new<C>(
         codec: &C,
         library: Library,
-        options: &mut Options<I, O>,
+        budgets: Budgets,
+        hooks: Hooks<I, O>,
         this: Weak<Self>,
     ) -> Self
     where
@@ -284,11 +291,11 @@ impl<I, O> Shared<I, O> {
             name,
             told_to_close: AtomicBool::new(false),
             weigh: C::Session::weigh,
-            trace: options.trace.take(),
-            listener: options.listener.take(),
+            trace: hooks.trace,
+            listener: hooks.listener,
             this,
             state: Mutex::new(State {
-                machine: Machine::new(now(), options.budgets),
+                machine: Machine::new(now(), budgets),
                 call_times: CallTimes::default(),
                 inbox: VecDeque::new(),
                 queue: C::Session::QUEUE,

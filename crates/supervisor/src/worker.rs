@@ -12,7 +12,6 @@ use crate::machine::Event;
 use crate::opening::Opening;
 use crate::outcome::Outcome;
 use crate::question::Question;
-use crate::run::Options;
 use crate::session::{Codec, CodecError, Drained, Flush, Session};
 use crate::state::{Command, Shared, Work};
 use crate::{Change, ledger};
@@ -24,12 +23,12 @@ type Output<C> = <<C as Codec>::Session as Session>::Output;
 pub(crate) fn work<C: Codec>(
     codec: C,
     shared: &Arc<Shared<Input<C>, Output<C>>>,
-    options: Options<Input<C>, Output<C>>,
+    max_abandoned: usize,
 ) {
     let lane = Lane::new(host(shared), 0);
     // Guarded as a whole: foreign code also runs in `delay` and in drops, and this lane
     // must end in any case.
-    let ended = guarded(|| live(codec, shared, &lane, options));
+    let ended = guarded(|| live(codec, shared, &lane, max_abandoned));
     shared.lane_ended(0, ended);
     // Drops unprocessed commands, such as a flush that came during the last drain. No
     // more follow.
@@ -42,9 +41,10 @@ fn live<C: Codec>(
     codec: C,
     shared: &Arc<Shared<Input<C>, Output<C>>>,
     lane: &Lane<Output<C>>,
-    options: Options<Input<C>, Output<C>>,
+    max_abandoned: usize,
 ) -> Result<(), LaneFault> {
-    if let Some(predecessor) = options.predecessor {
+    let predecessor = shared.lock().predecessor.clone();
+    if let Some(predecessor) = predecessor {
         // Bounded by the predecessor's own budgets; its end is counted there.
         predecessor.wait_over(|| shared.told_to_close.load(Ordering::Acquire));
         let same = shared.lock().predecessor.take();
@@ -52,7 +52,7 @@ fn live<C: Codec>(
     }
     let mut codec = codec;
     guarded(|| codec.wait_for_turn(lane))?;
-    let Some(mut session) = open(codec, shared, lane, options.max_abandoned)? else {
+    let Some(mut session) = open(codec, shared, lane, max_abandoned)? else {
         return Ok(());
     };
     if let Err(fault) = serve(&mut session, shared, lane) {

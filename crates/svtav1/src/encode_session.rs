@@ -406,7 +406,6 @@ fn receive(lane: &Lane<Output>, encoder: &Encoder, pending: &Pending) -> Result<
                 data: packet.data,
                 id,
                 kind: packet.kind,
-                qp: packet.qp,
             }),
             1,
         );

@@ -34,7 +34,6 @@ pub(crate) struct Packet {
     pub(crate) data: Vec<u8>,
     pub(crate) pts: i64,
     pub(crate) kind: FrameKind,
-    pub(crate) qp: u32,
     /// The end of the stream came with it.
     pub(crate) last: bool,
 }
@@ -232,7 +231,6 @@ impl Encoder {
             data: copy(header),
             pts: header.pts,
             kind: kind(header.pic_type),
-            qp: header.qp,
             last: header.flags & sys::EB_BUFFERFLAG_EOS != 0,
         });
         if !buffer.is_null() {

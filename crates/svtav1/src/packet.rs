@@ -24,8 +24,6 @@ pub struct Packet {
     pub id: u64,
     /// How it is coded.
     pub kind: FrameKind,
-    /// Its quantiser, 0 to 63.
-    pub qp: u32,
 }
 
 /// How a picture is coded.

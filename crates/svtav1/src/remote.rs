@@ -16,8 +16,6 @@ use crate::picture::{Picture, Plane, Planes};
 
 /// Largest sequence header, in bytes. One with all 32 operating points has some 300.
 const LARGEST_HEADER: usize = 1000;
-/// Largest quantiser.
-const MOST_QP: u32 = 63;
 
 /// An encoder in a child process.
 #[derive(Debug)]
@@ -47,8 +45,6 @@ pub enum PackedOutput {
         id: u64,
         /// Its kind.
         kind: FrameKind,
-        /// Its quantiser.
-        qp: u32,
     },
 }
 
@@ -117,7 +113,6 @@ impl Remote for RemoteSvtAv1 {
                 data: packet.data,
                 id: packet.id,
                 kind: packet.kind,
-                qp: packet.qp,
             },
         }
     }
@@ -133,11 +128,8 @@ impl Remote for RemoteSvtAv1 {
                 let none = || Broken::new("a sequence header that is none");
                 Ok(Output::Header(header.ok_or_else(none)?))
             }
-            PackedOutput::Packet { qp, .. } if qp > MOST_QP => {
-                Err(Broken::new(format!("AV1 has no quantiser {qp}")))
-            }
-            PackedOutput::Packet { data, id, kind, qp } => {
-                Ok(Output::Packet(Packet { data, id, kind, qp }))
+            PackedOutput::Packet { data, id, kind } => {
+                Ok(Output::Packet(Packet { data, id, kind }))
             }
         }
     }

@@ -30,9 +30,9 @@ const HEADER: [u8; 12] = [
     0x0a, 0x0a, 0x00, 0x00, 0x00, 0x03, 0x2d, 0xff, 0xcf, 0xbf, 0x90, 0x04,
 ];
 
-fn packet(data: Vec<u8>, id: u64, qp: u32) -> PackedOutput {
+fn packet(data: Vec<u8>, id: u64) -> PackedOutput {
     let kind = FrameKind::Key;
-    PackedOutput::Packet { data, id, kind, qp }
+    PackedOutput::Packet { data, id, kind }
 }
 
 #[test]
@@ -46,12 +46,6 @@ fn a_header_is_what_its_bytes_say() {
     }
 }
 
-#[test]
-fn a_quantiser_is_one_of_av1() {
-    assert!(heard(packet(vec![1], 3, MOST_QP)).is_some());
-    assert!(heard(packet(vec![1], 3, MOST_QP + 1)).is_none());
-}
-
 proptest! {
     #[test]
     fn whatever_a_child_says_can_be_shown(
@@ -61,7 +55,6 @@ proptest! {
         other: u8,
         data: Vec<u8>,
         id: u64,
-        qp: u32,
     ) {
         if is_begun {
             header = HEADER.to_vec();
@@ -76,6 +69,6 @@ proptest! {
             let record = header.av1c();
             prop_assert_eq!(SequenceHeader::parse(&record[4..]), Some(header));
         }
-        heard(packet(data, id, qp));
+        heard(packet(data, id));
     }
 }

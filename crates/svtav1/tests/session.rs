@@ -39,7 +39,7 @@ fn every_picture_comes_out_in_order_and_the_first_is_a_key_frame() {
         assert_eq!(ids, (0..10).map(id).collect::<Vec<_>>());
         assert_eq!(packets[0].kind, FrameKind::Key);
         assert!(packets[1..].iter().all(|p| p.kind != FrameKind::Key));
-        assert!(packets.iter().all(|p| !p.data.is_empty() && p.qp <= 63));
+        assert!(packets.iter().all(|p| !p.data.is_empty()));
     }
 }
 

@@ -42,8 +42,8 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         // The worker may wait for a permit to open, or for the predecessor.
         open_permit::wake();
         if let Some(predecessor) = &predecessor {
-            let _state = predecessor.shared.lock();
-            predecessor.shared.wake_element();
+            let _state = predecessor.lock();
+            predecessor.wake_element();
         }
         drop((predecessor, left));
     }
@@ -103,11 +103,5 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
             state.in_retirement = true;
         }
         retirement::hold(self.shared.clone(), Box::new(on_wedge));
-    }
-
-    /// Waits, for a successor, until the session's threads have ended or it is
-    /// abandoned, or until `stop_waiting` returns true.
-    pub(crate) fn wait_over(&self, stop_waiting: impl Fn() -> bool) {
-        self.shared.wait_over(stop_waiting);
     }
 }

@@ -3,29 +3,7 @@
 
 use crate::machine::Snapshot;
 use crate::outcome::Fault;
-use crate::{Account, Evidence, Name};
-
-/// Why a run did not start. Nothing was opened.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The leak budget is used up.
-    #[error(
-        "{outstanding} workers of {library} that were abandoned, or are closing in the background, \
-         still hold memory and threads, and max-abandoned allows {max}: restart the process, or \
-         raise max-abandoned"
-    )]
-    LeakBudget {
-        /// The library.
-        library: Name,
-        /// Abandoned workers that are not reclaimed, and retiring ones.
-        outstanding: usize,
-        /// The limit.
-        max: usize,
-    },
-    /// The system could not start a thread.
-    #[error("could not start a thread for the worker: {0}")]
-    Thread(#[from] std::io::Error),
-}
+use crate::{Account, Evidence};
 
 /// What the output task has to do next.
 #[derive(Debug)]
