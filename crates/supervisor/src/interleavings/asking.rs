@@ -145,6 +145,34 @@ fn questions_beside_a_flush_are_answered() {
 }
 
 #[test]
+fn a_flush_ends_the_wait_for_questions_in_order_whatever_the_session_does() {
+    explore(Time::Stands, || {
+        let plan = Plan {
+            fault: Some((Call::Open, 0, Fault::Hang)),
+            ..healthy("ask-order")
+        };
+        let run = Run::start(plan.clone(), options()).unwrap();
+        let drops = Arc::default();
+        // Dropping one of them takes the run's lock, while the other still waits.
+        let askers = [0, 1].map(|_| {
+            let (asks, token) = (run.clone(), Token(run.clone(), Arc::clone(&drops)));
+            thread::spawn(move || asks.ask_in_order(move |_: &mut Planned, _| drop(token)))
+        });
+        while run.stats().session.queued < 2 {
+            thread::yield_now();
+        }
+        run.flush();
+        for asker in askers {
+            assert_eq!(asker.join().unwrap(), AskResult::NoSession);
+        }
+        assert_eq!(drops.load(Ordering::Relaxed), 2);
+        plan.release();
+        assert!(matches!(run.close(), CloseResult::Closed));
+        assert_no_panic(&run);
+    });
+}
+
+#[test]
 fn a_question_behind_a_hang_has_its_bound_and_the_hang_is_judged() {
     explore(Time::Flies, || {
         let plan = Plan {

@@ -67,5 +67,9 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         self.shared.wake_element();
         drop(state);
         drop(left);
+        // Who has asked in order learns that there is no answer when the question is
+        // dropped.
+        let _state = self.shared.lock();
+        self.shared.element.notify_all();
     }
 }

@@ -213,6 +213,7 @@ fn what_a_listener_that_hangs_does_not_handle_is_dropped_without_a_lock_and_coun
         (100..200).for_each(|number| lane.tell(number));
     });
     ear.gate.open();
+    eventually("there is room", || ear.heard().len() == 1 + 64);
     on_the_worker(&run, |lane| lane.tell(200));
     eventually("the latest is heard", || ear.heard().last() == Some(&200));
     assert_eq!(ear.missed(), 36);
