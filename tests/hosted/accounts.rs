@@ -3,6 +3,8 @@
 //! messages say how much.
 
 use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 
@@ -80,6 +82,43 @@ fn the_frames_that_a_restart_loses_in_an_encoder_are_counted() {
         let skipped = named(&messages, "codecwatch-skipped");
         assert!(skipped.is_none(), "{encoder}: {skipped:?}");
     }
+}
+
+#[test]
+fn a_restart_loses_nothing_that_had_come_out_before_however_slow_downstream_is() {
+    let mut items = input(VIDEO);
+    // The second session ends before its fifth buffer.
+    let mut buffers_in = 0;
+    items.retain(|item| {
+        buffers_in += u32::from(matches!(item, Item::Buffer(_)));
+        !matches!(item, Item::Buffer(_)) || buffers_in <= 8
+    });
+    let rig = codecwatch("wedge at=chain how=error number=5", 1);
+    rig.downstream.block(true);
+    let records = thread::scope(|scope| {
+        let opens = rig.downstream.opens_at_last();
+        let playing = scope.spawn(|| rig.play_on(&items));
+        let stats = || rig.element.property::<gst::Structure>("stats");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let has_failed = || stats().get::<String>("outcome") == Ok("CodecFailed".to_owned());
+        while !has_failed() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(10));
+        }
+        // Time to do what has to wait.
+        thread::sleep(Duration::from_millis(200));
+        drop(opens);
+        playing.join().unwrap()
+    });
+    let messages = messages(&rig);
+    let restarted = named(&messages, "codecwatch-restarted").expect("no restart");
+    let lost = restarted.get::<u64>("frames-lost").unwrap();
+    assert_eq!(lost + buffers(&records), 8, "{restarted}");
+    let times = records.iter().filter_map(|record| match record {
+        Record::Buffer { times, .. } => times[0],
+        _ => None,
+    });
+    let expected: Vec<_> = (0..4).map(|number| FRAME * number).collect();
+    assert_eq!(times.take(4).collect::<Vec<_>>(), expected, "{restarted}");
 }
 
 /// Pictures in parts. Those of a clip have a time each; of those of the encoder, only the

@@ -63,13 +63,16 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                         .outcome()
                         .is_some_and(|outcome| outcome.fault().is_some());
                 }
-                DrainResult::Failed => match self.resolve_fault(imp, &run, Observer::Stream) {
-                    // Sessions before it in line may still have output.
-                    FaultResolution::Restarted => restarted = true,
-                    FaultResolution::Fatal | FaultResolution::Pending => {
-                        return DrainResult::Failed;
+                DrainResult::Failed => {
+                    self.wait_delivered_before_restart(&run);
+                    match self.resolve_fault(imp, &run, Observer::Stream) {
+                        // Sessions before it in line may still have output.
+                        FaultResolution::Restarted => restarted = true,
+                        FaultResolution::Fatal | FaultResolution::Pending => {
+                            return DrainResult::Failed;
+                        }
                     }
-                },
+                }
             }
         }
         let how = if restarted { " after a restart" } else { "" };

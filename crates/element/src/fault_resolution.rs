@@ -34,6 +34,25 @@ pub(crate) enum FaultResolution {
 }
 
 impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
+    /// Waits until downstream has what came out of a run before its fault, if a restart may
+    /// follow, which must lose nothing but what was inside. A flush, a stop and a failure end
+    /// the wait. The output task, which handles the fault then, must be able to deliver.
+    pub(crate) fn wait_delivered_before_restart(&self, run: &Run<I, O>) {
+        let Some(outcome) = run.outcome() else {
+            return;
+        };
+        let settings = self.settings();
+        let restarts = self.lock().restarts.allows(
+            Instant::now(),
+            settings.restart_limit,
+            settings.restart_window,
+            &outcome,
+        );
+        if restarts {
+            run.wait_delivered();
+        }
+    }
+
     /// Handles a run that ended with a fault: once, in the thread that sees it first.
     /// With `eos-after-failure` the output task ends the stream, because EOS has to
     /// follow the remaining output.
@@ -50,7 +69,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             return FaultResolution::Fatal;
         };
         // What it told comes before its end.
-        run.wait_told(HANDLING);
+        run.wait_told_until_cancelled(HANDLING);
         let settings = self.settings();
         let (lost, restarts) = {
             let mut line = self.lock_posted();

@@ -21,8 +21,8 @@ impl Restarts {
     }
 
     /// Whether another session takes over: if fewer than `limit` restarts lie within
-    /// the window, and the session had opened. Counts it.
-    pub(crate) fn allow(
+    /// the window, and the session had opened.
+    pub(crate) fn allows(
         &mut self,
         now: Instant,
         limit: u32,
@@ -35,11 +35,22 @@ impl Restarts {
         }
         self.recent
             .retain(|&at| now.saturating_duration_since(at) <= window);
-        if self.recent.len() >= limit as usize {
-            return false;
+        self.recent.len() < limit as usize
+    }
+
+    /// The same. Counts it.
+    pub(crate) fn allow(
+        &mut self,
+        now: Instant,
+        limit: u32,
+        window: Duration,
+        outcome: &Outcome,
+    ) -> bool {
+        let allowed = self.allows(now, limit, window, outcome);
+        if allowed {
+            self.recent.push_back(now);
+            self.total += 1;
         }
-        self.recent.push_back(now);
-        self.total += 1;
-        true
+        allowed
     }
 }

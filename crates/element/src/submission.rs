@@ -7,7 +7,7 @@ use gst::subclass::prelude::*;
 
 use crate::fault_resolution::{FaultResolution, Observer};
 use crate::line::{Frame, Submitted};
-use crate::{CAT, Supervised, Supervision, output_task, report};
+use crate::{BaseClass, CAT, Supervised, Supervision, output_task, report};
 
 /// Sessions that may be in line before the next frame has to wait: one that drains, its
 /// successor, and one more that a later request required.
@@ -23,11 +23,11 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         });
         let run = line.back().cloned();
         drop(line);
+        // What it is does not matter otherwise: `submit` checks again.
         if let Some(run) = run
-            && run.is_full()
+            && run.wait_for_room() == WaitResult::Failed
         {
-            // The result does not matter: `submit` checks again.
-            let _: WaitResult = run.wait_for_room();
+            self.wait_delivered_before_restart(&run);
         }
     }
 
@@ -124,16 +124,23 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
                     return Err(SubmitError::NotTaken(gst::FlowError::Flushing));
                 }
             }
-            WaitResult::Failed => match self.resolve_fault(imp, run, Observer::Stream) {
-                FaultResolution::Restarted => {}
-                FaultResolution::Fatal => {
-                    return Err(SubmitError::NotTaken(gst::FlowError::Error));
+            WaitResult::Failed => {
+                // The base classes hold their stream lock here, without which the output
+                // task cannot deliver.
+                if T::BASE == BaseClass::Element {
+                    self.wait_delivered_before_restart(run);
                 }
-                // Upstream must stop, but must not post an error before ours.
-                FaultResolution::Pending => {
-                    return Err(SubmitError::NotTaken(gst::FlowError::Flushing));
+                match self.resolve_fault(imp, run, Observer::Stream) {
+                    FaultResolution::Restarted => {}
+                    FaultResolution::Fatal => {
+                        return Err(SubmitError::NotTaken(gst::FlowError::Error));
+                    }
+                    // Upstream must stop, but must not post an error before ours.
+                    FaultResolution::Pending => {
+                        return Err(SubmitError::NotTaken(gst::FlowError::Flushing));
+                    }
                 }
-            },
+            }
         }
         Ok(())
     }
@@ -226,16 +233,14 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         if let Err(flow) = line.check_open() {
             // The flush, stop or failure did not cancel the waits of this session: it
             // would wait on, and the output task with it.
-            line.leave(&run);
             drop(line);
-            run.request_close();
+            self.retire(imp, &run);
             return Err(flow);
         }
         if place == Place::Only && line.len() > 0 {
             // Another thread has opened one meanwhile, ahead of the first input.
-            line.leave(&run);
             drop(line);
-            run.request_close();
+            self.retire(imp, &run);
             return Ok(());
         }
         gst::debug!(CAT, imp = imp, "started {run:?}");

@@ -76,6 +76,8 @@ pub struct Machine {
     abandoned: bool,
     late: u64,
     late_restarts: LateRestarts,
+    /// The budget has changed since the last tick, which may be overdue by the new one.
+    rescheduled: bool,
     worst_calls: Vec<(Name, Duration)>,
     actions: VecDeque<Action>,
 }
@@ -112,6 +114,7 @@ impl Machine {
             abandoned: false,
             late: 0,
             late_restarts: LateRestarts::default(),
+            rescheduled: false,
             worst_calls: Vec::new(),
             actions: VecDeque::new(),
         }
@@ -129,8 +132,12 @@ impl Machine {
 
     /// Changes the budgets; they apply from the next deadline on.
     pub fn set_budgets(&mut self, budgets: Budgets) {
+        let changes = |phase| budgets.of(phase) != self.budgets.of(phase);
+        if changes(self.phase) {
+            self.judgement = None;
+            self.rescheduled = true;
+        }
         self.budgets = budgets;
-        self.judgement = None;
     }
 
     /// Outputs that wait for downstream, and whether one is being pushed.

@@ -104,7 +104,12 @@ impl Machine {
             return;
         }
         let is_late = now.saturating_duration_since(at) > Budgets::observation(budget);
-        if is_late && !self.is_unattended(debt) && self.late_restarts.allow(debt, now) {
+        let is_rescheduled = std::mem::take(&mut self.rescheduled);
+        if is_late
+            && !is_rescheduled
+            && !self.is_unattended(debt)
+            && self.late_restarts.allow(debt, now)
+        {
             // The watchdog itself was stopped, suspended or starved: the codec must not
             // be blamed for that time.
             self.late += 1;

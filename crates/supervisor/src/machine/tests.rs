@@ -214,6 +214,37 @@ fn a_session_that_falls_asleep_after_it_was_slow_is_wedged() {
 }
 
 #[test]
+fn other_budgets_than_that_of_the_debt_change_nothing_about_its_judgement() {
+    let mut world = World::running(None);
+    world.load = 100;
+    world.calls("send");
+    for _ in 0..100 {
+        world.pass(90 * MS);
+        world.machine.set_budgets(Budgets {
+            close: 77 * MS,
+            slow_limit: 5000 * MS,
+            ..budgets()
+        });
+    }
+    assert_eq!(world.abandoned, Some((Reason::Call, 5000 * MS)));
+    assert_eq!(world.machine.late, 0);
+}
+
+#[test]
+fn a_shorter_budget_is_no_watchdog_that_is_late() {
+    let mut world = World::running(None);
+    world.calls("send");
+    world.pass(700 * MS);
+    world.machine.set_budgets(Budgets {
+        watchdog: 100 * MS,
+        ..budgets()
+    });
+    world.pass(100 * MS);
+    assert_eq!(world.machine.late, 0);
+    assert_eq!(world.abandoned, Some((Reason::Call, 725 * MS)));
+}
+
+#[test]
 fn a_thread_that_waited_for_a_processor_at_the_end_is_observed_until_its_times_show_it() {
     let mut world = World::running(None);
     world.calls("send");

@@ -138,12 +138,22 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     }
 
     /// Waits until the listener has handled what the session has told so far, for `bound`
-    /// at most.
+    /// at most; also if the element's waits are [cancelled](Self::cancel).
     pub fn wait_told(&self, bound: Duration) {
+        self.wait_told_unless(bound, |_| false);
+    }
+
+    /// The same, but [`cancel`](Self::cancel) ends the wait.
+    pub fn wait_told_until_cancelled(&self, bound: Duration) {
+        self.wait_told_unless(bound, |state| state.cancelled);
+    }
+
+    fn wait_told_unless(&self, bound: Duration, ends: impl Fn(&State<I, O>) -> bool) {
         let mut state = self.shared.lock();
         let (told, last) = (state.telling.told(), now() + bound);
         while let Some(until) = state.telling.awaited(told, now())
             && now() < last
+            && !ends(&state)
         {
             let until = Some(until.min(last));
             state = self.shared.wait_until(&self.shared.element, state, until);

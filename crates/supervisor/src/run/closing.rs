@@ -21,9 +21,9 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
             return;
         }
         if state.closed() {
-            if !(state.outbox.is_empty() && state.inbox.is_empty()) {
-                // Outputs from before its end are dropped, so waits for their delivery
-                // must end.
+            if !(state.flowed() && state.inbox.is_empty()) {
+                // Outputs from before its end are dropped, or nobody says any more that the
+                // last one has been pushed: waits for their delivery must end.
                 state.closing = true;
                 let left = state.take_queues(now());
                 shared.wake_all();

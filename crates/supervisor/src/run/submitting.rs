@@ -36,6 +36,15 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         }
     }
 
+    /// Waits until downstream has taken everything that has come out, which may be never.
+    /// [`cancel`](Self::cancel) and a close end the wait.
+    pub fn wait_delivered(&self) {
+        let mut state = self.shared.lock();
+        while !(state.flowed() || state.cancelled || state.closing) {
+            state = self.shared.wait(&self.shared.element, state);
+        }
+    }
+
     /// Submits an input to the worker. Never waits: the caller, the only one that
     /// submits, must have waited for room.
     ///

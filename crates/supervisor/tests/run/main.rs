@@ -13,6 +13,7 @@ mod beside;
 mod closing;
 mod completion;
 mod counters;
+mod delivery;
 mod failures;
 mod fake;
 mod flushing;
