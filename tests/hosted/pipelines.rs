@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use gst::prelude::*;
 
 use crate::record::{Record, assert_same};
+use crate::rig::count_buffers;
 
 const SECONDS: gst::ClockTime = gst::ClockTime::from_seconds(90);
 
@@ -206,5 +207,32 @@ fn a_seek_of_the_application_comes_out_the_same() {
                 records
             });
         }
+    }
+}
+
+/// The clip in MP4, which qtdemux would pull from a source that lets it.
+#[test]
+fn a_demuxer_behind_the_element_gets_pushed_what_it_would_pull_from_the_source() {
+    support::init();
+    let clip = support::media::h264_clip();
+    let count = |between: &str| {
+        count_buffers(&format!(
+            "filesrc location={} ! {between} qtdemux ! fakesink name=end sync=false",
+            clip.display()
+        ))
+    };
+    assert_eq!(count("codecwatch codec=identity !"), count(""));
+}
+
+/// The encoder answers EOS to the first picture, and would encode each that follows.
+#[test]
+fn a_codec_that_needs_no_more_gets_no_more() {
+    support::init();
+    for codec in ["pngenc snapshot=true", "jpegenc snapshot=true"] {
+        let pictures = count_buffers(&format!(
+            "videotestsrc num-buffers=20 ! codecwatch codec=\"{codec}\" \
+             ! fakesink name=end sync=false"
+        ));
+        assert_eq!(pictures, 1, "{codec}");
     }
 }

@@ -66,7 +66,8 @@ pub(crate) fn is_on_device(buffer: &gst::BufferRef) -> bool {
     allocator.is_some_and(|allocator| DEVICES.contains(&allocator.memory_type()))
 }
 
-fn is_said_to_be_in_system_memory(caps: Option<&gst::CapsRef>) -> bool {
+/// Whether these caps name system memory, as those without features do.
+pub(crate) fn is_said_to_be_in_system_memory(caps: Option<&gst::CapsRef>) -> bool {
     let features = caps.and_then(|caps| caps.features(0));
     features.is_some_and(|features| features.contains(gst::CAPS_FEATURE_MEMORY_SYSTEM_MEMORY))
 }

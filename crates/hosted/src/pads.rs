@@ -208,7 +208,7 @@ fn put(
     let Some(Some(answered)) = answered else {
         return false;
     };
-    relay::answer(&answered, query, 0);
+    relay::answer(&answered, query);
     true
 }
 
@@ -224,6 +224,6 @@ fn put_in_order(link: &Link, query: &mut gst::QueryRef) -> bool {
     let Some(answered) = link.outlet.wait_for_others(wait) else {
         return false;
     };
-    relay::answer(&answered, query, HELD);
+    relay::answer_to_chain(&answered, query, HELD);
     true
 }

@@ -118,6 +118,8 @@ pub struct HostedSession {
     in_force: Vec<gst::Event>,
     /// Until the first key frame, buffers are left out.
     awaits_key_frame: bool,
+    /// The chain has answered EOS: it needs no more of this stream, and gets no more.
+    has_enough: bool,
     /// The latency is measured after the next buffer.
     measures: bool,
     facts: Facts,
@@ -167,6 +169,7 @@ impl Codec for Hosted {
             most_inside: self.most_inside,
             in_force: self.in_force,
             awaits_key_frame: self.from_key_frame,
+            has_enough: false,
             measures: true,
             facts: Facts::default(),
         };
@@ -205,6 +208,12 @@ impl Session for HostedSession {
             return Ok(());
         };
         match input {
+            Input::Buffer { id, .. } | Input::List { id, .. } if self.has_enough => {
+                let not_needed = LeftOut::new(vec![id], &[]);
+                // Discarded: a flush, or a stop.
+                let _ = lane.emit(Output::LeftOut(not_needed), Amount::ONE_FRAME);
+                return Ok(());
+            }
             Input::Buffer { id, buffer } => {
                 self.enter(id, Some(&buffer), buffer.duration());
                 let flow = lane.call(&self.chain_call, || self.elements.feed.push(buffer));
@@ -242,6 +251,7 @@ impl Session for HostedSession {
         self.link.in_flight().clear();
         // What follows a flush is not what the restart has interrupted.
         self.awaits_key_frame = false;
+        self.has_enough = false;
         self.check()?;
         Ok(Flush::Done)
     }
@@ -328,6 +338,9 @@ impl HostedSession {
 
     fn send_event(&mut self, lane: &Lane<Output>, event: gst::Event) -> Result<(), CodecError> {
         let opens = event.type_() == gst::EventType::Caps;
+        if let gst::EventType::StreamStart | gst::EventType::Segment = event.type_() {
+            self.has_enough = false;
+        }
         let taken = if opens {
             self.measures = true;
             // Most codecs open their library with the format, and start its threads.
@@ -352,7 +365,7 @@ impl HostedSession {
 
     /// What the chain has answered to a buffer.
     fn sent(
-        &self,
+        &mut self,
         lane: &Lane<Output>,
         flow: Result<FlowSuccess, FlowError>,
     ) -> Result<(), CodecError> {
@@ -360,6 +373,7 @@ impl HostedSession {
         match flow {
             Ok(_) => Ok(()),
             Err(FlowError::Eos) => {
+                self.has_enough = true;
                 let _ = lane.emit(Output::Enough(FlowError::Eos), Amount::NONE);
                 Ok(())
             }

@@ -26,19 +26,30 @@ pub(super) struct Covered {
 }
 
 impl Covered {
-    /// An output has settled these inputs.
-    pub(super) fn note(&mut self, settled: &[Input], output: Span, is_header: bool) {
+    /// An output has settled these inputs. `inside`: how long those are that stay, of which
+    /// it may be a part. What comes out in excess belongs to no input (a decoder conceals a
+    /// gap), and makes up for none that is lost.
+    pub(super) fn note(&mut self, settled: &[Input], output: Span, is_header: bool, inside: i128) {
         self.is_unknown |= output.duration() == 0 && !is_header;
         self.owed -= output.duration();
         self.add(settled);
+        self.owed = self.owed.max(-inside);
     }
 
     /// Nothing more comes of these inputs.
     pub(super) fn add(&mut self, settled: &[Input]) {
         let shown = settled.iter().filter(|input| input.is_shown());
         for (input, span) in shown.filter_map(|input| Some((input, input.span?))) {
-            self.owed += span.duration();
-            if input.covered * 2 < span.duration() {
+            // After one that came without a duration there may be silence.
+            let is_bare = match input.is_estimated {
+                true => input.covered == 0,
+                false => input.covered * 2 < span.duration(),
+            };
+            self.owed += match input.is_estimated && !is_bare {
+                true => input.covered.min(span.duration()),
+                false => span.duration(),
+            };
+            if is_bare && span.duration() > 0 {
                 self.bare.push_back((input.pts, span.duration()));
             }
         }

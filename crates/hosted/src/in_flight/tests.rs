@@ -423,6 +423,77 @@ fn sound_that_never_comes_is_lost_when_it_is_more_than_a_codec_swallows() {
     assert_eq!(play_sound(80, 0, |id| id / 25 != 3), (0, 0));
 }
 
+/// Packets of sound at these times, in milliseconds, that have no durations. Each comes out
+/// by itself, `late` packets later. Returns how many are lost.
+fn play_packets(begins: &[i128], late: usize, comes: impl Fn(usize) -> bool) -> u64 {
+    const MS: i128 = 1_000_000;
+    let mut inside = inside(256, Gives::Samples);
+    let buffers = |lost: Option<LeftOut>| lost.map_or(0, |lost| lost.buffers);
+    let mut lost = 0;
+    for at in 0..begins.len() + late {
+        if let Some(begin) = begins.get(at) {
+            let id = u32::try_from(at).unwrap();
+            inside.enter(id, time(id.into()), span(begin * MS, 0));
+        }
+        if let Some(out) = at.checked_sub(late).filter(|out| comes(*out)) {
+            let output = span(begins[out] * MS, 20 * MS);
+            lost += buffers(inside.settle(output, false).left_out);
+        }
+    }
+    lost + buffers(inside.missing())
+}
+
+#[test]
+fn packets_without_durations_are_lost_too() {
+    let begins: Vec<i128> = (0..500).map(|at| at * 20).collect();
+    for late in 0..3 {
+        assert_eq!(play_packets(&begins, late, |_| true), 0, "{late}");
+        let lost = play_packets(&begins, late, |at| !(150..350).contains(&at));
+        assert!(lost.abs_diff(200) <= 2, "{late}: {lost}");
+    }
+}
+
+#[test]
+fn silence_between_packets_is_not_lost() {
+    let begins: Vec<i128> = (0..500).map(|at| at * 20 + at / 5 * 900).collect();
+    for late in 0..3 {
+        assert_eq!(play_packets(&begins, late, |_| true), 0, "{late}");
+    }
+}
+
+#[test]
+fn sound_that_conceals_a_gap_makes_up_for_none_that_is_lost() {
+    const MS: i128 = 1_000_000;
+    let mut inside = inside(256, Gives::Samples);
+    let mut lost = 0;
+    for at in 0..1500_u32 {
+        let (begin, comes) = (i128::from(at) * 20, !(1000..1300).contains(&at));
+        if !(200..700).contains(&at) {
+            inside.enter(at, time(at.into()), span(begin * MS, 20 * MS));
+        }
+        if comes {
+            let settled = inside.settle(span(begin * MS, 20 * MS), false);
+            lost += settled.left_out.map_or(0, |lost| lost.buffers);
+        }
+    }
+    assert_eq!(lost, 300);
+}
+
+#[test]
+fn a_chain_that_is_no_codec_and_gives_other_times_loses_nothing_that_is_known() {
+    for gives in [Gives::Frames, Gives::Unknown] {
+        const MS: i128 = 1_000_000;
+        let mut inside = inside(4000, gives);
+        for at in 0..1000_u32 {
+            let begin = i128::from(at) * 20;
+            inside.enter(at, time(at.into()), span(begin * MS, 20 * MS));
+            let halved = span(begin * MS / 2 + 1, 10 * MS);
+            assert_eq!(inside.settle(halved, false).left_out, None);
+        }
+        assert_eq!(inside.missing(), None, "{gives:?}");
+    }
+}
+
 #[test]
 fn sound_that_is_inside_at_the_end_is_lost() {
     let (lost, at_end) = play_sound(0, 0, |id| id < 300);

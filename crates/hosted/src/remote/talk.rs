@@ -314,7 +314,7 @@ impl ThroughParent {
         };
         let answered = answer.unpack(query);
         if let Some(answered) = &answered {
-            crate::relay::answer(answered, query, 0);
+            crate::relay::answer(answered, query);
         }
         answered.is_some()
     }

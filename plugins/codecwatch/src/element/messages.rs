@@ -3,7 +3,7 @@
 //! own.
 
 use codecwatch_element::Supervised;
-use codecwatch_hosted::{ChainSession, Content, Description, Output, Posted};
+use codecwatch_hosted::{ChainSession, Content, Description, Output, Posted, originals};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -128,7 +128,7 @@ pub(super) fn post_missing(element: &super::CodecWatch, factory: &str) {
 pub(super) fn versions(chain: &Description) -> Vec<(String, String)> {
     let parts = chain.parts.iter();
     let versions = parts.filter_map(|part| {
-        let plugin = gst::ElementFactory::find(&part.factory)?.plugin()?;
+        let plugin = originals::find(&part.factory)?.plugin()?;
         let (name, version) = (plugin.plugin_name(), plugin.version());
         Some((part.factory.clone(), format!("{version} (plugin {name})")))
     });

@@ -10,6 +10,7 @@
 //! | LATENCY | upstream's, and what the chain added when it was measured last: the chain is never asked |
 //! | ALLOCATION | none: upstream uses memory of its own |
 //! | DRAIN | downstream's |
+//! | SCHEDULING | none: what comes out is pushed, and the chain is never asked |
 //! | others from downstream | upstream's |
 //! | others from upstream | downstream's |
 
@@ -57,6 +58,7 @@ pub(super) fn from_downstream(imp: &CodecWatch, pad: &gst::Pad, query: &mut Quer
     match query.view_mut() {
         QueryViewMut::Latency(query) => return latency(imp, query),
         QueryViewMut::Caps(_) | QueryViewMut::AcceptCaps(_) => {}
+        QueryViewMut::Scheduling(_) => return false,
         // Most codecs pass it on to upstream, and some change the answer.
         _ => return asked(imp, true, query).unwrap_or_else(|| imp.sink.peer_query(query)),
     }
@@ -112,7 +114,7 @@ fn asked_beside(imp: &CodecWatch, from_src: bool, query: &mut QueryRef) -> Optio
 
 fn take_answer(answered: Option<gst::Query>, query: &mut QueryRef) -> bool {
     if let Some(answered) = &answered {
-        relay::answer(answered, query, 0);
+        relay::answer(answered, query);
     }
     answered.is_some()
 }
@@ -125,7 +127,7 @@ fn in_order(imp: &CodecWatch, query: &mut QueryRef) -> bool {
     });
     match answered {
         Some(Some(answered)) => {
-            relay::answer(&answered, query, HELD);
+            relay::answer_to_upstream(&answered, query, HELD);
             true
         }
         Some(None) => false,
