@@ -48,15 +48,29 @@ pub(crate) enum Gives {
     Samples,
     /// Anything, of no codec.
     Unknown,
+    /// Pictures, or something else than sound, put together from packets, each of which may
+    /// have a time of its own (that of its arrival).
+    Assembled,
 }
 
 impl Gives {
     pub(crate) fn of(description: &Description) -> Self {
         let factories = description.parts.iter().rev();
-        let mut factories = factories.filter_map(|part| originals::find(&part.factory));
+        let factories = factories.filter_map(|part| originals::find(&part.factory));
+        let factories: Vec<_> = factories.collect();
+        let assembles = |factory: &gst::ElementFactory| is_of_class(factory, "Depayloader");
+        match Self::of_codec(&factories) {
+            Self::Samples => Self::Samples,
+            _ if factories.iter().any(assembles) => Self::Assembled,
+            gives => gives,
+        }
+    }
+
+    fn of_codec(factories: &[gst::ElementFactory]) -> Self {
+        let mut factories = factories.iter();
         let last = factories.find(|factory| Kind::of(factory) != Kind::Other);
         last.map_or(Self::Unknown, |codec| {
-            match ["Audio", "Video", "Image"].map(|word| is_of_class(&codec, word)) {
+            match ["Audio", "Video", "Image"].map(|word| is_of_class(codec, word)) {
                 [true, ..] => Self::Samples,
                 [false, false, false] => Self::Unknown,
                 _ => Self::Frames,
@@ -393,6 +407,19 @@ mod tests {
                 Gives::Frames,
             ),
             ("jpegenc ! jpegdec", false, Kind::Decoder, Gives::Frames),
+            ("rtph264depay", false, Kind::Other, Gives::Assembled),
+            (
+                "rtpjpegdepay ! jpegdec",
+                true,
+                Kind::Decoder,
+                Gives::Assembled,
+            ),
+            (
+                "rtpopusdepay ! opusdec",
+                true,
+                Kind::Decoder,
+                Gives::Samples,
+            ),
             (
                 "identity ! opusdec ! flacenc",
                 true,

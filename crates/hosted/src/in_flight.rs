@@ -191,7 +191,7 @@ impl InFlight {
                         self.covered.note(&of_output, span, is_header, inside);
                         self.covered.lost()
                     }
-                    Gives::Frames | Gives::Unknown => {
+                    Gives::Frames | Gives::Unknown | Gives::Assembled => {
                         let latest = of_output.iter().map(|input| input.picture).max();
                         let overdue = self.overdue(latest.unwrap_or(0));
                         let knows = self.knows_times();
@@ -220,6 +220,8 @@ impl InFlight {
             // An output with another time is made of one of them.
             Gives::Frames => self.has_matched,
             Gives::Samples | Gives::Unknown => self.has_matched && self.keeps_times,
+            // Several inputs make an output, which has the time of one.
+            Gives::Assembled => false,
         }
     }
 
@@ -227,7 +229,7 @@ impl InFlight {
     fn settle_untimed(&mut self) -> Vec<Input> {
         self.untimed += 1;
         let headers = match self.gives {
-            Gives::Unknown => 0,
+            Gives::Unknown | Gives::Assembled => 0,
             // Not every encoder marks its headers: speexenc does not.
             Gives::Frames | Gives::Samples => MOST_HEADERS,
         };
@@ -266,7 +268,7 @@ impl InFlight {
             if let Some(of_input) = input.span {
                 leaves = of_input.begin == span.begin
                     || match gives {
-                        Gives::Samples => input.is_covered(span.end),
+                        Gives::Samples | Gives::Assembled => input.is_covered(span.end),
                         // A field, or a frame that videorate leaves out.
                         Gives::Frames | Gives::Unknown => of_input.is_within(span),
                     };

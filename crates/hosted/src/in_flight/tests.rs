@@ -495,6 +495,21 @@ fn a_chain_that_is_no_codec_and_gives_other_times_loses_nothing_that_is_known() 
 }
 
 #[test]
+fn packets_with_times_of_their_own_that_make_a_picture_are_not_lost() {
+    let mut inside = inside(100, Gives::Assembled);
+    for at in 0..1000_u32 {
+        inside.enter(at, time(at.into()), span(at.into(), 0));
+        if at % 5 == 4 {
+            // The time of one of them.
+            let settled = inside.settle(span(i128::from(at) - 2, 0), false);
+            assert_eq!(settled.left_out, None);
+        }
+    }
+    assert!(inside.inputs.len() < 5);
+    assert_eq!(inside.missing(), None);
+}
+
+#[test]
 fn sound_that_is_inside_at_the_end_is_lost() {
     let (lost, at_end) = play_sound(0, 0, |id| id < 300);
     // The last frame is not full.
@@ -502,7 +517,12 @@ fn sound_that_is_inside_at_the_end_is_lost() {
 }
 
 fn any_gives() -> impl Strategy<Value = Gives> {
-    prop::sample::select(vec![Gives::Frames, Gives::Samples, Gives::Unknown])
+    prop::sample::select(vec![
+        Gives::Frames,
+        Gives::Samples,
+        Gives::Unknown,
+        Gives::Assembled,
+    ])
 }
 
 proptest! {
