@@ -37,7 +37,10 @@ fn what_came_out_before_a_fault_is_delivered_or_dropped_by_a_close() {
         eventually("it fails", || outcome(&run).is_some());
         let waiting = run.clone();
         let (sender, delivered) = mpsc::channel();
-        std::thread::spawn(move || sender.send(waiting.wait_delivered()));
+        std::thread::spawn(move || {
+            waiting.wait_delivered();
+            sender.send(())
+        });
         std::thread::sleep(50 * MS);
         assert!(delivered.try_recv().is_err(), "downstream has not taken it");
         match closes {
