@@ -94,6 +94,9 @@ pub(crate) struct InFlight {
     is_backward: bool,
     /// Number of outputs that had no time and were not marked as headers.
     untimed: usize,
+    /// Inputs that followed each other had the same time, as the packets of a picture behind
+    /// a jitter buffer.
+    shares_times: bool,
     /// An output had a time.
     has_given_times: bool,
     /// An output had the time of an input.
@@ -116,6 +119,7 @@ impl InFlight {
             begins: None,
             is_backward: false,
             untimed: 0,
+            shares_times: false,
             has_given_times: false,
             has_matched: false,
             keeps_times: true,
@@ -133,11 +137,13 @@ impl InFlight {
         if let (Gives::Samples, Some(span)) = (self.gives, span) {
             self.estimate_end(span);
         }
-        if let Some(span) = span
-            && self.begins.replace(span.begin) != Some(span.begin)
-        {
-            self.picture += 1;
-            self.is_backward = span.is_backward;
+        if let Some(span) = span {
+            if self.begins.replace(span.begin) == Some(span.begin) {
+                self.shares_times = true;
+            } else {
+                self.picture += 1;
+                self.is_backward = span.is_backward;
+            }
         }
         self.inputs.push_back(Input {
             id,
@@ -214,9 +220,17 @@ impl InFlight {
         }
     }
 
+    /// What the chain gives, as far as its input shows.
+    fn gives(&self) -> Gives {
+        match self.gives {
+            Gives::Assembled if self.shares_times => Gives::Unknown,
+            gives => gives,
+        }
+    }
+
     /// Whether an input is lost if none of the outputs has its time.
     fn knows_times(&self) -> bool {
-        match self.gives {
+        match self.gives() {
             // An output with another time is made of one of them.
             Gives::Frames => self.has_matched,
             Gives::Samples | Gives::Unknown => self.has_matched && self.keeps_times,
@@ -261,7 +275,7 @@ impl InFlight {
             return settled;
         }
         self.has_matched = true;
-        let gives = self.gives;
+        let gives = self.gives();
         // What has no time belongs to what went in before it, which may be gone.
         let mut leaves = true;
         self.take(|input| {

@@ -212,6 +212,8 @@ impl Session for HostedSession {
                 let not_needed = LeftOut::new(vec![id], &[]);
                 // Discarded: a flush, or a stop.
                 let _ = lane.emit(Output::LeftOut(not_needed), Amount::ONE_FRAME);
+                // Upstream may have got another answer meanwhile, for another downstream.
+                let _ = lane.emit(Output::Enough(FlowError::Eos), Amount::NONE);
                 return Ok(());
             }
             Input::Buffer { id, buffer } => {

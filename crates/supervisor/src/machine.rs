@@ -76,8 +76,8 @@ pub struct Machine {
     abandoned: bool,
     late: u64,
     late_restarts: LateRestarts,
-    /// The budget has changed since the last tick, which may be overdue by the new one.
-    rescheduled: bool,
+    /// When the budget has changed: a tick that is overdue since then is not late.
+    rescheduled: Option<Instant>,
     worst_calls: Vec<(Name, Duration)>,
     actions: VecDeque<Action>,
 }
@@ -114,7 +114,7 @@ impl Machine {
             abandoned: false,
             late: 0,
             late_restarts: LateRestarts::default(),
-            rescheduled: false,
+            rescheduled: None,
             worst_calls: Vec::new(),
             actions: VecDeque::new(),
         }
@@ -131,11 +131,11 @@ impl Machine {
     }
 
     /// Changes the budgets; they apply from the next deadline on.
-    pub fn set_budgets(&mut self, budgets: Budgets) {
+    pub fn set_budgets(&mut self, now: Instant, budgets: Budgets) {
         let changes = |phase| budgets.of(phase) != self.budgets.of(phase);
         if changes(self.phase) {
             self.judgement = None;
-            self.rescheduled = true;
+            self.rescheduled = Some(now);
         }
         self.budgets = budgets;
     }

@@ -99,7 +99,7 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     /// Changes the budgets of a session that runs.
     pub fn set_budgets(&self, budgets: Budgets) {
         let mut state = self.shared.lock();
-        state.machine.set_budgets(budgets);
+        state.machine.set_budgets(now(), budgets);
         self.shared.output.notify_all();
         self.shared.wake_element();
         if state.in_retirement {

@@ -510,6 +510,24 @@ fn packets_with_times_of_their_own_that_make_a_picture_are_not_lost() {
 }
 
 #[test]
+fn packets_that_share_the_time_of_their_picture_are_lost_with_it() {
+    let mut inside = inside(1000, Gives::Assembled);
+    let mut lost = 0;
+    for picture in 0..200_u32 {
+        let time_of = |picture: u32| i128::from(picture) * 40;
+        for packet in 0..5 {
+            let id = picture * 5 + packet;
+            inside.enter(id, time(id.into()), span(time_of(picture), 0));
+        }
+        if !(50..80).contains(&picture) {
+            let settled = inside.settle(span(time_of(picture), 0), false);
+            lost += settled.left_out.map_or(0, |lost| lost.buffers);
+        }
+    }
+    assert_eq!(lost, 30 * 5);
+}
+
+#[test]
 fn sound_that_is_inside_at_the_end_is_lost() {
     let (lost, at_end) = play_sound(0, 0, |id| id < 300);
     // The last frame is not full.

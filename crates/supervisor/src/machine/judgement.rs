@@ -104,7 +104,7 @@ impl Machine {
             return;
         }
         let is_late = now.saturating_duration_since(at) > Budgets::observation(budget);
-        let is_rescheduled = std::mem::take(&mut self.rescheduled);
+        let is_rescheduled = self.rescheduled.take().is_some_and(|when| at <= when);
         if is_late
             && !is_rescheduled
             && !self.is_unattended(debt)

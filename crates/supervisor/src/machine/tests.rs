@@ -220,11 +220,14 @@ fn other_budgets_than_that_of_the_debt_change_nothing_about_its_judgement() {
     world.calls("send");
     for _ in 0..100 {
         world.pass(90 * MS);
-        world.machine.set_budgets(Budgets {
-            close: 77 * MS,
-            slow_limit: 5000 * MS,
-            ..budgets()
-        });
+        world.machine.set_budgets(
+            world.now,
+            Budgets {
+                close: 77 * MS,
+                slow_limit: 5000 * MS,
+                ..budgets()
+            },
+        );
     }
     assert_eq!(world.abandoned, Some((Reason::Call, 5000 * MS)));
     assert_eq!(world.machine.late, 0);
@@ -235,13 +238,35 @@ fn a_shorter_budget_is_no_watchdog_that_is_late() {
     let mut world = World::running(None);
     world.calls("send");
     world.pass(700 * MS);
-    world.machine.set_budgets(Budgets {
-        watchdog: 100 * MS,
-        ..budgets()
-    });
+    world.machine.set_budgets(
+        world.now,
+        Budgets {
+            watchdog: 100 * MS,
+            ..budgets()
+        },
+    );
     world.pass(100 * MS);
     assert_eq!(world.machine.late, 0);
     assert_eq!(world.abandoned, Some((Reason::Call, 725 * MS)));
+}
+
+#[test]
+fn a_watchdog_that_is_late_long_after_the_budget_has_changed_is_late() {
+    let mut world = World::running(None);
+    world.machine.set_budgets(
+        world.now,
+        Budgets {
+            watchdog: 2000 * MS,
+            ..budgets()
+        },
+    );
+    world.pass(Duration::from_secs(60));
+    world.calls("send");
+    world.stop(10_000 * MS);
+    world.tell(Event::Tick);
+    assert_eq!((world.machine.late, world.abandoned), (1, None));
+    world.pass(1900 * MS);
+    assert_eq!(world.abandoned, None, "it has a full budget");
 }
 
 #[test]
@@ -365,14 +390,17 @@ fn a_budget_of_zero_is_off_and_close_cannot_be_switched_off() {
         ..budgets()
     };
     let mut world = World::running(None);
-    world.machine.set_budgets(off);
+    world.machine.set_budgets(world.now, off);
     world.calls("send");
     world.pass(Duration::from_secs(3600));
     assert_eq!(world.abandoned, None);
-    world.machine.set_budgets(Budgets {
-        close: Duration::ZERO,
-        ..budgets()
-    });
+    world.machine.set_budgets(
+        world.now,
+        Budgets {
+            close: Duration::ZERO,
+            ..budgets()
+        },
+    );
     world.tell(Event::CloseBegan);
     assert_eq!(world.machine.close_until(), Some(world.now));
     world.pass(10 * MS);

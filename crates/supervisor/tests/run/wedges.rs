@@ -53,7 +53,8 @@ fn a_wedged_open_is_given_up_and_closed_when_it_returns() {
     let (reason, fault) = wedge(&run);
     assert_eq!((reason, fault.at.phase), (Reason::Open, Phase::Opening));
     assert_eq!(fault.at.calls[0].0, "fake_open");
-    assert!(fault.at.calls[0].1 >= SHORT.open);
+    // The budget counts from before the call.
+    assert!(fault.at.calls[0].1 >= SHORT.open / 2);
     assert!(took >= SHORT.open && took < BOUND);
     assert_eq!(fault.abandoned, 1);
     assert_eq!(fault.at.queued, FakeSession::QUEUE, "the inbox is full");
