@@ -351,7 +351,7 @@ fn a_stop_while_the_child_hangs_is_bounded() {
         for script in [
             "svt_av1_enc_init:hang",
             "svt_av1_enc_send_picture:hang@10",
-            "svt_av1_enc_get_packet:hang@flush",
+            "svt_av1_enc_get_packet:hang@10",
         ] {
             let run = Launch::this_test(THIS).rehearse(script).run();
             assert_eq!(run.code(), 0, "{script}: {}", run.text());
