@@ -141,10 +141,6 @@ cargo_tests() {
     fi
     [ -z "$counts" ] || printf '%s\n' "$counts" >>"$summary"
     sed 's/^/skipped: /' "$CODECWATCH_SKIPS"
-    # Those that failed and passed when they were run again (NEXTEST_RETRIES).
-    if [ "$log" != /dev/null ] && [ -e "$log" ]; then
-        sed -n 's/^ *FLAKY [0-9/]* \[[^]]*\] /flaky: /p' "$log" | sort -u
-    fi
     # What does not even build is in no report.
     if [ $((code + docs)) != 0 ] && ! awk -F'\t' '$3 > 0 { bad = 1 } END { exit !bad }' <<<"$counts"; then
         record 'build of the tests' 0 1 0

@@ -3,10 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use codecwatch_supervisor::{Change, Run, ledger};
+use codecwatch_supervisor::{Change, Outcome, Run, ledger};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
+use crate::restarts::Restarts;
+use crate::settings::Settings;
 use crate::{Supervised, Supervision, ending, report};
 
 /// How long a fault waits for the handlers of what was told before it.
@@ -19,6 +21,11 @@ pub(crate) enum Observer {
     Stream,
     /// The output task, when it has pushed all output.
     Output,
+}
+
+fn may_restart(restarts: &mut Restarts, settings: &Settings, outcome: &Outcome) -> bool {
+    let (limit, window) = (settings.restart_limit, settings.restart_window);
+    restarts.allows(Instant::now(), limit, window, outcome)
 }
 
 /// The result of a fault.
@@ -42,13 +49,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             return;
         };
         let settings = self.settings();
-        let restarts = self.lock().restarts.allows(
-            Instant::now(),
-            settings.restart_limit,
-            settings.restart_window,
-            &outcome,
-        );
-        if restarts {
+        if may_restart(&mut self.lock().restarts, &settings, &outcome) {
             run.wait_delivered();
         }
     }
@@ -82,12 +83,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
             if line.position(run).is_none() {
                 return FaultResolution::Restarted;
             }
-            if line.restarts.allow(
-                Instant::now(),
-                settings.restart_limit,
-                settings.restart_window,
-                &outcome,
-            ) {
+            if may_restart(&mut line.restarts, &settings, &outcome) {
+                line.restarts.note(Instant::now());
                 line.posting = true;
                 // The other sessions in line keep their frames, and go on.
                 let lost = line.lose(run);

@@ -38,19 +38,9 @@ impl Restarts {
         self.recent.len() < limit as usize
     }
 
-    /// The same. Counts it.
-    pub(crate) fn allow(
-        &mut self,
-        now: Instant,
-        limit: u32,
-        window: Duration,
-        outcome: &Outcome,
-    ) -> bool {
-        let allowed = self.allows(now, limit, window, outcome);
-        if allowed {
-            self.recent.push_back(now);
-            self.total += 1;
-        }
-        allowed
+    /// Counts a restart.
+    pub(crate) fn note(&mut self, now: Instant) {
+        self.recent.push_back(now);
+        self.total += 1;
     }
 }

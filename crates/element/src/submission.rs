@@ -23,7 +23,7 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
         });
         let run = line.back().cloned();
         drop(line);
-        // What it is does not matter otherwise: `submit` checks again.
+        // The other results do not matter: `submit` checks again.
         if let Some(run) = run
             && run.wait_for_room() == WaitResult::Failed
         {
