@@ -37,7 +37,8 @@ fn main() -> ExitCode {
         let seed = first.wrapping_add(rounds);
         let heard = catch_unwind(|| {
             let inputs = [vec![1; 10], vec![2; 5000]].map(Bytes::Own);
-            let heard = hear::<Plain>((), inputs, &speech(seed)).unwrap();
+            let [bytes, events] = speech(seed);
+            let heard = hear::<Plain>((), inputs, &bytes, &events).unwrap();
             let read: usize = heard
                 .outputs
                 .iter()

@@ -47,7 +47,10 @@ pub use wire::{Broken, Decoder, LARGEST_MESSAGE};
 #[allow(missing_docs, reason = "not for users of this crate")]
 pub mod protocol {
     pub use crate::link::receive_with_fds;
-    pub use crate::message::{FromChild, FromChildOf, INPUTS, Reply, ToChild, ToChildOf};
+    pub use crate::memory::{Full, ReaderState, RingWriter};
+    pub use crate::message::{
+        FromChild, FromChildOf, INPUTS, LaneEvent, Reply, ToChild, ToChildOf,
+    };
     pub use crate::parent::hear;
     pub use crate::wire::encode;
 

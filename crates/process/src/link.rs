@@ -34,7 +34,10 @@ pub(crate) enum SendError {
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     socket: Arc<OwnedFd>,
+    /// What is not sent yet.
     bytes: Vec<u8>,
+    /// Messages among it that were left for later.
+    waiting: u32,
 }
 
 /// Bytes of a message's buffer that are kept for the next.
@@ -55,34 +58,60 @@ impl Outgoing {
         Self {
             socket: socket.into(),
             bytes: Vec::new(),
+            waiting: 0,
         }
     }
 
-    /// Sends a message, with a descriptor if one is given. Blocks while the other process
-    /// does not read.
+    /// Sends a message, with a descriptor if one is given, behind those that wait. Blocks
+    /// while the other process does not read.
     pub(crate) fn send(
         &mut self,
         message: &impl Serialize,
         fd: Option<BorrowedFd<'_>>,
     ) -> Result<(), SendError> {
+        wire::encode(&mut self.bytes, message)?;
+        self.send_waiting(fd)
+    }
+
+    /// Adds a message that need not be there at once: it goes with the next one that is
+    /// sent. Returns how many wait.
+    pub(crate) fn send_later(&mut self, message: &impl Serialize) -> Result<u32, SendError> {
+        wire::encode(&mut self.bytes, message)?;
+        self.waiting += 1;
+        Ok(self.waiting)
+    }
+
+    /// Sends the messages that wait.
+    pub(crate) fn flush(&mut self) -> Result<(), SendError> {
+        self.send_waiting(None)
+    }
+
+    fn send_waiting(&mut self, fd: Option<BorrowedFd<'_>>) -> Result<(), SendError> {
+        let sent = send_all(&self.socket, &self.bytes, fd);
+        self.waiting = 0;
         self.bytes.clear();
         self.bytes.shrink_to(KEPT);
-        wire::encode(&mut self.bytes, message)?;
-        let mut rest = &self.bytes[..];
-        let mut fd = fd;
-        while !rest.is_empty() {
-            match send_some(&self.socket, rest, fd) {
-                Ok(sent) => {
-                    rest = &rest[sent..];
-                    fd = None;
-                }
-                Err(Errno::INTR) => {}
-                Err(error @ Errno::TOOMANYREFS) => return Err(SendError::Descriptor(error)),
-                Err(error) => return Err(SendError::Gone(error)),
-            }
-        }
-        Ok(())
+        sent
     }
+}
+
+fn send_all(
+    socket: &OwnedFd,
+    mut rest: &[u8],
+    mut fd: Option<BorrowedFd<'_>>,
+) -> Result<(), SendError> {
+    while !rest.is_empty() {
+        match send_some(socket, rest, fd) {
+            Ok(sent) => {
+                rest = &rest[sent..];
+                fd = None;
+            }
+            Err(Errno::INTR) => {}
+            Err(error @ Errno::TOOMANYREFS) => return Err(SendError::Descriptor(error)),
+            Err(error) => return Err(SendError::Gone(error)),
+        }
+    }
+    Ok(())
 }
 
 fn send_some(

@@ -6,6 +6,8 @@
 //! are answered one by one, in their order, each by one [`FromChild::Done`]; what happens
 //! meanwhile is reported as it happens.
 
+use std::time::Duration;
+
 use codecwatch_supervisor::{Amount, CodecError, Name};
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +19,8 @@ use crate::sandbox::Report;
 #[derive(Debug, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "fields are explained with their message")]
 pub enum ToChild<C, I, Q, F> {
-    /// Request: open a session.
+    /// Request: open a session. The ring for its [`LaneEvent`]s comes with the message, as
+    /// a descriptor.
     Open(C),
     /// Request: send an input to the codec.
     Input(I),
@@ -62,15 +65,9 @@ pub enum FromChild<O, F, A = (), N = ()> {
     Sandboxed(Report),
     /// The answer to the oldest request.
     Done(Result<Reply, CodecError>),
-    /// A call of a lane has begun.
-    CallBegan { lane: u8, name: Name, waits: bool },
-    /// It has reached another part of the codec.
-    CallMoved { lane: u8, name: Name },
-    /// It has returned.
-    CallEnded { lane: u8 },
-    /// A further lane has begun.
-    LaneBegan { lane: u8, name: String },
-    /// It has ended.
+    /// The ring has events, and the parent has said there that it sleeps.
+    LaneEvents,
+    /// A lane has ended.
     LaneEnded { lane: u8, error: Option<CodecError> },
     /// An output, and how much of the input it settles.
     Output(O, Amount),
@@ -98,6 +95,22 @@ pub enum FromChild<O, F, A = (), N = ()> {
     Inquires { number: u32, inquiry: N },
     /// A line of the codec's log, and how serious it is (0 = most).
     Log { level: u8, line: String },
+}
+
+/// What the lanes of a child do. It lies in a ring of shared memory, not on the socket: it
+/// happens several times for each frame, the parent need not be woken for it, and it tells
+/// where a child was that has crashed.
+#[derive(Debug, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "fields are explained with their message")]
+pub enum LaneEvent {
+    /// A lane besides the main one has begun.
+    Began { lane: u8, name: String },
+    /// A call of a lane has begun.
+    CallBegan { lane: u8, name: Name, waits: bool },
+    /// It has reached another part of the codec.
+    CallMoved { lane: u8, name: Name },
+    /// It has returned, after so long.
+    CallEnded { lane: u8, took: Duration },
 }
 
 /// What a child says of itself when it has started.

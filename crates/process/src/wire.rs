@@ -28,12 +28,14 @@ impl Broken {
 /// Appends a message to `bytes`.
 ///
 /// # Errors
-/// It is too large.
+/// It is too large. Then `bytes` is as before.
 pub fn encode(bytes: &mut Vec<u8>, message: &impl Serialize) -> Result<(), Broken> {
     let start = bytes.len();
     bytes.extend_from_slice(&[0; HEADER]);
-    let written = postcard::to_extend(message, std::mem::take(bytes));
-    *bytes = written.map_err(|error| Broken::new(format!("message not writable: {error}")))?;
+    if let Err(error) = postcard::to_io(message, &mut *bytes) {
+        bytes.truncate(start);
+        return Err(Broken::new(format!("message not writable: {error}")));
+    }
     let len = bytes.len() - start - HEADER;
     if len > LARGEST_MESSAGE {
         bytes.truncate(start);
@@ -65,6 +67,11 @@ impl Decoder {
             self.start = 0;
         }
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Whether no byte is left.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.bytes.len()
     }
 
     /// The next whole message; `None` until more bytes come.

@@ -20,8 +20,8 @@ fn inputs() -> [Bytes; 2] {
     [vec![1; 10], vec![2; 5000]].map(Bytes::Own)
 }
 
-fn hears(bytes: &[u8]) -> bool {
-    let heard = hear::<Plain>((), inputs(), bytes).unwrap();
+fn hears([bytes, events]: &[Vec<u8>; 2]) -> bool {
+    let heard = hear::<Plain>((), inputs(), bytes, events).unwrap();
     // Whatever came out can be read.
     let sum: u64 = heard.outputs.iter().map(|output| sum(output.bytes())).sum();
     sum == 0 && heard.mistake.is_none()
@@ -40,8 +40,11 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_heard_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        hears(&bytes);
+    fn any_bytes_are_heard_without_a_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        events in proptest::collection::vec(any::<u8>(), 0..50),
+    ) {
+        hears(&[bytes, events]);
     }
 }
 

@@ -233,7 +233,8 @@ fn lanes_that_cannot_be_are_refused() {
     breaks("a lane begins twice", "lane 3 begins twice");
     breaks("a lane ends that has not begun", "lane 4 ends");
     breaks("a name that is none", "a name that is none");
-    breaks("endless lanes", "more than 10000 lanes");
+    breaks("a lane begins again", "lane 3 begins twice");
+    breaks("a lane calls after its end", "lane 3 has ended");
 }
 
 #[test]
@@ -244,6 +245,8 @@ fn what_has_its_place_among_the_outputs_is_not_told() {
 #[test]
 fn floods_end() {
     breaks("endless calls", "messages without");
+    breaks("half of an event", "half of an event");
+    breaks("no event", "cannot be read");
     breaks("endless facts", "messages without");
     breaks("endless lines", "messages without");
     breaks("endless outputs of nothing", "messages without");

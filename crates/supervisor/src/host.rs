@@ -2,6 +2,7 @@
 //! The shared part of a run, as the host of its session's lanes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::now;
 use crate::kill_hook::{KillHook, run_kill_hook};
@@ -28,14 +29,14 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
         self.note(&mut state, Event::CallMoved { lane, name });
     }
 
-    fn call_ended(&self, lane: usize) {
+    fn call_ended(&self, lane: usize, took: Option<Duration>) {
         let mut guard = self.lock();
         let state = &mut *guard;
         if let Some((name, since)) = state.machine.call_in_flight(lane) {
-            let took = now().saturating_duration_since(since);
+            let took = took.unwrap_or_else(|| now().saturating_duration_since(since));
             state.call_times.observe(&self.meter, name, took);
         }
-        self.note(state, Event::CallEnded { lane });
+        self.note(state, Event::CallEnded { lane, took });
     }
 
     fn emit(&self, output: O, amount: Amount) -> Result<(), Discarded> {

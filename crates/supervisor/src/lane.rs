@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, mpsc};
+use std::time::Duration;
 
 use crate::kill_hook::KillHook;
 use crate::machine::CallKind;
@@ -69,7 +70,8 @@ pub(crate) fn wait_for_others<O, R>(host: &dyn Host<O>, wait: impl FnOnce() -> R
 pub(crate) trait Host<O>: Send + Sync {
     fn call_began(&self, lane: usize, name: Name, kind: CallKind);
     fn call_moved(&self, lane: usize, name: Name);
-    fn call_ended(&self, lane: usize);
+    /// `took`: how long the call took, if it was measured elsewhere.
+    fn call_ended(&self, lane: usize, took: Option<Duration>);
     fn emit(&self, output: O, amount: Amount) -> Result<(), Discarded>;
     fn signal(&self);
     fn wait_for_signal(&self) -> Result<(), Discarded>;
@@ -140,7 +142,7 @@ impl<O: Send + 'static> Lane<O> {
         struct Returned<'a, O>(&'a dyn Host<O>, usize);
         impl<O> Drop for Returned<'_, O> {
             fn drop(&mut self) {
-                self.0.call_ended(self.1);
+                self.0.call_ended(self.1, None);
             }
         }
         #[cfg(feature = "rehearse")]
@@ -353,7 +355,7 @@ impl<O: Send> Host<O> for Detached<O> {
 
     fn call_moved(&self, _lane: usize, _name: Name) {}
 
-    fn call_ended(&self, _lane: usize) {}
+    fn call_ended(&self, _lane: usize, _took: Option<Duration>) {}
 
     fn emit(&self, output: O, _amount: Amount) -> Result<(), Discarded> {
         let outputs = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);

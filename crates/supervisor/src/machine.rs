@@ -207,9 +207,10 @@ impl Machine {
                     call.name = name;
                 }
             }
-            Event::CallEnded { lane } => {
+            Event::CallEnded { lane, took } => {
                 if let Some(call) = self.calls.get_mut(lane).and_then(Option::take) {
-                    self.note_duration(call.name, now.saturating_duration_since(call.since));
+                    let seen = now.saturating_duration_since(call.since);
+                    self.note_duration(call.name, took.unwrap_or(seen));
                 }
             }
             Event::Output { amount } => {

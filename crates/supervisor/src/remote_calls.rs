@@ -3,6 +3,7 @@
 //! reports them here, and they are watched like those of a lane.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::lane::Host;
 use crate::machine::CallKind;
@@ -54,7 +55,12 @@ impl<O> RemoteCalls<O> {
 
     /// The call in flight has returned.
     pub fn ended(&self) {
-        self.host.call_ended(self.index);
+        self.host.call_ended(self.index, None);
+    }
+
+    /// The call in flight has returned, and took so long: it may be heard of later.
+    pub fn ended_after(&self, took: Duration) {
+        self.host.call_ended(self.index, Some(took));
     }
 
     /// The thread begins or ends a wait for something that the codec cannot influence,
@@ -76,7 +82,7 @@ impl<O> RemoteCalls<O> {
 impl<O> Drop for RemoteCalls<O> {
     fn drop(&mut self) {
         if self.is_lane {
-            self.host.call_ended(self.index);
+            self.host.call_ended(self.index, None);
             self.host.lane_ended(self.index, Ok(()));
         }
     }

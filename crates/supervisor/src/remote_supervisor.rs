@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use crate::kill_hook::KillHook;
 use crate::lane::{Discarded, Host, LaneFault};
@@ -71,7 +72,8 @@ impl<O: Send + 'static> Host<O> for Proxy<O> {
         self.supervisor.call_moved(lane, name);
     }
 
-    fn call_ended(&self, lane: usize) {
+    /// How long it took, the supervisor of this session measures.
+    fn call_ended(&self, lane: usize, _took: Option<Duration>) {
         self.supervisor.call_ended(lane);
     }
 

@@ -104,7 +104,7 @@ fn whatever_a_child_says_harms_nobody() {
         };
         let lends = Lends::new(readers.clone(), Arc::default(), "last".to_owned());
         let bytes = speaker.speech();
-        let heard = hear::<RemoteHosted>(lends, [], &bytes).unwrap();
+        let heard = hear::<RemoteHosted>(lends, [], &bytes, &[]).unwrap();
         mistakes += u64::from(heard.mistake.is_some());
         for output in heard.outputs {
             read_output(output, readers);

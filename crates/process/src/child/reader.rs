@@ -36,9 +36,9 @@ impl Incoming {
     }
 
     /// The descriptor that comes with the latest message.
-    fn descriptor(&mut self) -> Result<OwnedFd, Broken> {
+    pub(super) fn descriptor(&mut self) -> Result<OwnedFd, Broken> {
         let fd = self.fds.pop_front();
-        fd.ok_or_else(|| Broken::new("a block without its descriptor"))
+        fd.ok_or_else(|| Broken::new("a message without its descriptor"))
     }
 
     /// The next message; `None` if the parent is gone.

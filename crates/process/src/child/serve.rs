@@ -17,7 +17,7 @@ use super::reader::{Incoming, read};
 use super::supervisor::{Supervisor, ToParent};
 use crate::launch::Entered;
 use crate::link::Outgoing;
-use crate::memory::Received;
+use crate::memory::{Received, RingWriter};
 use crate::message::{FromChild, Hello, Reply, ToChild, ToChildOf, VERSION};
 use crate::remote::{OutputOf, Remote, SessionOf};
 use crate::sandbox::{self, Policy};
@@ -89,6 +89,8 @@ pub fn serve<R: Remote>(entered: Entered, sandbox: Sandbox) -> Result<(), Broken
         Some(ToChild::Close) => return Ok(()),
         Some(_) => return Err(Broken::new("it does not begin with an open")),
     };
+    let ring = RingWriter::new(&incoming.descriptor()?)
+        .map_err(|error| Broken::new(format!("the ring cannot be mapped: {error}")))?;
     let prepared = R::prepare(&config);
     // Before any thread begins: those that exist would stay outside.
     let report = sandbox::close_door(sandbox.policy, R::SANDBOXED_AS);
@@ -105,10 +107,8 @@ pub fn serve<R: Remote>(entered: Entered, sandbox: Sandbox) -> Result<(), Broken
     let memory = Arc::new(Received::new(parent.clone()));
     let context = ChildContext::<R>::new(memory, parent.clone());
     let requests = begin_reading(incoming, &context, &parent)?;
-    let lane = Lane::supervised_by(Arc::new(Supervisor {
-        parent: parent.clone(),
-        context: context.clone(),
-    }));
+    let supervisor = Supervisor::new(parent.clone(), context.clone(), ring);
+    let lane = Lane::supervised_by(Arc::new(supervisor));
     let child = Child {
         lane,
         context,

@@ -2,16 +2,19 @@
 //! What the lanes of the session do goes to the parent.
 
 use std::any::Any;
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use codecwatch_supervisor::{Amount, CallKind, CodecError, Discarded, Name, RemoteSupervisor};
 use serde::Serialize;
 
 use super::context::ChildContext;
 use crate::link::Outgoing;
-use crate::memory::{BlockId, Telling};
-use crate::message::{FromChild, OUTPUTS};
+use crate::memory::{BlockId, Full, ReaderState, RingWriter, Telling};
+use crate::message::{FromChild, LaneEvent, OUTPUTS};
 use crate::remote::{OutputOf, Remote};
+use crate::wire;
 
 /// The way to the parent.
 pub(super) struct ToParent {
@@ -76,13 +79,62 @@ impl Telling for ToParent {
     }
 }
 
+/// What the lanes do, on its way to the parent.
+struct LaneEvents {
+    ring: RingWriter,
+    /// Of the calls in flight, by lane.
+    begun: HashMap<u8, Instant>,
+    bytes: Vec<u8>,
+}
+
+/// How long is waited for room in the ring at a time.
+const RING_IS_FULL: Duration = Duration::from_millis(1);
+
+impl LaneEvents {
+    /// Waits while the ring is full: the parent does not read it while its outbox is full.
+    fn note(&mut self, parent: &ToParent, event: &LaneEvent) {
+        self.bytes.clear();
+        // Names are much shorter than a message may be.
+        if wire::encode(&mut self.bytes, event).is_err() {
+            return;
+        }
+        let reader = loop {
+            match self.ring.write(&self.bytes) {
+                Ok(reader) => break reader,
+                Err(Full) => std::thread::sleep(RING_IS_FULL),
+            }
+        };
+        if reader == ReaderState::Asleep {
+            parent.say(&FromChild::LaneEvents);
+        }
+    }
+}
+
 /// The session's supervisor, as its lanes see it.
 pub(super) struct Supervisor<R: Remote> {
-    pub(super) parent: Arc<ToParent>,
-    pub(super) context: ChildContext<R>,
+    parent: Arc<ToParent>,
+    context: ChildContext<R>,
+    events: Mutex<LaneEvents>,
 }
 
 impl<R: Remote> Supervisor<R> {
+    pub(super) fn new(parent: Arc<ToParent>, context: ChildContext<R>, ring: RingWriter) -> Self {
+        let events = LaneEvents {
+            ring,
+            begun: HashMap::new(),
+            bytes: Vec::new(),
+        };
+        Self {
+            parent,
+            context,
+            events: Mutex::new(events),
+        }
+    }
+
+    fn events(&self) -> MutexGuard<'_, LaneEvents> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn say(&self, message: &FromChild<(), ()>) {
         self.parent.say(message);
     }
@@ -97,17 +149,23 @@ impl<R: Remote> RemoteSupervisor<OutputOf<R>> for Supervisor<R> {
     fn call_began(&self, lane: usize, name: Name, kind: CallKind) {
         let lane = number(lane);
         let waits = kind == CallKind::Waits;
-        self.say(&FromChild::CallBegan { lane, name, waits });
+        let mut events = self.events();
+        events.begun.insert(lane, Instant::now());
+        events.note(&self.parent, &LaneEvent::CallBegan { lane, name, waits });
     }
 
     fn call_moved(&self, lane: usize, name: Name) {
         let lane = number(lane);
-        self.say(&FromChild::CallMoved { lane, name });
+        let moved = LaneEvent::CallMoved { lane, name };
+        self.events().note(&self.parent, &moved);
     }
 
     fn call_ended(&self, lane: usize) {
         let lane = number(lane);
-        self.say(&FromChild::CallEnded { lane });
+        let mut events = self.events();
+        let begun = events.begun.remove(&lane);
+        let took = begun.map_or(Duration::ZERO, |begun| begun.elapsed());
+        events.note(&self.parent, &LaneEvent::CallEnded { lane, took });
     }
 
     /// The parent discards what nobody needs.
@@ -145,7 +203,8 @@ impl<R: Remote> RemoteSupervisor<OutputOf<R>> for Supervisor<R> {
 
     fn lane_began(&self, lane: usize, name: &str) {
         let (lane, name) = (number(lane), name.to_owned());
-        self.say(&FromChild::LaneBegan { lane, name });
+        let began = LaneEvent::Began { lane, name };
+        self.events().note(&self.parent, &began);
     }
 
     fn lane_ended(&self, lane: usize, error: Option<CodecError>) {

@@ -14,6 +14,7 @@ mod mapping;
 mod memfd;
 mod received;
 mod registry;
+mod ring;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -27,6 +28,8 @@ pub use self::lender::{Lender, Lent};
 pub(crate) use self::received::Telling;
 pub use self::received::{Input, OutputMemory, Received};
 pub use self::registry::is_shared;
+pub(crate) use self::ring::RingReader;
+pub use self::ring::{Full, ReaderState, RingWriter};
 
 /// A block's number, unique in the parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -195,8 +195,8 @@ impl<O> Conversation<O> {
         self.calls.moved(name);
     }
 
-    pub(crate) fn call_ended(&self) {
-        self.calls.ended();
+    pub(crate) fn call_ended(&self, took: Duration) {
+        self.calls.ended_after(took);
         let state = self.lock();
         if !state.pending.is_empty() {
             self.calls.began(CALL, CallKind::StandsIn);

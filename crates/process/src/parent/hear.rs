@@ -30,7 +30,8 @@ pub struct Heard<R: Remote> {
 }
 
 /// Hears bytes as if a child had sent them, which has been asked to open, has these
-/// inputs, and has to drain.
+/// inputs, and has to drain. `events`: what lies in the ring when half of the bytes have
+/// come.
 ///
 /// # Errors
 /// The parent's, if it cannot even begin.
@@ -38,6 +39,7 @@ pub fn hear<R: Remote>(
     parent: ParentOf<R>,
     inputs: impl IntoIterator<Item = InputOf<R>>,
     bytes: &[u8],
+    events: &[u8],
 ) -> Result<Heard<R>, CodecError> {
     let (lane, outputs) = Lane::<OutputOf<R>>::detached();
     let resource = |error: rustix::io::Errno| CodecError::Resource(error.to_string());
@@ -73,13 +75,19 @@ pub fn hear<R: Remote>(
     let log: super::Log = Arc::new(|_level, _line| {});
     let mut reader = Reader::new(&lane, context, SANDBOX, Some(log));
     let mut decoder = Decoder::default();
-    let heard = bytes.chunks(PIECE).try_for_each(|piece| {
-        decoder.push(piece);
-        while let Some(message) = decoder.take()? {
-            reader.handle(message)?;
-        }
-        Ok(())
-    });
+    let (before, after) = bytes.split_at(bytes.len() / 2);
+    let mut hear = |reader: &mut Reader<'_, R>, bytes: &[u8]| {
+        bytes.chunks(PIECE).try_for_each(|piece| {
+            decoder.push(piece);
+            while let Some(message) = decoder.take()? {
+                reader.handle(message)?;
+            }
+            Ok(())
+        })
+    };
+    let heard = hear(&mut reader, before)
+        .and_then(|()| reader.note_events(events))
+        .and_then(|()| hear(&mut reader, after));
     drop(reader);
     drop(lane);
     Ok(Heard {

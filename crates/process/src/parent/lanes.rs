@@ -11,23 +11,25 @@ use crate::wire::Broken;
 /// The most names of calls that are kept, and what all others are called.
 const NAMES: usize = 256;
 const OTHER_CALLS: Name = Name::from_static("other calls");
-/// The most lanes that a child begins in its life: each task of a chain is one, and a chain
-/// that is restarted is one in another child.
-const MOST_LANES: u32 = 10_000;
 /// Longest name of a call or a lane, in bytes.
 pub(super) const LONGEST_NAME: usize = 200;
 
 pub(super) struct Lanes<O> {
-    lanes: Vec<Option<RemoteCalls<O>>>,
-    begun: u32,
+    lanes: [LaneState<O>; LANES as usize],
     names: HashSet<Name>,
+}
+
+/// A lane's number is used once.
+enum LaneState<O> {
+    Unused,
+    Runs(RemoteCalls<O>),
+    Ended,
 }
 
 impl<O> Default for Lanes<O> {
     fn default() -> Self {
         Self {
-            lanes: Vec::new(),
-            begun: 0,
+            lanes: std::array::from_fn(|_| LaneState::Unused),
             names: HashSet::new(),
         }
     }
@@ -58,8 +60,11 @@ impl<O: Send + 'static> Lanes<O> {
     /// # Errors
     /// There is no such lane now.
     pub(super) fn calls(&self, lane: u8) -> Result<&RemoteCalls<O>, Broken> {
-        let found = self.lanes.get(usize::from(lane)).and_then(Option::as_ref);
-        found.ok_or_else(|| Broken::new(format!("lane {lane} has not begun")))
+        match self.lanes.get(usize::from(lane)) {
+            Some(LaneState::Runs(calls)) => Ok(calls),
+            Some(LaneState::Ended) => Err(Broken::new(format!("lane {lane} has ended"))),
+            _ => Err(Broken::new(format!("lane {lane} has not begun"))),
+        }
     }
 
     /// A lane of the session that `main` is the first of.
@@ -67,23 +72,14 @@ impl<O: Send + 'static> Lanes<O> {
     /// # Errors
     /// It cannot be, or is one too many.
     pub(super) fn begin(&mut self, lane: u8, name: &str, main: &Lane<O>) -> Result<(), Broken> {
-        let index = usize::from(lane);
-        if lane == 0 || lane >= LANES || !is_name(name) {
+        let state = self.lanes.get_mut(usize::from(lane));
+        let Some(state) = state.filter(|_| lane != 0 && is_name(name)) else {
             return Err(Broken::new(format!("lane {lane} cannot be")));
-        }
-        self.begun += 1;
-        if self.begun > MOST_LANES {
-            return Err(Broken::new(format!(
-                "it begins more than {MOST_LANES} lanes"
-            )));
-        }
-        if self.lanes.len() <= index {
-            self.lanes.resize_with(index + 1, || None);
-        }
-        if self.lanes[index].is_some() {
+        };
+        if !matches!(state, LaneState::Unused) {
             return Err(Broken::new(format!("lane {lane} begins twice")));
         }
-        self.lanes[index] = Some(main.remote_lane(name));
+        *state = LaneState::Runs(main.remote_lane(name));
         Ok(())
     }
 
@@ -92,9 +88,12 @@ impl<O: Send + 'static> Lanes<O> {
     /// # Errors
     /// There is no such lane now.
     pub(super) fn end(&mut self, lane: u8) -> Result<RemoteCalls<O>, Broken> {
-        let found = self.lanes.get_mut(usize::from(lane));
-        let calls = found.and_then(Option::take);
-        calls.ok_or_else(|| Broken::new(format!("lane {lane} ends and has not begun")))
+        let state = self.lanes.get_mut(usize::from(lane));
+        let runs = state.filter(|state| matches!(state, LaneState::Runs(_)));
+        match runs.map(|state| std::mem::replace(state, LaneState::Ended)) {
+            Some(LaneState::Runs(calls)) => Ok(calls),
+            _ => Err(Broken::new(format!("lane {lane} ends and does not run"))),
+        }
     }
 }
 

@@ -19,8 +19,8 @@ use super::status::ChildStatus;
 use crate::child::Sandbox;
 use crate::launch::{Child, Tail, printable};
 use crate::link::{self, Outgoing, SendError};
-use crate::memory::{BlockId, NewBlock, Returns};
-use crate::message::{FromChild, FromChildOf, Reply, ToChild, ToChildOf};
+use crate::memory::{BlockId, NewBlock, Returns, RingReader};
+use crate::message::{FromChild, FromChildOf, LaneEvent, Reply, ToChild, ToChildOf};
 use crate::remote::{AnswerOf, OutputOf, Remote};
 use crate::sandbox::Report;
 use crate::wire::{Broken, Decoder};
@@ -42,6 +42,9 @@ const MOST_MESSAGES: u32 = 100_000;
 /// The most threads. Those of SVT-AV1 and of chains grow with the processors, to a few
 /// hundred.
 const MOST_THREADS: u32 = codecwatch_supervisor::MOST_THREADS as u32;
+/// How often it is looked at what the lanes do, as long as anything happens. A hang is found
+/// so much later at most.
+const EVENTS_EVERY: Duration = Duration::from_millis(20);
 /// How often they are counted: too many keep the whole application from starting any.
 const COUNTS_EVERY: Duration = Duration::from_secs(1);
 
@@ -117,6 +120,31 @@ impl<R: Remote> Shared<R> {
         let mut outgoing = outgoing.unwrap_or_else(PoisonError::into_inner);
         outgoing.send(message, fd).or_else(SendError::into_failure)
     }
+
+    /// Tells the child that an output was taken. It is woken for it only if it may have to
+    /// wait for that.
+    fn taken(&self) {
+        let released = {
+            let released = self.released.lock();
+            std::mem::take(&mut *released.unwrap_or_else(PoisonError::into_inner))
+        };
+        let message: ToChildOf<R> = ToChild::Taken {
+            outputs: 1,
+            released,
+        };
+        let outgoing = self.outgoing.lock();
+        let mut outgoing = outgoing.unwrap_or_else(PoisonError::into_inner);
+        if outgoing.send_later(&message) != Ok(1) {
+            let _ = outgoing.flush();
+        }
+    }
+
+    /// Sends what waits for another message.
+    fn flush(&self) {
+        let outgoing = self.outgoing.lock();
+        let mut outgoing = outgoing.unwrap_or_else(PoisonError::into_inner);
+        let _ = outgoing.flush();
+    }
 }
 
 pub(super) struct Reader<'a, R: Remote> {
@@ -126,8 +154,10 @@ pub(super) struct Reader<'a, R: Remote> {
     log: Option<Log>,
     /// The child's lanes but the main one.
     lanes: Lanes<OutputOf<R>>,
-    /// Messages since the last progress.
+    /// Messages and events since the last progress.
     messages: u32,
+    begun: Instant,
+    event_bytes: Vec<u8>,
     greeted: bool,
     sandboxed: Sandboxed,
     /// Why it got no memory when it asked for some: then an error of the codec is one of
@@ -151,6 +181,8 @@ impl<'a, R: Remote> Reader<'a, R> {
             log,
             lanes: Lanes::default(),
             messages: 0,
+            begun: Instant::now(),
+            event_bytes: Vec::new(),
             greeted: false,
             sandboxed: Sandboxed::new(sandbox),
             refusal: None,
@@ -163,11 +195,13 @@ impl<'a, R: Remote> Reader<'a, R> {
     /// # Errors
     /// Unless it had closed its session: [`CodecError::Crashed`], or
     /// [`CodecError::Settings`] if it is not the program of this plugin.
-    pub(super) fn run(mut self, child: Child) -> Result<(), CodecError> {
+    pub(super) fn run(mut self, child: Child, mut events: RingReader) -> Result<(), CodecError> {
         let killer = child.process.killer();
         let id = child.process.id();
         let mut tail = Tail::new(LINES, LONGEST_LINE);
-        let mut broken = self.read(&child, &mut tail).err();
+        let mut broken = self.read(&child, &mut events, &mut tail).err();
+        // Where it was when it ended.
+        broken = broken.or_else(|| self.read_events(&mut events).err());
         if broken.is_none() && child.process.wait_for(LAST_STEPS).is_none() {
             broken = Some(Broken::new("it has closed its socket and does not end"));
         }
@@ -197,14 +231,34 @@ impl<'a, R: Remote> Reader<'a, R> {
         Err(error)
     }
 
-    fn read(&mut self, child: &Child, tail: &mut Tail) -> Result<(), Broken> {
+    /// Reads what the lanes have done.
+    fn read_events(&mut self, events: &mut RingReader) -> Result<(), Broken> {
+        let mut bytes = std::mem::take(&mut self.event_bytes);
+        bytes.clear();
+        let read = events.read(&mut bytes);
+        let noted = read.and_then(|()| self.note_events(&bytes));
+        self.event_bytes = bytes;
+        noted
+    }
+
+    fn read(
+        &mut self,
+        child: &Child,
+        events: &mut RingReader,
+        tail: &mut Tail,
+    ) -> Result<(), Broken> {
         let mut decoder = Decoder::default();
         let mut bytes = vec![0; PIECE];
         let (socket, stderr) = (&child.socket, &child.stderr);
         let mut stderr_open = true;
         let mut counted = Instant::now();
         let mut closed = None;
-        let limit = Timespec::try_from(COUNTS_EVERY).unwrap_or_default();
+        // Nothing has come lately.
+        let mut quiet = true;
+        let [soon, late] = [EVENTS_EVERY, COUNTS_EVERY].map(|limit| {
+            let limit = Timespec::try_from(limit);
+            limit.unwrap_or_default()
+        });
         loop {
             if self.shared.conversation.is_closed()
                 && closed.get_or_insert_with(Instant::now).elapsed() >= LAST_STEPS
@@ -219,9 +273,16 @@ impl<'a, R: Remote> Reader<'a, R> {
             if stderr_open {
                 fds.push(PollFd::new(stderr, PollFlags::IN));
             }
-            match poll(&mut fds, Some(&limit)) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            // Whoever sleeps long is woken by the next event.
+            let sleeps = quiet && events.sleep();
+            let limit = if sleeps { &late } else { &soon };
+            match poll(&mut fds, Some(limit)) {
+                Ok(ready) => quiet = ready == 0,
+                Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(Broken::new(format!("poll: {error}"))),
+            }
+            if sleeps {
+                events.wake();
             }
             let ready: Vec<_> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
             if stderr_open && ready.get(1) == Some(&true) {
@@ -233,6 +294,8 @@ impl<'a, R: Remote> Reader<'a, R> {
                 }
             }
             if ready.first() != Some(&true) {
+                self.shared.flush();
+                self.read_events(events)?;
                 continue;
             }
             let received = link::receive(socket, &mut bytes);
@@ -247,6 +310,8 @@ impl<'a, R: Remote> Reader<'a, R> {
                 }
                 return Ok(());
             }
+            // Before the messages, which may say that a lane has ended.
+            self.read_events(events)?;
             decoder.push(&bytes[..len]);
             while let Some(message) = decoder.take()? {
                 self.handle(message)?;
@@ -254,13 +319,62 @@ impl<'a, R: Remote> Reader<'a, R> {
         }
     }
 
-    pub(super) fn handle(&mut self, message: FromChildOf<R>) -> Result<(), Broken> {
+    fn count_message(&mut self) -> Result<(), Broken> {
         self.messages += 1;
         if self.messages > MOST_MESSAGES {
             return Err(Broken::new(format!(
                 "{MOST_MESSAGES} messages without an output or an answer"
             )));
         }
+        Ok(())
+    }
+
+    /// What was read of the ring: whole events.
+    pub(super) fn note_events(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        let mut decoder = Decoder::default();
+        decoder.push(bytes);
+        while let Some(event) = decoder.take()? {
+            self.count_message()?;
+            self.note_event(event)?;
+        }
+        match decoder.is_empty() {
+            true => Ok(()),
+            false => Err(Broken::new("half of an event")),
+        }
+    }
+
+    fn note_event(&mut self, event: LaneEvent) -> Result<(), Broken> {
+        let conversation = &self.shared.conversation;
+        match event {
+            LaneEvent::Began { lane, name } => self.lanes.begin(lane, &name, self.lane)?,
+            LaneEvent::CallBegan { lane, name, waits } => {
+                let (name, kind) = (self.lanes.name(name)?, kind(waits));
+                match lane {
+                    0 => conversation.call_began(name, kind),
+                    lane => self.lanes.calls(lane)?.began(name, kind),
+                }
+            }
+            LaneEvent::CallMoved { lane, name } => {
+                let name = self.lanes.name(name)?;
+                match lane {
+                    0 => conversation.call_moved(name),
+                    lane => self.lanes.calls(lane)?.moved(name),
+                }
+            }
+            LaneEvent::CallEnded { lane, took } => {
+                // No call is older than the session.
+                let took = took.min(self.begun.elapsed());
+                match lane {
+                    0 => conversation.call_ended(took),
+                    lane => self.lanes.calls(lane)?.ended_after(took),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle(&mut self, message: FromChildOf<R>) -> Result<(), Broken> {
+        self.count_message()?;
         if !self.greeted {
             return self.greet(message);
         }
@@ -280,30 +394,8 @@ impl<'a, R: Remote> Reader<'a, R> {
                     self.lane.outlet().fail(error);
                 }
             }
-            FromChild::CallBegan {
-                lane: 0,
-                name,
-                waits,
-            } => {
-                let name = self.lanes.name(name)?;
-                let kind = kind(waits);
-                self.shared.conversation.call_began(name, kind);
-            }
-            FromChild::CallMoved { lane: 0, name } => {
-                let name = self.lanes.name(name)?;
-                self.shared.conversation.call_moved(name);
-            }
-            FromChild::CallEnded { lane: 0 } => self.shared.conversation.call_ended(),
-            FromChild::CallBegan { lane, name, waits } => {
-                let name = self.lanes.name(name)?;
-                self.lanes.calls(lane)?.began(name, kind(waits));
-            }
-            FromChild::CallMoved { lane, name } => {
-                let name = self.lanes.name(name)?;
-                self.lanes.calls(lane)?.moved(name);
-            }
-            FromChild::CallEnded { lane } => self.lanes.calls(lane)?.ended(),
-            FromChild::LaneBegan { lane, name } => self.lanes.begin(lane, &name, self.lane)?,
+            // They are read whenever the socket is.
+            FromChild::LaneEvents => {}
             FromChild::LaneEnded { lane, error } => {
                 let calls = self.lanes.end(lane)?;
                 if let Some(error) = error {
@@ -317,10 +409,7 @@ impl<'a, R: Remote> Reader<'a, R> {
                 let output = R::unpack_output(output, &self.context)?;
                 // If outputs are discarded, the child learns of it by its next request.
                 let _ = self.lane.emit(output, settles);
-                self.shared.send(&ToChild::Taken {
-                    outputs: 1,
-                    released: self.take_released(),
-                });
+                self.shared.taken();
             }
             FromChild::Told(told) => {
                 if !R::is_told(&told) {
@@ -415,10 +504,5 @@ impl<'a, R: Remote> Reader<'a, R> {
             Some(why) => CodecError::Resource(format!("{error}: {why}")),
             None => error,
         }
-    }
-
-    fn take_released(&self) -> Vec<BlockId> {
-        let released = self.shared.released.lock();
-        std::mem::take(&mut *released.unwrap_or_else(PoisonError::into_inner))
     }
 }

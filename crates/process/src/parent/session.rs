@@ -19,7 +19,7 @@ use super::reader::{Reader, Shared};
 use crate::child::Sandbox;
 use crate::launch::{Child, Killer};
 use crate::link::Outgoing;
-use crate::memory::{Announced, Given, Lender};
+use crate::memory::{Announced, Given, Lender, RingReader};
 use crate::message::{INPUTS, Reply, ToChild, ToChildOf};
 use crate::remote::{AnswerOf, InputOf, OutputOf, ParentOf, QuestionOf, Remote, SessionOf};
 use crate::talk::Talk;
@@ -98,10 +98,11 @@ impl<R: Remote> ProcessSession<R> {
             status: isolation.status,
         });
         let lender = Lender::new(shared.returns.clone(), R::MOST_LENT);
+        let (events, ring) = RingReader::create()?;
         shared.conversation.begin(Request::Open)?;
         let reader = lane.spawn("child", {
             let context = ParentContext::new(given, parent.clone(), shared.clone());
-            move |lane| Reader::new(lane, context, sandbox, log).run(child)
+            move |lane| Reader::new(lane, context, sandbox, log).run(child, events)
         })?;
         let mut session = Self {
             shared,
@@ -112,8 +113,9 @@ impl<R: Remote> ProcessSession<R> {
             victim,
             close_limit: isolation.close_limit.saturating_add(GRACE),
         };
-        session.shared.send(&ToChild::Open(config));
-        let opened = session.shared.conversation.answer();
+        let open = ToChild::Open(config);
+        let sent = session.shared.send_with(&open, Some(ring.as_fd()));
+        let opened = sent.and_then(|()| session.shared.conversation.answer());
         match opened {
             Ok(Reply::Opened { delay }) => {
                 session.delay = delay_of(delay);

@@ -18,7 +18,9 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use codecwatch_process::launch::{Entered, enter};
-use codecwatch_process::protocol::{self, FromChild, Reply, ToChild, receive_with_fds};
+use codecwatch_process::protocol::{
+    self, FromChild, Full, LaneEvent, Reply, RingWriter, ToChild, receive_with_fds,
+};
 use codecwatch_process::sandbox::{Mechanism, Policy, Report};
 use codecwatch_process::{BlockId, Decoder, Hello, LARGEST_MESSAGE, VERSION};
 use codecwatch_supervisor::{Amount, CodecError, Name};
@@ -34,6 +36,8 @@ struct Liar {
     socket: UnixStream,
     decoder: Decoder,
     fds: VecDeque<OwnedFd>,
+    /// It has come with the request to open.
+    ring: Option<RingWriter>,
 }
 
 fn main() {
@@ -42,10 +46,13 @@ fn main() {
         socket,
         decoder: Decoder::default(),
         fds: VecDeque::new(),
+        ring: None,
     };
     let Hears::Open(config) = liar.hear() else {
         panic!("no open");
     };
+    let ring = liar.fds.pop_front().unwrap();
+    liar.ring = Some(RingWriter::new(&ring).unwrap());
     liar.lie(&config.lie);
     // What follows is the parent's turn.
     sleep();
@@ -183,7 +190,40 @@ impl Liar {
     fn call(&mut self, lane: u8) {
         let name = name("plain_call");
         let waits = false;
-        self.say(&Says::CallBegan { lane, name, waits });
+        self.note(&LaneEvent::CallBegan { lane, name, waits });
+    }
+
+    fn call_ends(&mut self) {
+        let took = Duration::MAX;
+        self.note(&LaneEvent::CallEnded { lane: 0, took });
+    }
+
+    fn note(&mut self, event: &LaneEvent) {
+        let mut bytes = Vec::new();
+        protocol::encode(&mut bytes, event).unwrap();
+        self.note_bytes(&bytes);
+    }
+
+    fn note_bytes(&mut self, bytes: &[u8]) {
+        let ring = self.ring.as_mut().unwrap();
+        while let Err(Full) = ring.write(bytes) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // Woken or not.
+        self.say(&Says::LaneEvents);
+    }
+
+    /// Lane 3 begins and ends, and the parent has heard it.
+    fn lane_passes(&mut self) {
+        self.note(&LaneEvent::Began {
+            lane: 3,
+            name: "lane".into(),
+        });
+        self.say(&Says::LaneEnded {
+            lane: 3,
+            error: None,
+        });
+        self.block(100);
     }
 
     fn lie(&mut self, lie: &str) {
@@ -338,18 +378,16 @@ impl Liar {
                 self.lane(3);
                 self.lane(3);
             }
-            "endless lanes" => {
+            "a lane begins again" => {
                 self.busy();
-                loop {
-                    self.say(&Says::LaneBegan {
-                        lane: 3,
-                        name: "lane".into(),
-                    });
-                    self.say(&Says::LaneEnded {
-                        lane: 3,
-                        error: None,
-                    });
+                for _ in 0..2 {
+                    self.lane_passes();
                 }
+            }
+            "a lane calls after its end" => {
+                self.busy();
+                self.lane_passes();
+                self.call(3);
             }
             "a lane ends that has not begun" => {
                 self.busy();
@@ -361,13 +399,21 @@ impl Liar {
             "a name that is none" => {
                 self.busy();
                 let name = Name::from("x".repeat(10_000));
-                self.say(&Says::CallMoved { lane: 0, name });
+                self.note(&LaneEvent::CallMoved { lane: 0, name });
+            }
+            "half of an event" => {
+                self.busy();
+                self.note_bytes(&[9, 0, 0, 0, 1, 2]);
+            }
+            "no event" => {
+                self.busy();
+                self.note_bytes(&[2, 0, 0, 0, 77, 77]);
             }
             "endless calls" => {
                 self.busy();
                 loop {
                     self.call(0);
-                    self.say(&Says::CallEnded { lane: 0 });
+                    self.call_ends();
                 }
             }
             "a call that never ends" => {
@@ -480,7 +526,7 @@ impl Liar {
             self.busy();
         }
         let name = "lane".to_owned();
-        self.say(&Says::LaneBegan { lane, name });
+        self.note(&LaneEvent::Began { lane, name });
     }
 
     /// Fills memory after it has given it up, as often as it got some, and says how much it
@@ -540,9 +586,8 @@ impl Liar {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
             let mut ancillary = SendAncillaryBuffer::new(&mut space);
             ancillary.push(SendAncillaryMessage::ScmRights(&fds));
-            // An end of a call, in its five bytes.
             let mut bytes = Vec::new();
-            protocol::encode(&mut bytes, &Says::CallEnded { lane: 0 }).unwrap();
+            protocol::encode(&mut bytes, &Says::LaneEvents).unwrap();
             let flags = SendFlags::NOSIGNAL;
             let _ = sendmsg(&self.socket, &[IoSlice::new(&bytes)], &mut ancillary, flags);
         }

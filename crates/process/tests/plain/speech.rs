@@ -2,7 +2,7 @@
 //! What a child might say that follows no rule: messages in any order, with numbers that
 //! are near the right ones, and bytes that were changed on the way.
 
-use codecwatch_process::protocol::{self, FromChild, Reply};
+use codecwatch_process::protocol::{self, FromChild, LaneEvent, Reply};
 use codecwatch_process::sandbox::{Mechanism, Policy, Report};
 use codecwatch_process::{BlockId, Hello, VERSION};
 use codecwatch_supervisor::{Amount, CodecError, Name};
@@ -13,10 +13,15 @@ use crate::plain::PackedOutput;
 /// What a child of the kind `plain` says.
 type Says = FromChild<PackedOutput, String>;
 
-/// The bytes that belong to this seed.
-pub(crate) fn speech(seed: u64) -> Vec<u8> {
+/// The bytes that belong to this seed: on the socket, and in the ring.
+pub(crate) fn speech(seed: u64) -> [Vec<u8>; 2] {
     let mut random = Rng::with_seed(seed);
     let mut bytes = Vec::new();
+    let mut events = Vec::new();
+    for _ in 0..random.usize(..5) {
+        // None is too large.
+        let _ = protocol::encode(&mut events, &event(&mut random));
+    }
     if random.u8(..) > 8 {
         let hello = Hello {
             version: VERSION.to_owned(),
@@ -36,7 +41,10 @@ pub(crate) fn speech(seed: u64) -> Vec<u8> {
             change(&mut random, &mut bytes);
         }
     }
-    bytes
+    if random.u8(..) < 20 {
+        change(&mut random, &mut events);
+    }
+    [bytes, events]
 }
 
 fn say(bytes: &mut Vec<u8>, message: &Says) {
@@ -152,25 +160,42 @@ fn report(random: &mut Rng) -> Report {
     }
 }
 
+fn event(random: &mut Rng) -> LaneEvent {
+    // Most lanes that are spoken of have begun.
+    let lane = match random.u8(..20) {
+        0 => lane(random),
+        _ => 0,
+    };
+    match random.u8(..8) {
+        0 => LaneEvent::Began {
+            lane: lane.max(1),
+            name: text(random),
+        },
+        1..=3 => LaneEvent::CallBegan {
+            lane,
+            name: name(random),
+            waits: random.bool(),
+        },
+        4 => LaneEvent::CallMoved {
+            lane,
+            name: name(random),
+        },
+        _ => LaneEvent::CallEnded {
+            lane,
+            took: match random.bool() {
+                true => std::time::Duration::MAX,
+                false => std::time::Duration::from_nanos(random.u64(..)),
+            },
+        },
+    }
+}
+
 fn message(random: &mut Rng) -> Says {
     match random.u8(..26) {
         0 => Says::Sandboxed(report(random)),
         1 | 2 => Says::Done(Ok(reply(random))),
         3 => Says::Done(Err(error(random))),
-        4 | 5 => Says::CallBegan {
-            lane: lane(random),
-            name: name(random),
-            waits: random.bool(),
-        },
-        6 => Says::CallMoved {
-            lane: lane(random),
-            name: name(random),
-        },
-        7 | 8 => Says::CallEnded { lane: lane(random) },
-        9 => Says::LaneBegan {
-            lane: lane(random),
-            name: text(random),
-        },
+        4..=9 => Says::LaneEvents,
         10 => Says::LaneEnded {
             lane: lane(random),
             error: random.bool().then(|| error(random)),

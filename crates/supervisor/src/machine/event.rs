@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The events that the machine receives, and the actions that it requests.
 
+use std::time::Duration;
+
 use super::Reason;
 use crate::{Amount, Evidence, Name, Sample};
 
@@ -63,6 +65,8 @@ pub enum Event {
     CallEnded {
         /// Index of the lane.
         lane: usize,
+        /// How long it took, if whoever saw it return has measured that: it may be told late.
+        took: Option<Duration>,
     },
     /// An output came out.
     Output {

@@ -307,7 +307,10 @@ fn a_process_that_was_stopped_judges_again() {
         assert_eq!(world.abandoned, None, "stopped at {stopped_at} ms");
         // The codec continues and returns soon.
         world.pass(200 * MS);
-        world.tell(Event::CallEnded { lane: 0 });
+        world.tell(Event::CallEnded {
+            lane: 0,
+            took: None,
+        });
         world.pass(Duration::from_secs(5));
         assert_eq!(world.abandoned, None, "stopped at {stopped_at} ms");
     }
@@ -367,7 +370,10 @@ fn progress_makes_up_for_a_watchdog_that_was_late() {
         world.stop(1000 * MS);
         world.tell(Event::Tick);
         world.pass(300 * MS);
-        world.tell(Event::CallEnded { lane: 0 });
+        world.tell(Event::CallEnded {
+            lane: 0,
+            took: None,
+        });
     }
     assert_eq!(world.abandoned, None);
 }
@@ -442,7 +448,10 @@ fn the_snapshot_names_first_what_should_have_returned() {
         snapshot.calls,
         calls([("get", 200 * MS), ("send", 100 * MS)])
     );
-    world.tell(Event::CallEnded { lane: 1 });
+    world.tell(Event::CallEnded {
+        lane: 1,
+        took: None,
+    });
     assert_eq!(
         world.machine.snapshot(world.now).worst_calls,
         calls([("get", 200 * MS)])
@@ -461,10 +470,23 @@ fn the_longest_time_of_each_call_is_kept() {
     ] {
         world.calls(call);
         world.pass(took);
-        world.tell(Event::CallEnded { lane: 0 });
+        world.tell(Event::CallEnded {
+            lane: 0,
+            took: None,
+        });
     }
     assert_eq!(
         world.machine.snapshot(world.now).worst_calls,
         [("get".into(), 300 * MS), ("send".into(), 30 * MS)]
     );
+}
+
+#[test]
+fn a_call_that_was_measured_elsewhere_took_as_long_as_is_said() {
+    let mut world = World::running(None);
+    world.calls("get");
+    let took = Some(200 * MS);
+    world.tell(Event::CallEnded { lane: 0, took });
+    let snapshot = world.machine.snapshot(world.now);
+    assert_eq!(snapshot.worst_calls, [("get".into(), 200 * MS)]);
 }
