@@ -82,7 +82,7 @@ fn is_taken(shape: PictureShape, layout: PictureLayout, len: u64) -> bool {
     };
     let output = PackedOutput::Picture(Box::new(picture));
     encode(&mut bytes, &Says::Output(output, Amount::ONE_FRAME)).unwrap();
-    let heard = hear::<RemoteDav1d>((), [], &bytes).unwrap();
+    let heard = hear::<RemoteDav1d>((), [], &bytes, &[]).unwrap();
     for output in &heard.outputs {
         let Decoded::Picture(picture) = output else {
             panic!("{output:?}");
@@ -142,7 +142,7 @@ fn a_delay_that_dav1d_does_not_have_is_refused() {
             held_back,
         };
         encode(&mut bytes, &Says::Facts(facts)).unwrap();
-        hear::<RemoteDav1d>((), [], &bytes)
+        hear::<RemoteDav1d>((), [], &bytes, &[])
             .unwrap()
             .mistake
             .is_none()

@@ -20,7 +20,7 @@ fn heard(output: PackedOutput) -> Option<Output> {
     };
     encode(&mut bytes, &Says::Ready(hello)).unwrap();
     encode(&mut bytes, &Says::Output(output, Amount::ONE_FRAME)).unwrap();
-    let heard = hear::<RemoteSvtAv1>((), [], &bytes).unwrap();
+    let heard = hear::<RemoteSvtAv1>((), [], &bytes, &[]).unwrap();
     assert_eq!(heard.outputs.is_empty(), heard.mistake.is_some());
     heard.outputs.into_iter().next()
 }

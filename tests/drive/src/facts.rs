@@ -76,6 +76,10 @@ pub struct Stream {
     pub taken: u64,
     /// Frames that were lost since then, as messages say.
     pub lost: u64,
+    /// Frames that the codec dropped since then by its own rules, each with a QoS message:
+    /// `vp8enc` those whose timestamps go back.
+    #[serde(default)]
+    pub dropped: u64,
     /// Frames of which nothing need come: they were inside at a FLUSH_STOP
     /// without FLUSH_START, or while nothing was linked.
     pub excused: u64,
@@ -143,10 +147,10 @@ impl Life {
 }
 
 impl Stream {
-    /// Frames that neither came out nor were said to be lost; below zero where
+    /// Frames that neither came out nor were said to be lost or dropped; below zero where
     /// more came out than that.
     pub fn missing(&self) -> i64 {
-        self.entered.cast_signed() - (self.taken + self.lost).cast_signed()
+        self.entered.cast_signed() - (self.taken + self.lost + self.dropped).cast_signed()
     }
 
     /// What is wrong with the account of a stream that ended with EOS, or
@@ -157,8 +161,9 @@ impl Stream {
         let fits = (0..=allowed).contains(&self.missing());
         (self.eos_out && !fits).then(|| {
             format!(
-                "EOS with {} frames in, {} out, {} said to be lost (up to {allowed} may be missing)",
-                self.entered, self.taken, self.lost
+                "EOS with {} frames in, {} out, {} said to be lost and {} to be dropped (up to \
+                 {allowed} may be missing)",
+                self.entered, self.taken, self.lost, self.dropped
             )
         })
     }
@@ -270,6 +275,20 @@ mod tests {
         assert_eq!(stream(9, 5, 0, 4).imbalance(0), None);
         assert!(stream(9, 4, 0, 4).imbalance(0).is_some());
         assert_eq!(stream(9, 2, 0, 0).imbalance(7), None);
+    }
+
+    #[test]
+    fn frames_that_a_codec_says_to_have_dropped_count_once() {
+        let dropped = Stream {
+            dropped: 3,
+            ..stream(9, 5, 1, 0)
+        };
+        assert_eq!(dropped.imbalance(0), None);
+        let twice = Stream {
+            taken: 6,
+            ..dropped
+        };
+        assert!(twice.imbalance(0).is_some());
     }
 
     #[test]

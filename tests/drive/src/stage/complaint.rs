@@ -15,13 +15,18 @@ pub(super) fn complaint(
 ) -> Complaint {
     Complaint {
         at: now(),
-        own: message.src().is_some_and(|source| source.name() == "codec"),
+        own: is_own(message),
         code: code(error),
         text: error.message().to_owned(),
         fault: details
             .filter(|details| details.name() == "codecwatch-fault")
             .map(fault),
     }
+}
+
+/// Whether the element under test has posted it.
+pub(super) fn is_own(message: &gst::Message) -> bool {
+    message.src().is_some_and(|source| source.name() == "codec")
 }
 
 fn code(error: &glib::Error) -> String {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use gst::prelude::*;
 
-use super::complaint::complaint;
+use super::complaint::{complaint, is_own};
 use crate::facts::{Format, Life, Restart, Stream};
 
 /// What has been seen so far.
@@ -151,6 +151,7 @@ impl Watch {
                 seen.life.warnings.push(complaint);
             }
             gst::MessageView::Eos(_) => seen.stream().eos = true,
+            gst::MessageView::Qos(_) => seen.stream().dropped += u64::from(is_own(message)),
             gst::MessageView::Element(element) => {
                 let Some(structure) = element.structure() else {
                     return;
@@ -210,7 +211,8 @@ impl Stream {
 
     /// Nothing of what is inside may come any more.
     fn forget(&mut self) {
-        (self.entered, self.taken, self.lost, self.excused) = (0, 0, 0, 0);
+        (self.entered, self.taken, self.excused) = (0, 0, 0);
+        (self.lost, self.dropped) = (0, 0);
     }
 }
 
