@@ -154,6 +154,11 @@ fn is_crash(case: &Case, rig: &Rig, ended: &Ended, how: &str, verb: &str) {
     ] {
         assert!(text.contains(&words), "no {words:?}: {text}");
     }
+    let details = ended.error().details.as_ref().unwrap();
+    // The other lane may be in a call, too.
+    let calls: String = details.get("calls").unwrap();
+    let call = format!("{} for ", case.call());
+    assert!(calls.contains(&call), "in {calls:?}: {text}");
     assert_eq!(rig.ledger("crashed"), 1);
 }
 

@@ -76,6 +76,16 @@ fn a_hang_inside_x264_is_killed_and_what_it_held_comes_back() {
 }
 
 #[test]
+fn an_element_may_have_a_name_that_is_longer_than_one_that_travels() {
+    let codec = isolated(&format!("identity name={}", "x".repeat(300)));
+    let rig = Rig::of(&format!("{} ! {codec} ! {}", pictures(5), sink()));
+    rig.play();
+    let ended = rig.end();
+    assert!(ended.eos && ended.errors.is_empty(), "{ended:?}");
+    rig.stop();
+}
+
+#[test]
 fn a_crash_inside_libavcodec_is_answered_with_new_children_up_to_the_limit() {
     let test = "a_crash_inside_libavcodec_is_answered_with_new_children_up_to_the_limit";
     // Each child counts from the beginning.

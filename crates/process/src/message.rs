@@ -153,6 +153,14 @@ pub(crate) const OUTPUTS: u32 = 4;
 /// The most lanes of a session.
 pub(crate) const LANES: u8 = 16;
 
+/// Longest name of a call or a lane, in bytes.
+pub(crate) const LONGEST_NAME: usize = 200;
+
+/// Whether a call or a lane can have this name.
+pub(crate) fn is_name(name: &str) -> bool {
+    name.len() <= LONGEST_NAME && !name.chars().any(char::is_control)
+}
+
 /// The messages to a child of this kind.
 pub type ToChildOf<R> =
     ToChild<<R as Remote>::Config, <R as Remote>::PackedInput, QuestionOf<R>, FindingOf<R>>;

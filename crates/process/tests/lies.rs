@@ -314,6 +314,11 @@ fn a_session_without_its_sandbox_is_refused() {
 #[test]
 fn a_child_that_ends_in_the_middle_has_crashed() {
     ends("ends", "CodecCrashed", "exited with code 0");
+    ends(
+        "ends with half of an event",
+        "CodecCrashed",
+        "exited with code 0",
+    );
 }
 
 /// The highest that this process has taken of the machine's memory, in bytes.

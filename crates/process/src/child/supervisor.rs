@@ -10,9 +10,10 @@ use codecwatch_supervisor::{Amount, CallKind, CodecError, Discarded, Name, Remot
 use serde::Serialize;
 
 use super::context::ChildContext;
+use crate::launch::printable;
 use crate::link::Outgoing;
 use crate::memory::{BlockId, Full, ReaderState, RingWriter, Telling};
-use crate::message::{FromChild, LaneEvent, OUTPUTS};
+use crate::message::{FromChild, LONGEST_NAME, LaneEvent, OUTPUTS, is_name};
 use crate::remote::{OutputOf, Remote};
 use crate::wire;
 
@@ -87,6 +88,15 @@ struct LaneEvents {
     bytes: Vec<u8>,
 }
 
+/// A name that the parent takes: elements of a chain have any.
+fn shown(name: Name) -> Name {
+    if is_name(&name) {
+        return name;
+    }
+    // A character has at most four bytes, the ellipsis three.
+    printable(name.as_bytes(), LONGEST_NAME / 4 - 1, false).into()
+}
+
 /// How long is waited for room in the ring at a time.
 const RING_IS_FULL: Duration = Duration::from_millis(1);
 
@@ -94,18 +104,17 @@ impl LaneEvents {
     /// Waits while the ring is full: the parent does not read it while its outbox is full.
     fn note(&mut self, parent: &ToParent, event: &LaneEvent) {
         self.bytes.clear();
-        // Names are much shorter than a message may be.
+        // With its short name an event is much shorter than a message may be.
         if wire::encode(&mut self.bytes, event).is_err() {
             return;
         }
-        let reader = loop {
-            match self.ring.write(&self.bytes) {
-                Ok(reader) => break reader,
-                Err(Full) => std::thread::sleep(RING_IS_FULL),
-            }
-        };
-        if reader == ReaderState::Asleep {
+        let mut written = self.ring.write(&self.bytes);
+        if written != Ok(ReaderState::Awake) {
             parent.say(&FromChild::LaneEvents);
+        }
+        while written == Err(Full) {
+            std::thread::sleep(RING_IS_FULL);
+            written = self.ring.write(&self.bytes);
         }
     }
 }
@@ -149,13 +158,14 @@ impl<R: Remote> RemoteSupervisor<OutputOf<R>> for Supervisor<R> {
     fn call_began(&self, lane: usize, name: Name, kind: CallKind) {
         let lane = number(lane);
         let waits = kind == CallKind::Waits;
+        let name = shown(name);
         let mut events = self.events();
         events.begun.insert(lane, Instant::now());
         events.note(&self.parent, &LaneEvent::CallBegan { lane, name, waits });
     }
 
     fn call_moved(&self, lane: usize, name: Name) {
-        let lane = number(lane);
+        let (lane, name) = (number(lane), shown(name));
         let moved = LaneEvent::CallMoved { lane, name };
         self.events().note(&self.parent, &moved);
     }

@@ -2,20 +2,21 @@
 //! The lanes that a child says it has, besides its main one, and the names of its calls.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use codecwatch_supervisor::{Lane, Name, RemoteCalls};
 
-use crate::message::LANES;
+use crate::message::{LANES, is_name};
 use crate::wire::Broken;
 
 /// The most names of calls that are kept, and what all others are called.
 const NAMES: usize = 256;
 const OTHER_CALLS: Name = Name::from_static("other calls");
-/// Longest name of a call or a lane, in bytes.
-pub(super) const LONGEST_NAME: usize = 200;
 
 pub(super) struct Lanes<O> {
     lanes: [LaneState<O>; LANES as usize],
+    /// How long the calls of each lane took together.
+    took: [Duration; LANES as usize],
     names: HashSet<Name>,
 }
 
@@ -30,6 +31,7 @@ impl<O> Default for Lanes<O> {
     fn default() -> Self {
         Self {
             lanes: std::array::from_fn(|_| LaneState::Unused),
+            took: [Duration::ZERO; LANES as usize],
             names: HashSet::new(),
         }
     }
@@ -67,6 +69,17 @@ impl<O: Send + 'static> Lanes<O> {
         }
     }
 
+    /// How long a call took, as the child says: the calls of a lane take no longer together
+    /// than the session has `lived`.
+    pub(super) fn took(&mut self, lane: u8, said: Duration, lived: Duration) -> Duration {
+        let Some(together) = self.took.get_mut(usize::from(lane)) else {
+            return Duration::ZERO;
+        };
+        let took = said.min(lived.saturating_sub(*together));
+        *together += took;
+        took
+    }
+
     /// A lane of the session that `main` is the first of.
     ///
     /// # Errors
@@ -97,6 +110,18 @@ impl<O: Send + 'static> Lanes<O> {
     }
 }
 
-fn is_name(name: &str) -> bool {
-    name.len() <= LONGEST_NAME && !name.chars().any(char::is_control)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_calls_of_a_lane_take_no_longer_than_the_session_has_lived() {
+        let mut lanes = Lanes::<()>::default();
+        let [second, two] = [1, 2].map(Duration::from_secs);
+        assert_eq!(lanes.took(0, second, two), second);
+        assert_eq!(lanes.took(0, Duration::MAX, two), second);
+        assert_eq!(lanes.took(0, second, two), Duration::ZERO);
+        assert_eq!(lanes.took(1, two, two), two, "each lane has its own time");
+        assert_eq!(lanes.took(LANES, second, two), Duration::ZERO);
+    }
 }

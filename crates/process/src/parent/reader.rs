@@ -13,14 +13,14 @@ use super::beside::Besides;
 use super::codec::Log;
 use super::context::ParentContext;
 use super::conversation::Conversation;
-use super::lanes::{LONGEST_NAME, Lanes};
+use super::lanes::Lanes;
 use super::sandboxed::Sandboxed;
 use super::status::ChildStatus;
 use crate::child::Sandbox;
 use crate::launch::{Child, Tail, printable};
 use crate::link::{self, Outgoing, SendError};
 use crate::memory::{BlockId, NewBlock, Returns, RingReader};
-use crate::message::{FromChild, FromChildOf, LaneEvent, Reply, ToChild, ToChildOf};
+use crate::message::{FromChild, FromChildOf, LONGEST_NAME, LaneEvent, Reply, ToChild, ToChildOf};
 use crate::remote::{AnswerOf, OutputOf, Remote};
 use crate::sandbox::Report;
 use crate::wire::{Broken, Decoder};
@@ -42,6 +42,9 @@ const MOST_MESSAGES: u32 = 100_000;
 /// The most threads. Those of SVT-AV1 and of chains grow with the processors, to a few
 /// hundred.
 const MOST_THREADS: u32 = codecwatch_supervisor::MOST_THREADS as u32;
+/// A codec that gets no memory says so at once. If it has found some meanwhile, an error much
+/// later has another reason.
+const REFUSAL_EXPLAINS: Duration = Duration::from_secs(5);
 /// How often it is looked at what the lanes do, as long as anything happens. A hang is found
 /// so much later at most.
 const EVENTS_EVERY: Duration = Duration::from_millis(20);
@@ -162,7 +165,7 @@ pub(super) struct Reader<'a, R: Remote> {
     sandboxed: Sandboxed,
     /// Why it got no memory when it asked for some: then an error of the codec is one of
     /// this.
-    refusal: Option<String>,
+    refusal: Option<(Instant, String)>,
     /// The program is not the one that belongs to this plugin.
     mismatch: Option<String>,
 }
@@ -200,8 +203,8 @@ impl<'a, R: Remote> Reader<'a, R> {
         let id = child.process.id();
         let mut tail = Tail::new(LINES, LONGEST_LINE);
         let mut broken = self.read(&child, &mut events, &mut tail).err();
-        // Where it was when it ended.
-        broken = broken.or_else(|| self.read_events(&mut events).err());
+        // Where it was when it ended. What a crash has written there is none of its reasons.
+        let _ = self.read_events(&mut events);
         if broken.is_none() && child.process.wait_for(LAST_STEPS).is_none() {
             broken = Some(Broken::new("it has closed its socket and does not end"));
         }
@@ -225,6 +228,10 @@ impl<'a, R: Remote> Reader<'a, R> {
             None => CodecError::Crashed { what },
         };
         self.shared.besides.end();
+        if !self.shared.conversation.is_closed() {
+            // Before the calls that were in flight end here: the fault names them.
+            self.lane.outlet().fail(error.clone());
+        }
         if self.shared.conversation.ended(error.clone()) {
             return Ok(());
         }
@@ -362,8 +369,7 @@ impl<'a, R: Remote> Reader<'a, R> {
                 }
             }
             LaneEvent::CallEnded { lane, took } => {
-                // No call is older than the session.
-                let took = took.min(self.begun.elapsed());
+                let took = self.lanes.took(lane, took, self.begun.elapsed());
                 match lane {
                     0 => conversation.call_ended(took),
                     lane => self.lanes.calls(lane)?.ended_after(took),
@@ -486,7 +492,7 @@ impl<'a, R: Remote> Reader<'a, R> {
         let NewBlock { id, offset, arena } = match self.context.given.give(len) {
             Ok(block) => block,
             Err(why) => {
-                self.refusal = Some(why.clone());
+                self.refusal = Some((Instant::now(), why.clone()));
                 return self.shared.send(&ToChild::NoMemory(why));
             }
         };
@@ -500,8 +506,9 @@ impl<'a, R: Remote> Reader<'a, R> {
 
     /// An error of the codec, with the reason that it cannot know.
     fn explained(&mut self, error: CodecError) -> CodecError {
-        match self.refusal.take() {
-            Some(why) => CodecError::Resource(format!("{error}: {why}")),
+        let refusal = self.refusal.take();
+        match refusal.filter(|(at, _)| at.elapsed() < REFUSAL_EXPLAINS) {
+            Some((_, why)) => CodecError::Resource(format!("{error}: {why}")),
             None => error,
         }
     }

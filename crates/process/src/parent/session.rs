@@ -115,6 +115,10 @@ impl<R: Remote> ProcessSession<R> {
         };
         let open = ToChild::Open(config);
         let sent = session.shared.send_with(&open, Some(ring.as_fd()));
+        if let Err(error) = &sent {
+            // Before the child ends, which does not know why.
+            lane.outlet().fail(error.clone());
+        }
         let opened = sent.and_then(|()| session.shared.conversation.answer());
         match opened {
             Ok(Reply::Opened { delay }) => {

@@ -504,6 +504,12 @@ impl Liar {
                 self.say(&Says::Done(Ok(Reply::Closed)));
                 spin();
             }
+            "ends with half of an event" => {
+                self.busy();
+                let ring = self.ring.as_mut().unwrap();
+                let _ = ring.write(&[9, 0, 0, 0, 1, 2]);
+                std::process::exit(0);
+            }
             "ends" => {
                 self.busy();
                 std::process::exit(0);

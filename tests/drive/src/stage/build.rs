@@ -36,7 +36,7 @@ impl<'a> Stage<'a> {
         Self {
             scenario,
             material,
-            watch: Watch::of(&pipeline, &codec),
+            watch: Watch::of(&pipeline, &codec, scenario.element.is_hosted),
             source,
             behind: named("behind"),
             sink: named("out"),

@@ -17,6 +17,7 @@ pub(crate) struct Watch(Arc<Mutex<Seen>>);
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) life: Life,
+    is_hosted: bool,
     /// FLUSH_START has reached the element, FLUSH_STOP has not.
     flushing: bool,
 }
@@ -29,9 +30,12 @@ impl Seen {
 }
 
 impl Watch {
-    /// Watches a pipeline whose element under test is `codec`.
-    pub(crate) fn of(pipeline: &gst::Pipeline, codec: &gst::Element) -> Self {
-        let seen = Seen::default();
+    /// Watches a pipeline whose element under test is `codec`. `is_hosted`: it is `codecwatch`.
+    pub(crate) fn of(pipeline: &gst::Pipeline, codec: &gst::Element, is_hosted: bool) -> Self {
+        let seen = Seen {
+            is_hosted,
+            ..Seen::default()
+        };
         let watch = Self(Arc::new(Mutex::new(seen)));
         watch.begin_stream();
         let this = watch.clone();
@@ -151,7 +155,10 @@ impl Watch {
                 seen.life.warnings.push(complaint);
             }
             gst::MessageView::Eos(_) => seen.stream().eos = true,
-            gst::MessageView::Qos(_) => seen.stream().dropped += u64::from(is_own(message)),
+            // Of a native element they are of the base class, for frames that were lost.
+            gst::MessageView::Qos(_) if seen.is_hosted => {
+                seen.stream().dropped += u64::from(is_own(message));
+            }
             gst::MessageView::Element(element) => {
                 let Some(structure) = element.structure() else {
                     return;
