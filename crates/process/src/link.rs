@@ -180,6 +180,7 @@ pub fn receive_with_fds(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::{Decoder, LARGEST_MESSAGE};
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
     use rustix::process::{Resource, Rlimit, Uid, geteuid, getrlimit, setrlimit};
     use std::thread;
@@ -209,6 +210,27 @@ mod tests {
         });
         setrlimit(Resource::Nofile, before).unwrap();
         refused
+    }
+
+    #[test]
+    fn what_waits_goes_before_the_next_message_and_a_message_that_cannot_be_leaves_it() {
+        let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
+        let (ours, theirs) = socketpair(family, kind, SocketFlags::NONBLOCK, None).unwrap();
+        let mut outgoing = Outgoing::new(ours);
+        assert_eq!(outgoing.send_later(&1_u8), Ok(1));
+        assert_eq!(outgoing.send_later(&2_u8), Ok(2));
+        let mut bytes = [0; 100];
+        assert_eq!(receive(&theirs, &mut bytes), Err(Errno::AGAIN));
+        let too_large = "x".repeat(LARGEST_MESSAGE);
+        assert!(outgoing.send(&too_large, None).is_err());
+        outgoing.send(&3_u8, None).unwrap();
+        outgoing.flush().unwrap();
+        assert_eq!(outgoing.send_later(&4_u8), Ok(1));
+        let len = receive(&theirs, &mut bytes).unwrap();
+        let mut decoder = Decoder::default();
+        decoder.push(&bytes[..len]);
+        let come: Vec<u8> = std::iter::from_fn(|| decoder.take().unwrap()).collect();
+        assert_eq!(come, [1, 2, 3]);
     }
 
     #[test]

@@ -263,3 +263,98 @@ impl ChildLog {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    use crate::link;
+    use crate::memory::RingReader;
+    use crate::wire::Decoder;
+
+    struct Rig {
+        parent: Arc<ToParent>,
+        events: LaneEvents,
+        ring: RingReader,
+        heard: UnixStream,
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            let (ours, heard) = UnixStream::pair().unwrap();
+            heard.set_nonblocking(true).unwrap();
+            let (ring, fd) = RingReader::create().unwrap();
+            let events = LaneEvents {
+                ring: RingWriter::new(&fd).unwrap(),
+                begun: HashMap::new(),
+                bytes: Vec::new(),
+            };
+            let parent = Arc::new(ToParent::new(Outgoing::new(OwnedFd::from(ours))));
+            Self {
+                parent,
+                events,
+                ring,
+                heard,
+            }
+        }
+
+        fn note(&mut self) {
+            let event = LaneEvent::CallEnded {
+                lane: 0,
+                took: Duration::ZERO,
+            };
+            self.events.note(&self.parent, &event);
+        }
+    }
+
+    /// Messages that have come on the socket.
+    fn messages(heard: &UnixStream) -> usize {
+        let mut bytes = [0; 4096];
+        let Ok(len) = link::receive(heard, &mut bytes) else {
+            return 0;
+        };
+        let mut decoder = Decoder::default();
+        decoder.push(&bytes[..len]);
+        let take = || decoder.take::<FromChild<(), ()>>().unwrap();
+        std::iter::from_fn(take).count()
+    }
+
+    #[test]
+    fn a_parent_is_woken_by_an_event_if_it_sleeps_and_only_then() {
+        let mut rig = Rig::new();
+        rig.note();
+        assert_eq!(messages(&rig.heard), 0, "it is awake");
+        rig.ring.read(&mut Vec::new()).unwrap();
+        assert!(rig.ring.sleep());
+        rig.note();
+        rig.note();
+        assert_eq!(messages(&rig.heard), 1, "it sleeps, and is woken once");
+    }
+
+    #[test]
+    fn a_full_ring_wakes_the_parent_and_loses_nothing() {
+        const EVENTS: usize = 10_000;
+        let mut rig = Rig::new();
+        let (heard, mut ring) = (
+            rig.heard.try_clone().unwrap(),
+            RingReader::create().unwrap().0,
+        );
+        std::mem::swap(&mut rig.ring, &mut ring);
+        let noting = std::thread::spawn(move || (0..EVENTS).for_each(|_| rig.note()));
+        let mut bytes = Vec::new();
+        while messages(&heard) == 0 {
+            std::thread::yield_now();
+        }
+        while !noting.is_finished() {
+            ring.read(&mut bytes).unwrap();
+        }
+        noting.join().unwrap();
+        ring.read(&mut bytes).unwrap();
+        let mut decoder = Decoder::default();
+        decoder.push(&bytes);
+        let events = std::iter::from_fn(|| decoder.take::<LaneEvent>().unwrap()).count();
+        assert_eq!(events, EVENTS);
+    }
+}

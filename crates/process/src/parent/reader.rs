@@ -124,8 +124,8 @@ impl<R: Remote> Shared<R> {
         outgoing.send(message, fd).or_else(SendError::into_failure)
     }
 
-    /// Tells the child that an output was taken. It is woken for it only if it may have to
-    /// wait for that.
+    /// Tells the child that an output was taken: with the next message, or at once if that
+    /// is the second. So it never waits for room while there is some.
     fn taken(&self) {
         let released = {
             let released = self.released.lock();
@@ -140,13 +140,6 @@ impl<R: Remote> Shared<R> {
         if outgoing.send_later(&message) != Ok(1) {
             let _ = outgoing.flush();
         }
-    }
-
-    /// Sends what waits for another message.
-    fn flush(&self) {
-        let outgoing = self.outgoing.lock();
-        let mut outgoing = outgoing.unwrap_or_else(PoisonError::into_inner);
-        let _ = outgoing.flush();
     }
 }
 
@@ -301,7 +294,6 @@ impl<'a, R: Remote> Reader<'a, R> {
                 }
             }
             if ready.first() != Some(&true) {
-                self.shared.flush();
                 self.read_events(events)?;
                 continue;
             }
