@@ -86,6 +86,38 @@ fn an_element_may_have_a_name_that_is_longer_than_one_that_travels() {
 }
 
 #[test]
+fn messages_that_have_no_text_form_are_missing_and_end_nothing() {
+    let codec = isolated("level interval=20000000");
+    let rig = Rig::of(&format!(
+        "audiotestsrc num-buffers=50 ! {codec} ! {}",
+        sink()
+    ));
+    rig.play();
+    let ended = rig.end();
+    assert!(ended.eos && ended.errors.is_empty(), "{ended:?}");
+    rig.stop();
+}
+
+#[test]
+fn output_that_waits_downstream_up_to_the_limit_is_an_error_that_names_it() {
+    let codec = isolated("videoconvert");
+    let pictures = "videotestsrc ! video/x-raw,format=I420,width=320,height=240,framerate=30/1";
+    let rig = Rig::of(&format!(
+        "{pictures} ! {codec} isolate-max-memory=200000000 ! video/x-raw,format=RGBA \
+         ! queue max-size-buffers=0 max-size-bytes=0 max-size-time=0 min-threshold-buffers=100000 \
+         ! {}",
+        sink()
+    ));
+    rig.play();
+    let ended = rig.end();
+    let error = ended.error();
+    assert_eq!(error.outcome(), "CodecFailed", "{error:?}");
+    let text = error.text();
+    assert!(text.contains("isolate-max-memory"), "{text}");
+    rig.stop();
+}
+
+#[test]
 fn a_crash_inside_libavcodec_is_answered_with_new_children_up_to_the_limit() {
     let test = "a_crash_inside_libavcodec_is_answered_with_new_children_up_to_the_limit";
     // Each child counts from the beginning.

@@ -116,6 +116,17 @@ pub trait Remote: Sized + 'static {
         false
     }
 
+    /// Parent: whether an output carries data, so that it is progress even if it settles no
+    /// input: one picture may become a stream.
+    fn is_data(_output: &Self::PackedOutput) -> bool {
+        false
+    }
+
+    /// Child: why there is no memory for an output.
+    fn lacks_memory(_output: &Self::PackedOutput) -> Option<&str> {
+        None
+    }
+
     /// Parent: the output.
     ///
     /// # Errors

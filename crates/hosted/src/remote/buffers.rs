@@ -273,6 +273,16 @@ impl AsRef<[u8]> for Filled {
     }
 }
 
+impl PackedOutput {
+    /// Child: why there is no memory for its bytes.
+    pub(super) fn lacks_memory(&self) -> Option<&str> {
+        match &self.bytes {
+            OutputBytes::Missing(why) => Some(why),
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 impl PackedOutput {
     pub(super) fn raw(

@@ -16,12 +16,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use codecwatch_process::protocol::{blocks, hear};
+use codecwatch_process::protocol::{FromChild, FromChildOf, blocks, encode, hear};
+use codecwatch_process::{Hello, Remote, VERSION};
+use codecwatch_supervisor::Amount;
 use fastrand::Rng;
 
 use self::readers::{Readers, read_output};
 use self::speaker::{Speaker, seeds};
-use super::{Lends, RemoteHosted, names};
+use super::{Lends, PackedOutput, RemoteHosted, buffers, names};
 
 /// Functions with which GStreamer's parser complains of a text, and takes it for none.
 const PARSERS: [&str; 4] = [
@@ -57,6 +59,39 @@ fn time_and_seed() -> (Duration, u64) {
         Some(_) => u64::from(std::process::id()) << 32,
     });
     (seconds.map_or(SHORT, Duration::from_secs), first)
+}
+
+/// One request may have any number of outputs, such as those of `imagefreeze`; what carries
+/// nothing is counted.
+#[test]
+fn a_picture_may_become_a_stream() {
+    gst::init().unwrap();
+    const OUTPUTS: usize = 100_001;
+    let heard = |output: fn() -> PackedOutput| {
+        let mut bytes = Vec::new();
+        let hello = Hello {
+            version: VERSION.to_owned(),
+            kind: RemoteHosted::KIND.to_owned(),
+        };
+        let mut say = |message: FromChildOf<RemoteHosted>| encode(&mut bytes, &message).unwrap();
+        say(FromChild::Ready(hello));
+        (0..OUTPUTS).for_each(|_| say(FromChild::Output(output(), Amount::NONE)));
+        let readers = Readers::all()[0].clone();
+        let lends = Lends::new(readers, Arc::default(), "last".to_owned());
+        hear::<RemoteHosted>(lends, [], &bytes, &[]).unwrap()
+    };
+    let pictures = heard(|| {
+        let picture = buffers::PackedOutput::raw(vec![1], [None; 3], 0, Vec::new());
+        PackedOutput::Buffer(Vec::new(), picture)
+    });
+    assert_eq!(pictures.mistake, None);
+    assert_eq!(pictures.outputs.len(), OUTPUTS);
+    let nothing = heard(|| PackedOutput::LeftOut {
+        frames: Vec::new(),
+        buffers: 0,
+        times: [None; 2],
+    });
+    assert!(nothing.mistake.is_some());
 }
 
 #[test]

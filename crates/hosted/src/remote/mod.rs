@@ -310,6 +310,19 @@ impl Remote for RemoteHosted {
         }
     }
 
+    fn is_data(output: &PackedOutput) -> bool {
+        matches!(output, PackedOutput::Buffer(..) | PackedOutput::List(..))
+    }
+
+    fn lacks_memory(output: &PackedOutput) -> Option<&str> {
+        match output {
+            PackedOutput::Buffer(_, buffers) | PackedOutput::List(_, buffers) => {
+                buffers.lacks_memory()
+            }
+            _ => None,
+        }
+    }
+
     fn is_told(output: &PackedOutput) -> bool {
         use PackedOutput as P;
         matches!(

@@ -53,6 +53,12 @@ pub trait ChainSession {
     fn measure_latency(&mut self, lane: &Lane<Output>);
 }
 
+/// Whether the text of a property is a number: no name is read in it, and an application may
+/// read a position again and again.
+fn is_number(text: &str) -> bool {
+    text.parse::<f64>().is_ok()
+}
+
 impl ChainSession for PlacedSession<RemoteHosted> {
     fn query(
         &mut self,
@@ -118,7 +124,9 @@ impl ChainSession for PlacedSession<RemoteHosted> {
                     property: property.to_owned(),
                 };
                 match session.question(question) {
-                    Some(Answer::Text(text)) => text.filter(|text| text::is_harmless(text)),
+                    Some(Answer::Text(text)) => {
+                        text.filter(|text| is_number(text) || text::is_harmless(text))
+                    }
                     _ => None,
                 }
             }

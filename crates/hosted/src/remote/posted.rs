@@ -119,17 +119,23 @@ pub(super) fn pack(posted: Posted) -> Option<PackedPosted> {
     })
 }
 
-/// The text of a structure that may travel.
+/// The text of a structure that may travel. `None` without one that can be read again: `level`
+/// posts arrays that GStreamer writes and does not read.
 fn short(structure: &gst::StructureRef) -> Option<String> {
     let text = structure.to_string();
-    (text.len() <= LONGEST_STRUCTURE).then_some(text)
+    (text.len() <= LONGEST_STRUCTURE && read(&text).is_some()).then_some(text)
 }
 
-/// The structure of such a text.
-fn short_structure(text: &str) -> Option<gst::Structure> {
+/// The structure of such a text. `None` if it cannot be read here: then nobody hears of it, as
+/// this process knows other types and names than the child.
+fn short_structure(text: &str) -> Result<Option<gst::Structure>, Broken> {
     if text.len() > LONGEST_STRUCTURE {
-        return None;
+        return Err(Broken::new("a message that is none"));
     }
+    Ok(read(text))
+}
+
+fn read(text: &str) -> Option<gst::Structure> {
     structure(Some(text)).flatten()
 }
 
@@ -153,27 +159,24 @@ fn code(error: &glib::Error) -> i32 {
 
 /// Parent. `None` for what must not come from a chain.
 pub(super) fn unpack(packed: PackedPosted) -> Result<Option<Posted>, Broken> {
-    let broken = || Broken::new("a message that is none");
     let content = match packed.content {
         PackedContent::Warning(report) => Content::Warning(unpack_report(report)),
         PackedContent::Info(report) => Content::Info(unpack_report(report)),
         PackedContent::Element(text) => {
-            let said = short_structure(&text).ok_or_else(broken)?;
-            if acts(&said) {
-                return Ok(None);
-            }
+            let said = short_structure(&text)?.filter(|said| !acts(said));
+            let Some(said) = said else { return Ok(None) };
             Content::Element(said)
         }
         PackedContent::Application(text) => {
-            let said = short_structure(&text).ok_or_else(broken)?;
-            if acts(&said) {
-                return Ok(None);
-            }
+            let said = short_structure(&text)?.filter(|said| !acts(said));
+            let Some(said) = said else { return Ok(None) };
             Content::Other(Other::new(gst::MessageType::Application, said))
         }
         PackedContent::Tags { said, global } => {
-            let said = short_structure(&said).ok_or_else(broken)?;
-            let mut tags: gst::TagList = said.get("taglist").map_err(|_| broken())?;
+            let tags = short_structure(&said)?.and_then(|said| said.get("taglist").ok());
+            let Some::<gst::TagList>(mut tags) = tags else {
+                return Ok(None);
+            };
             if global {
                 tags.make_mut().set_scope(gst::TagScope::Global);
             }
@@ -237,7 +240,8 @@ fn unpack_report(packed: PackedReport) -> Report {
         None => glib::Error::new(gst::StreamError::Failed, &text),
     };
     let debug = packed.debug;
-    let details = packed.details.as_deref().and_then(short_structure);
+    let details = packed.details.as_deref();
+    let details = details.and_then(|text| short_structure(text).ok().flatten());
     Report {
         error,
         debug: debug.map(|debug| printable(debug.as_bytes(), LONGEST_TEXT, false)),
@@ -334,6 +338,22 @@ mod tests {
             let tags: gst::TagList = said.get("taglist").unwrap();
             assert_eq!(tags.scope(), scope);
             assert_eq!(tags.get::<gst::tags::Title>().unwrap().get(), "a title");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_missing_and_ends_nothing() {
+        // As `level` posts it.
+        let text = "level, rms=(GValueArray)< -4.5, -4.5 >;".to_owned();
+        for content in [
+            PackedContent::Element(text.clone()),
+            PackedContent::Application(text.clone()),
+            PackedContent::Tags {
+                said: text,
+                global: true,
+            },
+        ] {
+            assert!(posted(content).is_none());
         }
     }
 

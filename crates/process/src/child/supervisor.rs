@@ -182,6 +182,10 @@ impl<R: Remote> RemoteSupervisor<OutputOf<R>> for Supervisor<R> {
     fn emit(&self, output: OutputOf<R>, settles: Amount) -> Result<(), Discarded> {
         self.parent.wait_for_room();
         let output = R::pack_output(output, &self.context);
+        if let Some(why) = R::lacks_memory(&output) {
+            self.fail(CodecError::Resource(why.to_owned()));
+            return Err(Discarded);
+        }
         self.parent
             .send(&FromChild::<_, ()>::Output(output, settles));
         Ok(())

@@ -17,8 +17,9 @@ use super::block::check_size;
 use super::mapping::Mapping;
 use crate::wire::Broken;
 
-/// The most blocks that a child may have: more than any codec holds pictures.
-const MOST: usize = 512;
+/// The most blocks that a child may have: more than any codec holds pictures, and a minute of
+/// them in a queue behind it. A process may have some 65,000 mappings.
+const MOST: usize = 4096;
 
 /// The blocks of one child.
 #[derive(Debug)]

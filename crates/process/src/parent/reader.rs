@@ -401,7 +401,7 @@ impl<'a, R: Remote> Reader<'a, R> {
                 }
             }
             FromChild::Output(output, settles) => {
-                if settles != Amount::NONE {
+                if settles != Amount::NONE || R::is_data(&output) {
                     self.messages = 0;
                 }
                 let output = R::unpack_output(output, &self.context)?;
