@@ -12,10 +12,21 @@ use super::watch::Watch;
 use crate::material::{FRAME, Material};
 use crate::scenario::{Scenario, Source, Step};
 
+/// Loads the plugins of the elements in a launch line. `codecwatch` waits for them as long as
+/// its timeouts allow, which a scenario sets to a second; how long a loaded machine needs to
+/// read them is no part of any scenario.
+fn load_plugins(launch: &str) {
+    let words = launch.split(|letter: char| !(letter.is_alphanumeric() || letter == '_'));
+    for factory in words.filter_map(gst::ElementFactory::find) {
+        let _ = factory.load();
+    }
+}
+
 impl<'a> Stage<'a> {
     pub(super) fn new(scenario: &'a Scenario, material: Arc<Material>) -> Self {
         let live = scenario.source == Source::Live;
         let position = Arc::new(Position::default());
+        load_plugins(scenario.element.launch);
         let pipeline = gst::parse::launch(&description(scenario)).unwrap();
         let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
         let named = |name| pipeline.by_name(name).unwrap();
