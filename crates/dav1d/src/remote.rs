@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use codecwatch_av1::{ContentLight, MasteringDisplay};
 use codecwatch_process::{
-    BlockId, Broken, ChildContext, Given, GivenBlock, Lender, NoTalk, OutputMemory, ParentContext,
-    Received, Remote,
+    BlockId, Broken, ChildContext, Given, GivenBlock, Lender, NoTalk, OutputMemory, PACKETS,
+    ParentContext, Received, Remote,
 };
 use codecwatch_supervisor::CodecError;
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,10 @@ impl Remote for RemoteDav1d {
     type PackedOutput = PackedOutput;
     type Facts = Facts;
     type Talk = NoTalk;
+
+    fn inputs(_config: &Config) -> usize {
+        PACKETS
+    }
 
     fn codec(config: Config, context: &ChildContext<Self>) -> Dav1d {
         let log = context.log.clone();

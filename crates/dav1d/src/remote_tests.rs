@@ -4,7 +4,7 @@
 
 use codecwatch_av1::Color;
 use codecwatch_process::protocol::{FromChild, blocks, encode, hear};
-use codecwatch_process::{Hello, VERSION};
+use codecwatch_process::{Hello, INPUTS, VERSION};
 use codecwatch_supervisor::Amount;
 use proptest::prelude::*;
 
@@ -149,4 +149,9 @@ fn a_delay_that_dav1d_does_not_have_is_refused() {
     };
     assert!(is_heard(256, 256) && is_heard(1, 0));
     assert!(!is_heard(257, 1) && !is_heard(1, 2) && !is_heard(usize::MAX, usize::MAX));
+}
+
+#[test]
+fn a_packet_more_than_of_other_inputs_is_on_its_way() {
+    assert_eq!(RemoteDav1d::inputs(&Config::default()), INPUTS + 1);
 }

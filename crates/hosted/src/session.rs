@@ -33,6 +33,8 @@ pub struct Hosted {
     /// How many inputs it may take without any output before it owes some; `None` if
     /// there is no limit.
     pub most_inside: Option<usize>,
+    /// What goes in is coded.
+    pub decodes: bool,
     /// It begins at a key frame: buffers before the first one are left out, because they
     /// refer to frames that it does not get.
     pub from_key_frame: bool,

@@ -29,7 +29,7 @@ pub use memory::{
     BlockId, Given, GivenBlock, Input, InputMemory, Lender, Lent, MemoryError, OutputMemory,
     Received, is_shared,
 };
-pub use message::{Hello, VERSION};
+pub use message::{Hello, INPUTS, PACKETS, VERSION};
 pub use parent::{
     Beside, ChildStatus, Copies, Isolation, Log, OnSurvivor, ParentContext, ProcessCodec,
     ProcessSession, Seen, Spare, SpareUse, Survivor,
@@ -48,9 +48,7 @@ pub use wire::{Broken, Decoder, LARGEST_MESSAGE};
 pub mod protocol {
     pub use crate::link::receive_with_fds;
     pub use crate::memory::{Full, ReaderState, RingWriter};
-    pub use crate::message::{
-        FromChild, FromChildOf, INPUTS, LaneEvent, Reply, ToChild, ToChildOf,
-    };
+    pub use crate::message::{FromChild, FromChildOf, LaneEvent, Reply, ToChild, ToChildOf};
     pub use crate::parent::hear;
     pub use crate::wire::encode;
 

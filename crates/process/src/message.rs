@@ -144,8 +144,14 @@ pub enum Reply {
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How many inputs may be on their way to the child's codec: one in its call, one that
-/// is at hand when that returns.
+/// is at hand when that returns. Those at hand are lost with the child, too.
 pub const INPUTS: usize = 2;
+
+/// The same of a decoder's packets. Every second one of AV1 may only show a picture that was
+/// decoded before. That takes some microseconds, much less than the next packet needs to get
+/// there, so there is another at hand. One that is lost rarely costs a picture: after a
+/// restart a decoder begins at a key frame.
+pub const PACKETS: usize = INPUTS + 1;
 
 /// How many outputs may be on their way to the parent's outbox.
 pub(crate) const OUTPUTS: u32 = 4;

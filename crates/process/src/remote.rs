@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::child::ChildContext;
 use crate::memory::Lender;
+use crate::message::INPUTS;
 use crate::parent::ParentContext;
 use crate::sandbox::{Policy, SessionKind};
 use crate::talk::Talk;
@@ -67,6 +68,11 @@ pub trait Remote: Sized + 'static {
     /// What the child is kept from, unless the user says otherwise.
     fn policy(_config: &Self::Config) -> Policy {
         Policy::Strict
+    }
+
+    /// Parent: how many inputs may be on their way to the child's codec, 1 at least.
+    fn inputs(_config: &Self::Config) -> usize {
+        INPUTS
     }
 
     /// Child: loads what the session needs of the file system. Afterwards the sandbox is

@@ -25,7 +25,7 @@ mod values;
 use std::sync::Arc;
 
 use codecwatch_process::sandbox::{Policy, SessionKind};
-use codecwatch_process::{Broken, ChildContext, Lender, ParentContext, Remote};
+use codecwatch_process::{Broken, ChildContext, INPUTS, Lender, PACKETS, ParentContext, Remote};
 use codecwatch_supervisor::CodecError;
 use gst::glib::translate::{FromGlib, IntoGlib};
 use gst::prelude::*;
@@ -57,6 +57,7 @@ pub struct Config {
     /// The chain.
     pub description: Description,
     most_inside: Option<u32>,
+    decodes: bool,
     from_key_frame: bool,
     in_force: Vec<PackedEvent>,
     tags: Option<PackedTags>,
@@ -81,6 +82,7 @@ impl Config {
             most_inside: hosted
                 .most_inside
                 .map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
+            decodes: hosted.decodes,
             from_key_frame: hosted.from_key_frame,
             in_force: portable(&hosted.in_force),
             tags: hosted.tags.as_ref().map(PackedTags::new),
@@ -194,6 +196,10 @@ impl Remote for RemoteHosted {
         }
     }
 
+    fn inputs(config: &Config) -> usize {
+        if config.decodes { PACKETS } else { INPUTS }
+    }
+
     /// Loads GStreamer, and the plugins that the chain is made of.
     fn prepare(config: &Config) -> Result<(), CodecError> {
         gst::init().map_err(|error| CodecError::Resource(error.to_string()))?;
@@ -216,6 +222,7 @@ impl Remote for RemoteHosted {
         Hosted {
             description: config.description,
             most_inside: config.most_inside.map(|most| most as usize),
+            decodes: config.decodes,
             from_key_frame: config.from_key_frame,
             in_force: config
                 .in_force
@@ -493,5 +500,21 @@ mod tests {
         assert!(goes_upstream(&gst::event::Reconfigure::new()));
         assert!(!goes_upstream(&gst::event::FlushStart::new()));
         assert!(!goes_upstream(&caps));
+    }
+
+    #[test]
+    fn a_decoder_has_one_packet_more_on_its_way() {
+        let inputs = |decodes| {
+            RemoteHosted::inputs(&Config {
+                description: Description::parse("identity").unwrap(),
+                most_inside: None,
+                decodes,
+                from_key_frame: false,
+                in_force: Vec::new(),
+                tags: None,
+                is_hardware: false,
+            })
+        };
+        assert_eq!([false, true].map(inputs), [INPUTS, PACKETS]);
     }
 }

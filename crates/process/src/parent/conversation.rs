@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use codecwatch_supervisor::{CallKind, CodecError, Name, RemoteCalls};
 
-use crate::message::{INPUTS, Reply};
+use crate::message::Reply;
 use crate::wire::Broken;
 
 /// The call in flight while the child is in none of the codec's.
@@ -29,6 +29,8 @@ pub(crate) enum Request {
 
 pub(crate) struct Conversation<O> {
     calls: RemoteCalls<O>,
+    /// The most inputs that are unanswered.
+    inputs: usize,
     state: Mutex<State>,
     outside: Mutex<Outside>,
     changed: Condvar,
@@ -71,10 +73,11 @@ struct Outside {
 }
 
 impl<O> Conversation<O> {
-    /// `calls`: those of the child's main lane.
-    pub(crate) fn new(calls: RemoteCalls<O>) -> Self {
+    /// `calls`: those of the child's main lane. `inputs`: how many may be unanswered.
+    pub(crate) fn new(calls: RemoteCalls<O>, inputs: usize) -> Self {
         Self {
             calls,
+            inputs,
             state: Mutex::default(),
             outside: Mutex::default(),
             changed: Condvar::new(),
@@ -91,7 +94,8 @@ impl<O> Conversation<O> {
     /// The child is gone, or has failed at an earlier input.
     pub(crate) fn begin(&self, request: Request) -> Result<(), CodecError> {
         let mut state = self.lock();
-        while request == Request::Input && state.pending.len() >= INPUTS && state.end.is_none() {
+        while request == Request::Input && state.pending.len() >= self.inputs && state.end.is_none()
+        {
             state = self.wait(state);
         }
         // The session is closed after a failure, too.
@@ -104,6 +108,13 @@ impl<O> Conversation<O> {
         }
         state.pending.push_back(request);
         Ok(())
+    }
+
+    /// A codec's delay, as the parent sees it: further inputs may be on their way, besides the
+    /// one that the worker passes on. With less, a wait of the codec for more input would be
+    /// taken for a call that should return, and named instead of the one that hangs.
+    pub(crate) fn delay_of(&self, delay: Option<u32>) -> Option<usize> {
+        delay.map(|delay| (delay as usize).saturating_add(self.inputs))
     }
 
     /// Waits for the answer to the latest request, which is no input.
@@ -271,5 +282,33 @@ impl Request {
                 | (Self::Flush, Reply::Flushed { .. })
                 | (Self::Close, Reply::Closed)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use codecwatch_supervisor::Lane;
+    use std::sync::mpsc;
+
+    #[test]
+    fn so_many_inputs_are_unanswered_and_no_more() {
+        let (lane, _outputs) = Lane::<()>::detached();
+        let conversation = Arc::new(Conversation::new(lane.remote_calls(), 3));
+        for _ in 0..3 {
+            conversation.begin(Request::Input).unwrap();
+        }
+        let (begins, begun) = mpsc::channel();
+        let waiting = {
+            let conversation = conversation.clone();
+            std::thread::spawn(move || begins.send(conversation.begin(Request::Input)))
+        };
+        let soon = begun.recv_timeout(Duration::from_millis(50));
+        assert_eq!(soon, Err(mpsc::RecvTimeoutError::Timeout));
+        assert_eq!(conversation.answered(Ok(Reply::Sent)), Ok(None));
+        assert_eq!(begun.recv(), Ok(Ok(())));
+        waiting.join().unwrap().unwrap();
+        assert_eq!(conversation.delay_of(Some(4)), Some(7));
+        assert_eq!(conversation.delay_of(None), None);
     }
 }

@@ -14,6 +14,7 @@ use super::status::ChildStatus;
 use crate::child::Sandbox;
 use crate::link::Outgoing;
 use crate::memory::{Given, Lender};
+use crate::message::INPUTS;
 use crate::remote::{InputOf, OutputOf, ParentOf, Remote};
 use crate::sandbox::Policy;
 use crate::wire::{Broken, Decoder};
@@ -53,7 +54,7 @@ pub fn hear<R: Remote>(
     .map_err(resource)?;
     let given = Given::new(MEMORY);
     let shared = Arc::new(Shared::<R> {
-        conversation: Arc::new(Conversation::new(lane.remote_calls())),
+        conversation: Arc::new(Conversation::new(lane.remote_calls(), INPUTS)),
         outgoing: Mutex::new(Outgoing::new(ours)),
         returns: Arc::default(),
         released: given.released(),

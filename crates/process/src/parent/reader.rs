@@ -421,7 +421,8 @@ impl<'a, R: Remote> Reader<'a, R> {
                 self.lane.publish(facts);
             }
             FromChild::Delay(delay) => {
-                self.lane.set_delay(super::session::delay_of(delay));
+                self.lane
+                    .set_delay(self.shared.conversation.delay_of(delay));
             }
             FromChild::Failed(error) => {
                 let error = self.explained(shown(error));

@@ -20,7 +20,7 @@ use crate::child::Sandbox;
 use crate::launch::{Child, Killer};
 use crate::link::Outgoing;
 use crate::memory::{Announced, Given, Lender, RingReader};
-use crate::message::{INPUTS, Reply, ToChild, ToChildOf};
+use crate::message::{Reply, ToChild, ToChildOf};
 use crate::remote::{AnswerOf, InputOf, OutputOf, ParentOf, QuestionOf, Remote, SessionOf};
 use crate::talk::Talk;
 
@@ -88,7 +88,7 @@ impl<R: Remote> ProcessSession<R> {
         lane.set_kill_hook(move || kill.begin());
         let given = Given::new(isolation.max_memory);
         let shared = Arc::new(Shared {
-            conversation: Arc::new(Conversation::new(lane.remote_calls())),
+            conversation: Arc::new(Conversation::new(lane.remote_calls(), R::inputs(&config))),
             outgoing: Mutex::new(Outgoing::new(socket)),
             returns: Arc::default(),
             released: given.released(),
@@ -122,7 +122,7 @@ impl<R: Remote> ProcessSession<R> {
         let opened = sent.and_then(|()| session.shared.conversation.answer());
         match opened {
             Ok(Reply::Opened { delay }) => {
-                session.delay = delay_of(delay);
+                session.delay = session.shared.conversation.delay_of(delay);
                 R::Talk::opened(&session.parent, Beside::new(session.shared.clone()));
                 Ok(session)
             }
@@ -165,13 +165,6 @@ fn look(last_look: Option<Arc<LastLook>>, killer: Killer) -> Box<dyn Fn() + Send
             });
         }
     })
-}
-
-/// A codec's delay, as the parent sees it: further inputs may be on their way, besides the
-/// one that the worker passes on. With less, a wait of the codec for more input would be
-/// taken for a call that should return, and named instead of the one that hangs.
-pub(super) fn delay_of(delay: Option<u32>) -> Option<usize> {
-    delay.map(|delay| (delay as usize).saturating_add(INPUTS))
 }
 
 fn no_answer() -> CodecError {

@@ -340,6 +340,7 @@ impl Supervised for CodecWatch {
         let hosted = Hosted {
             description,
             most_inside: (most > 0).then_some(most),
+            decodes,
             // A new encoder begins with one by itself.
             from_key_frame: after_restart && decodes,
             in_force: self.events_in_force(),
