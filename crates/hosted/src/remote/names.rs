@@ -155,7 +155,7 @@ fn is_in_name(byte: &u8) -> bool {
 }
 
 /// What is before a closing quote, and what is behind it.
-fn quoted(text: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn quoted(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut is_escaped = false;
     let end = text.iter().position(|byte| {
         let ends = *byte == b'"' && !is_escaped;

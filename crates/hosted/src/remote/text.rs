@@ -91,20 +91,79 @@ fn read<T: std::str::FromStr>(text: &str) -> Option<T> {
 
 /// Whether GStreamer's parser can be given a text.
 pub(super) fn is_harmless(text: &str) -> bool {
-    text.len() <= LONGEST
-        && levels(text) <= DEEPEST
-        && are_buffers_sound(text)
-        && names::take_all(text)
+    if text.len() > LONGEST {
+        return false;
+    }
+    let read = without_strings(text.as_bytes());
+    levels(&read) <= DEEPEST && are_buffers_sound(&read) && names::take_all(text)
+}
+
+/// A text without what is in its strings, which the parser only copies: a title may say
+/// "(Sample)". Strings that are a part of a value in quotes stay.
+fn without_strings(text: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(text.len());
+    let mut rest = text;
+    let mut place = Place::Elsewhere;
+    while let Some(opens) = rest.iter().position(|&byte| byte == b'"') {
+        let (before, opened) = (&rest[..opens], &rest[opens + 1..]);
+        let Some((inside, after)) = names::quoted(opened) else {
+            break;
+        };
+        place = place.behind(before);
+        kept.extend_from_slice(before);
+        kept.push(b'"');
+        if place == Place::Elsewhere {
+            kept.extend_from_slice(inside);
+        }
+        kept.push(b'"');
+        rest = after;
+    }
+    kept.extend_from_slice(rest);
+    kept
+}
+
+/// Where a text in quotes stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// It is a string.
+    String,
+    /// It is one in a list or an array of strings.
+    Strings,
+    /// It may be anything.
+    Elsewhere,
+}
+
+impl Place {
+    /// That of the next text in quotes, with this in between.
+    fn behind(self, between: &[u8]) -> Self {
+        const STRING: &[u8] = b"(string)";
+        let begins = between
+            .iter()
+            .rposition(|byte| b"(){}<>[]=;".contains(byte));
+        let Some(begins) = begins else {
+            // With a word in between, or none.
+            return match self {
+                Self::Strings => Self::Strings,
+                Self::String | Self::Elsewhere => Self::Elsewhere,
+            };
+        };
+        let is_string = |text: &[u8]| text.trim_ascii_end().ends_with(STRING);
+        match between[begins] {
+            b')' if is_string(between) => Self::String,
+            b'{' | b'<' if is_string(&between[..begins]) => Self::Strings,
+            _ => Self::Elsewhere,
+        }
+    }
 }
 
 /// Whether the bytes of each buffer are written as they have to be: the parser of buffers
 /// uses memory that it has freed where a digit is wrong (GStreamer 1.22). Samples, such as
 /// images in tags, have buffers and caps in an encoding, and are none that can be looked
 /// at.
-fn are_buffers_sound(text: &str) -> bool {
+fn are_buffers_sound(text: &[u8]) -> bool {
     // Whatever escapes and quotes are in it: at some level they are gone.
     let is_escape = |byte: &u8| matches!(byte, b'\\' | b'"') || byte.is_ascii_whitespace();
-    let mut rest = text.as_bytes();
+    let mut rest = text;
     while let Some(opens) = rest.iter().position(|&byte| byte == b'(') {
         rest = &rest[opens + 1..];
         let mut type_ = Vec::new();
@@ -159,9 +218,9 @@ fn is_hexadecimal(text: &[u8]) -> bool {
 
 /// How deeply a text is nested, at most. What is in quotes counts, too: it may be read as
 /// a structure of its own.
-fn levels(text: &str) -> usize {
+fn levels(text: &[u8]) -> usize {
     let (mut level, mut deepest) = (0_usize, 0);
-    for byte in text.bytes() {
+    for byte in text {
         match byte {
             b'{' | b'[' | b'<' | b'(' => level += 1,
             b'}' | b']' | b'>' | b')' => level = level.saturating_sub(1),
@@ -263,6 +322,20 @@ mod tests {
     }
 
     #[test]
+    fn the_words_of_a_title_are_not_read_as_types() {
+        gst::init().unwrap();
+        let mut titles = gst::List::default();
+        titles.append("one (Sample)");
+        titles.append("Two");
+        titles.append(&*":( ".repeat(2 * DEEPEST));
+        let tags = gst::Structure::builder("taglist")
+            .field("title", "\"(buffer)0g\"")
+            .field("artist", titles);
+        let tags = tags.build();
+        assert_eq!(structure(Some(&text_of(&tags))), Some(Some(tags)));
+    }
+
+    #[test]
     fn values_that_are_none_are_not_read() {
         gst::init().unwrap();
         // The parser says what it thinks of some.
@@ -302,6 +375,17 @@ mod tests {
             ("(buffer)0g", false),
             ("(structure)\"a, b=\\(buffer\\)0g\"", false),
             ("(sample)00:None:None:None", false),
+            ("(string)\"a (Sample)\"", true),
+            ("(string){ a, \"b (Sample)\", c, \"d\\\"(buffer)\" }", true),
+            ("(string)< \"b (Sample)\" >", true),
+            ("(string)\"a\", b=(buffer)0g, c=(string)\"d\"", false),
+            ("(string){ \"a\" }, b=(buffer)0g, c=(string)\"d\"", false),
+            ("(string){ \"a\", (structure)\"b, c=(buffer)0g\" }", false),
+            (
+                "(structure)\"b, c=(string)\", d=(buffer)0g, e=(string)\"f\"",
+                false,
+            ),
+            ("(structure){ \"b, c=(int)1\", \"b, c=(buffer)0g\" }", false),
         ] {
             let read = structure(Some(&format!("a, value={text}")));
             assert_eq!(read.is_some(), sound, "{text}: {read:?}");
