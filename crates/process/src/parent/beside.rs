@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
-use super::reader::Shared;
+use super::shared::Shared;
 use crate::message::ToChild;
 use crate::remote::{AnswerOf, QuestionOf, Remote};
 

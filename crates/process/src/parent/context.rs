@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::reader::Shared;
+use super::shared::Shared;
 use super::status::Copies;
 use crate::memory::Given;
 use crate::message::ToChild;

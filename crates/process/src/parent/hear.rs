@@ -9,7 +9,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use super::beside::Besides;
 use super::context::ParentContext;
 use super::conversation::{Conversation, Request};
-use super::reader::{Reader, Shared};
+use super::dispatcher::Dispatcher;
+use super::shared::Shared;
 use super::status::ChildStatus;
 use crate::child::Sandbox;
 use crate::link::Outgoing;
@@ -74,22 +75,22 @@ pub fn hear<R: Remote>(
 
     let context = ParentContext::new(given, parent, shared);
     let log: super::Log = Arc::new(|_level, _line| {});
-    let mut reader = Reader::new(&lane, context, SANDBOX, Some(log));
+    let mut dispatcher = Dispatcher::new(&lane, context, SANDBOX, Some(log));
     let mut decoder = Decoder::default();
     let (before, after) = bytes.split_at(bytes.len() / 2);
-    let mut hear = |reader: &mut Reader<'_, R>, bytes: &[u8]| {
+    let mut hear = |dispatcher: &mut Dispatcher<'_, R>, bytes: &[u8]| {
         bytes.chunks(PIECE).try_for_each(|piece| {
             decoder.push(piece);
             while let Some(message) = decoder.take()? {
-                reader.handle(message)?;
+                dispatcher.handle(message)?;
             }
             Ok(())
         })
     };
-    let heard = hear(&mut reader, before)
-        .and_then(|()| reader.note_events(events))
-        .and_then(|()| hear(&mut reader, after));
-    drop(reader);
+    let heard = hear(&mut dispatcher, before)
+        .and_then(|()| dispatcher.note_events(events))
+        .and_then(|()| hear(&mut dispatcher, after));
+    drop(dispatcher);
     drop(lane);
     Ok(Heard {
         outputs: outputs.try_iter().collect(),

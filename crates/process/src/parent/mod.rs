@@ -5,12 +5,14 @@ mod beside;
 mod codec;
 mod context;
 mod conversation;
+mod dispatcher;
 mod hear;
 mod kill;
 mod lanes;
 mod reader;
 mod sandboxed;
 mod session;
+mod shared;
 mod spare;
 mod status;
 

@@ -14,8 +14,10 @@ use super::beside::{Beside, Besides};
 use super::codec::{Isolation, Log};
 use super::context::ParentContext;
 use super::conversation::{Conversation, Request};
+use super::dispatcher::Dispatcher;
 use super::kill::{ChildAtEnd, Kill, kill_or_hang_up};
-use super::reader::{Reader, Shared};
+use super::reader::Reader;
+use super::shared::Shared;
 use crate::child::Sandbox;
 use crate::launch::{Child, Killer};
 use crate::link::Outgoing;
@@ -101,8 +103,12 @@ impl<R: Remote> ProcessSession<R> {
         let (events, ring) = RingReader::create()?;
         shared.conversation.begin(Request::Open)?;
         let reader = lane.spawn("child", {
+            let shared = shared.clone();
             let context = ParentContext::new(given, parent.clone(), shared.clone());
-            move |lane| Reader::new(lane, context, sandbox, log).run(child, events)
+            move |lane| {
+                let dispatcher = Dispatcher::new(lane, context, sandbox, log);
+                Reader::new(lane, shared, dispatcher).run(child, events)
+            }
         })?;
         let mut session = Self {
             shared,
