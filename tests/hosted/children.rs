@@ -48,6 +48,18 @@ fn the_codec_and_each_element_are_found_by_name_and_by_place() {
     assert_eq!(proxy.children_count(), 0);
 }
 
+#[test]
+fn a_launch_line_hears_once_why_its_codec_has_no_properties() {
+    let run = support::Launch::pipeline(
+        "fakesrc ! codecwatch codec=nosuchelement codec::bitrate=1 codec::threads=1 ! fakesink",
+    )
+    .run();
+    assert_ne!(run.code(), 0, "{}", run.text());
+    let why = "properties of its codec cannot be set or read: no element 'nosuchelement'";
+    let said = run.lines.iter().filter(|line| line.text.contains(why));
+    assert_eq!(said.count(), 1, "{}", run.text());
+}
+
 fn get_enum(proxy: &gst::ChildProxy, property: &str) -> i32 {
     let value = proxy.child_property_value(property);
     let (_, value) = gst::glib::EnumValue::from_value(&value).unwrap();

@@ -169,6 +169,27 @@ fn a_plugin_that_hangs_while_it_is_loaded_is_an_error_of_opening() {
 }
 
 #[test]
+fn properties_are_found_though_the_plugin_loads_for_longer_than_an_open_may_take() {
+    if !struck(
+        "properties_are_found_though_the_plugin_loads_for_longer_than_an_open_may_take",
+        "vah264dec",
+        "vaTerminate:hang=1s@1",
+    ) {
+        return;
+    }
+    let element = gst::ElementFactory::make("codecwatch")
+        .property(
+            "open-timeout",
+            gst::ClockTime::from_mseconds(100).nseconds(),
+        )
+        .property("codec", H264)
+        .build()
+        .unwrap();
+    let proxy = element.dynamic_cast::<gst::ChildProxy>().unwrap();
+    assert!(proxy.child_by_name("codec").is_some());
+}
+
+#[test]
 fn pictures_that_the_driver_fails_on_are_told() {
     if !struck(
         "pictures_that_the_driver_fails_on_are_told",

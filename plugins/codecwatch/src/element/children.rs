@@ -6,19 +6,20 @@
 //! the worker is busy, the setter waits for it for a limited time; the value is not lost
 //! then.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use codecwatch_element::Supervised;
+use codecwatch_hosted::loading::LOAD;
 use codecwatch_hosted::{
-    Chain, ChainSession, Description, Kind, Mirror, RemoteHosted, Values, check, originals,
+    Chain, ChainSession, CheckError, Description, Kind, Mirror, RemoteHosted, Values, check,
+    originals,
 };
 use codecwatch_process::PlacedSession;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::CodecWatch;
-use super::{imp, start};
+use super::{CodecWatch, imp};
 use crate::CAT;
 
 /// The longest that a setter or a getter waits for the chain.
@@ -45,6 +46,8 @@ pub(super) struct Children {
     /// The place of that which is called `codec`.
     codec: usize,
     settings: Vec<Setting>,
+    /// The description that could not be read and was warned of.
+    refused: Option<String>,
 }
 
 impl Children {
@@ -81,12 +84,38 @@ impl Children {
 fn with_children<R>(imp: &imp::CodecWatch, look: impl FnOnce(&Children) -> Option<R>) -> Option<R> {
     let text = imp.settings().get().codec?;
     if imp.state().children.text != text {
-        let chain = check(&text, start::deadline(imp)).ok()?;
-        let children = mirrors(imp, text, &chain);
+        let children = match check_for_child(&text) {
+            Ok(chain) => mirrors(imp, text, &chain),
+            Err(error) => {
+                warn_once(imp, text, &error);
+                return None;
+            }
+        };
         let old = std::mem::replace(&mut imp.state().children, children);
         drop(old);
     }
     look(&imp.state().children)
+}
+
+/// Checks a description for somebody who asks for a child. Blocks while plugins are loaded,
+/// as long as anybody waits for one: no state change is in progress that has a limit of its
+/// own, and whoever sets a property gets no second try.
+fn check_for_child(text: &str) -> Result<Chain, CheckError> {
+    check(text, Instant::now() + LOAD)
+}
+
+/// Says why a description has no children: whoever asks for one hears only that there is
+/// none (`gst-launch-1.0`: "no property").
+fn warn_once(imp: &imp::CodecWatch, text: String, error: &CheckError) {
+    if imp.state().children.refused.as_ref() == Some(&text) {
+        return;
+    }
+    glib::g_warning!(
+        "codecwatch",
+        "{}: properties of its codec cannot be set or read: {error}",
+        imp.obj().name()
+    );
+    imp.state().children.refused = Some(text);
 }
 
 fn mirrors(imp: &imp::CodecWatch, text: String, chain: &Chain) -> Children {
@@ -208,7 +237,7 @@ impl Values for OfPart {
         });
         let noted = || imp.state().children.noted(part, property);
         asked.flatten().or_else(noted).or_else(|| {
-            let chain = check(&imp.settings().get().codec?, start::deadline(imp)).ok()?;
+            let chain = check_for_child(&imp.settings().get().codec?).ok()?;
             let written = chain.description.parts.get(part)?.properties.iter();
             let mut written = written.rev().filter(|(name, _)| name == property);
             written.next().map(|(_, value)| value.clone())
