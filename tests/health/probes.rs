@@ -187,6 +187,30 @@ fn elements_of_all_plugin_files_are_seen_with_what_they_do() {
 }
 
 #[test]
+fn calls_in_a_child_take_as_long_as_they_take_there() {
+    const SLEEP: f64 = 0.01;
+    let stage = Stage::new(&[&format!(
+        "{LIVE} ! codecwatch name=host isolate=true codec=\"identity sleep-time=10000\" ! fakesink"
+    )]);
+    stage.until("enough frames", |stage| {
+        stage.element("host")["frames"]["out"].as_u64() > Some(30)
+    });
+    let metrics = stage.get("/metrics").body;
+    let of = |what: &str| -> f64 {
+        let name = format!("codecwatch_call_duration_seconds_{what}{{");
+        let mut calls = metrics.lines().filter(|line| line.starts_with(&name));
+        let pushes = calls.find(|line| line.contains("chain\""));
+        let (_, value) = pushes.expect(&metrics).rsplit_once(' ').unwrap();
+        value.parse().unwrap()
+    };
+    // The parent learns of many a call when it has ended.
+    assert!(of("count") > 30.0, "{metrics}");
+    // The latest may be counted and not yet summed up.
+    assert!(of("sum") >= (of("count") - 1.0) * SLEEP, "{metrics}");
+    stage.quit();
+}
+
+#[test]
 fn counters_never_run_backwards_whatever_comes_and_goes() {
     let again = going_wrong("again", "how=error", "restart-limit=1000");
     let passing = format!("{LIVE} ! codecwatch name=passing codec=identity ! fakesink");

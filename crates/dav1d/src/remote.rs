@@ -61,8 +61,6 @@ pub struct PackedPicture {
 
 impl Remote for RemoteDav1d {
     const KIND: &'static str = "dav1d";
-    /// Inputs do not lie in shared memory.
-    const MOST_LENT: usize = 0;
 
     type Codec = Dav1d;
     type Config = Config;
@@ -70,6 +68,11 @@ impl Remote for RemoteDav1d {
     type PackedOutput = PackedOutput;
     type Facts = Facts;
     type Talk = NoTalk;
+
+    /// Inputs do not lie in shared memory.
+    fn most_lent(_config: &Config) -> usize {
+        0
+    }
 
     fn inputs(_config: &Config) -> usize {
         PACKETS

@@ -45,8 +45,6 @@ pub type FindingOf<R> = <<R as Remote>::Talk as Talk<R>>::Finding;
 pub trait Remote: Sized + 'static {
     /// Its name on the child's command line.
     const KIND: &'static str;
-    /// The most inputs whose memory the child may have at a time.
-    const MOST_LENT: usize;
     /// Variables of the child's environment that differ from the parent's.
     const VARIABLES: &[(&str, &str)] = &[];
     /// What the child's sandbox has to leave it.
@@ -69,6 +67,10 @@ pub trait Remote: Sized + 'static {
     fn policy(_config: &Self::Config) -> Policy {
         Policy::Strict
     }
+
+    /// Parent: the most inputs whose memory the child may have at a time. One that takes more
+    /// returns none.
+    fn most_lent(config: &Self::Config) -> usize;
 
     /// Parent: how many inputs may be on their way to the child's codec, 1 at least.
     fn inputs(_config: &Self::Config) -> usize {

@@ -50,15 +50,17 @@ pub enum PackedOutput {
 
 impl Remote for RemoteSvtAv1 {
     const KIND: &'static str = "svtav1";
-    /// The session copies a picture before it returns; two may be on their way.
-    const MOST_LENT: usize = 8;
-
     type Codec = SvtAv1;
     type Config = Config;
     type PackedInput = PackedPicture;
     type PackedOutput = PackedOutput;
     type Facts = ();
     type Talk = NoTalk;
+
+    /// The session copies a picture before it returns; two may be on their way.
+    fn most_lent(_config: &Config) -> usize {
+        8
+    }
 
     fn codec(config: Config, context: &ChildContext<Self>) -> SvtAv1 {
         context.log.of_process();

@@ -47,6 +47,10 @@ use crate::originals;
 use crate::session::{Facts, Hosted, Tags};
 use crate::{Description, Part};
 
+/// How many inputs may be in a chain's hands where `max-inside` is not larger than by
+/// default: twice that.
+const MOST_LENT: usize = 1024;
+
 /// A chain in a child process.
 #[derive(Debug)]
 pub enum RemoteHosted {}
@@ -169,9 +173,6 @@ pub enum PackedOutput {
 
 impl Remote for RemoteHosted {
     const KIND: &'static str = "hosted";
-    /// A chain keeps its inputs as long as it wants; more than twice the default of
-    /// `max-inside` is no codec.
-    const MOST_LENT: usize = 1024;
     /// Tracers are for the element's process. The plugins are those that it knows: nothing
     /// is looked for again.
     const VARIABLES: &[(&str, &str)] = &[
@@ -194,6 +195,14 @@ impl Remote for RemoteHosted {
         } else {
             Policy::Strict
         }
+    }
+
+    /// A chain keeps its inputs as long as it wants, and whoever sets `max-inside` knows how
+    /// many. Inputs that became outputs can still be kept, as references.
+    fn most_lent(config: &Config) -> usize {
+        config
+            .most_inside
+            .map_or(usize::MAX, |most| MOST_LENT.max(2 * most as usize))
     }
 
     fn inputs(config: &Config) -> usize {
@@ -502,19 +511,38 @@ mod tests {
         assert!(!goes_upstream(&caps));
     }
 
+    fn config() -> Config {
+        Config {
+            description: Description::parse("identity").unwrap(),
+            most_inside: None,
+            decodes: false,
+            from_key_frame: false,
+            in_force: Vec::new(),
+            tags: None,
+            is_hardware: false,
+        }
+    }
+
     #[test]
     fn a_decoder_has_one_packet_more_on_its_way() {
         let inputs = |decodes| {
             RemoteHosted::inputs(&Config {
-                description: Description::parse("identity").unwrap(),
-                most_inside: None,
                 decodes,
-                from_key_frame: false,
-                in_force: Vec::new(),
-                tags: None,
-                is_hardware: false,
+                ..config()
             })
         };
         assert_eq!([false, true].map(inputs), [INPUTS, PACKETS]);
+    }
+
+    #[test]
+    fn a_chain_may_keep_as_many_inputs_as_may_be_inside() {
+        let most = |most_inside| {
+            RemoteHosted::most_lent(&Config {
+                most_inside,
+                ..config()
+            })
+        };
+        assert_eq!([Some(1), Some(512)].map(most), [1024, 1024]);
+        assert_eq!([Some(5000), None].map(most), [10_000, usize::MAX]);
     }
 }

@@ -65,7 +65,7 @@ pub fn hear<R: Remote>(
         status: Arc::new(ChildStatus::default()),
     });
     shared.conversation.begin(Request::Open)?;
-    let mut lender = Lender::new(shared.returns.clone(), R::MOST_LENT);
+    let mut lender = Lender::new(shared.returns.clone(), usize::MAX);
     let packed: Result<Vec<_>, _> = inputs
         .into_iter()
         .map(|input| R::pack_input(input, &parent, &mut lender))

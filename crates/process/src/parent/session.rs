@@ -99,7 +99,7 @@ impl<R: Remote> ProcessSession<R> {
             process,
             status: isolation.status,
         });
-        let lender = Lender::new(shared.returns.clone(), R::MOST_LENT);
+        let lender = Lender::new(shared.returns.clone(), R::most_lent(&config));
         let (events, ring) = RingReader::create()?;
         shared.conversation.begin(Request::Open)?;
         let reader = lane.spawn("child", {

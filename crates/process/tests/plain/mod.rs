@@ -61,7 +61,6 @@ impl Output {
 
 impl Remote for Plain {
     const KIND: &'static str = "plain";
-    const MOST_LENT: usize = 4;
 
     type Codec = Reverses;
     type Config = Config;
@@ -69,6 +68,10 @@ impl Remote for Plain {
     type PackedOutput = PackedOutput;
     type Facts = String;
     type Talk = NoTalk;
+
+    fn most_lent(_config: &Config) -> usize {
+        4
+    }
 
     fn codec(_config: Config, context: &ChildContext<Self>) -> Reverses {
         Reverses(Some(context.clone()))
