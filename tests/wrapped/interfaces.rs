@@ -8,7 +8,7 @@ use crate::properties::wrapped;
 use crate::rig::{Item, Rig, produce};
 
 /// What is in a stream as it comes out.
-fn encoded(element: &gst::Element, tags: bool) -> Vec<u8> {
+fn encoded(element: &gst::Element, format: &str, tags: bool) -> Vec<u8> {
     let setter = element.dynamic_cast_ref::<gst::TagSetter>().unwrap();
     let rig = Rig::around(element.clone(), "encoder".to_owned());
     if tags {
@@ -23,9 +23,10 @@ fn encoded(element: &gst::Element, tags: bool) -> Vec<u8> {
             gathered.lock().unwrap().extend_from_slice(&map);
             gst::PadProbeReturn::Ok
         });
-    let input = produce(
-        "audiotestsrc num-buffers=20 ! audioconvert ! audio/x-raw,format=F32LE,rate=48000,channels=2",
-    );
+    let input = produce(&format!(
+        "audiotestsrc num-buffers=20 ! audioconvert ! \
+         audio/x-raw,format={format},rate=48000,channels=2",
+    ));
     rig.play(&input);
     if !matches!(input.last(), Some(Item::Event(event)) if event.type_() == gst::EventType::Eos) {
         rig.play(&[Item::Event(gst::event::Eos::new())]);
@@ -41,12 +42,55 @@ fn tags_that_an_application_sets_are_in_the_stream() {
         return support::skip("wrapped", "no vorbisenc");
     };
     let has = |bytes: &[u8]| bytes.windows(8).any(|window| window == b"Somebody");
-    assert!(has(&encoded(&original, true)), "the original does not");
-    assert!(has(&encoded(&wrapped, true)));
+    assert!(
+        has(&encoded(&original, "F32LE", true)),
+        "the original does not"
+    );
+    assert!(has(&encoded(&wrapped, "F32LE", true)));
     let Some((_, wrapped)) = crate::properties::wrapped("vorbisenc") else {
         return;
     };
-    assert!(!has(&encoded(&wrapped, false)), "they come from elsewhere");
+    assert!(
+        !has(&encoded(&wrapped, "F32LE", false)),
+        "they come from elsewhere"
+    );
+}
+
+/// The kinds of the blocks of metadata at the beginning of a FLAC stream.
+fn flac_blocks(bytes: &[u8]) -> Vec<u8> {
+    let (mut kinds, mut rest) = (Vec::new(), bytes.strip_prefix(b"fLaC").unwrap());
+    while let [kind, a, b, c, after @ ..] = rest {
+        kinds.push(kind & 0x7f);
+        rest = &after[u32::from_be_bytes([0, *a, *b, *c]) as usize..];
+        if kind & 0x80 != 0 {
+            break;
+        }
+    }
+    kinds
+}
+
+#[test]
+fn a_table_of_contents_that_an_application_sets_is_in_the_stream() {
+    const CUE_SHEET: u8 = 5;
+    let Some((original, wrapped)) = wrapped("flacenc") else {
+        return support::skip("wrapped", "no flacenc");
+    };
+    let mut toc = gst::Toc::new(gst::TocScope::Global);
+    let mut track = gst::TocEntry::new(gst::TocEntryType::Track, "track");
+    track
+        .get_mut()
+        .unwrap()
+        .set_start_stop_times(0, 1_000_000_000);
+    toc.get_mut().unwrap().append_entry(track);
+    for element in [original, wrapped] {
+        let setter = element.dynamic_cast_ref::<gst::TocSetter>().unwrap();
+        let name = element.type_().name();
+        setter.set_toc(Some(&toc));
+        let blocks = flac_blocks(&encoded(&element, "S16LE", false));
+        assert!(blocks.contains(&CUE_SHEET), "{name}: {blocks:?}");
+        element.set_state(gst::State::Null).unwrap();
+        assert!(setter.toc().is_none(), "{name} keeps it for another stream");
+    }
 }
 
 /// Each program has presets of its own, in an empty folder.

@@ -13,7 +13,7 @@ use crate::check::CheckError;
 use crate::description::Description;
 use crate::io::Output;
 use crate::link::Link;
-use crate::session::Tags;
+use crate::session::Metadata;
 use crate::{bus, pads, said, spec};
 
 /// The states that an element goes through until it plays.
@@ -204,14 +204,24 @@ impl Elements {
         }
     }
 
-    /// Gives tags to the elements that take them from an application.
-    pub(crate) fn set_tags(&self, lane: &Lane<Output>, tags: &Tags) {
+    /// Gives tags and the table of contents to the elements that take them from an
+    /// application.
+    pub(crate) fn set_metadata(&self, lane: &Lane<Output>, metadata: &Metadata) {
         for element in &self.elements {
-            if let Some(setter) = element.dynamic_cast_ref::<gst::TagSetter>() {
+            if let Some(tags) = &metadata.tags
+                && let Some(setter) = element.dynamic_cast_ref::<gst::TagSetter>()
+            {
                 lane.call(format!("{}: tags", element.name()), || {
                     setter.reset_tags();
                     setter.merge_tags(&tags.list, gst::TagMergeMode::Replace);
                     setter.set_tag_merge_mode(tags.mode);
+                });
+            }
+            if let Some(toc) = &metadata.toc
+                && let Some(setter) = element.dynamic_cast_ref::<gst::TocSetter>()
+            {
+                lane.call(format!("{}: toc", element.name()), || {
+                    setter.set_toc(Some(toc));
                 });
             }
         }

@@ -50,4 +50,4 @@ pub use outside::Outside;
 pub use readiness::{Readiness, try_ready};
 pub use remote::{ChainSession, Config, Lends, RemoteHosted};
 pub use said::Said;
-pub use session::{Facts, Hosted, HostedSession, Tags};
+pub use session::{Facts, Hosted, HostedSession, Metadata, Tags};

@@ -41,14 +41,23 @@ pub struct Hosted {
     /// The events that are in force where the stream goes on, such as its caps and its
     /// segment.
     pub in_force: Vec<gst::Event>,
-    /// The tags that an application has set (GstTagSetter).
-    pub tags: Option<Tags>,
+    /// What an application wants in the stream.
+    pub metadata: Metadata,
     /// Signals of its elements, and changes of their properties, are told.
     pub listens: bool,
     /// The pipeline around it.
     pub outside: Arc<dyn Outside>,
     /// Leads into the chain once it is open.
     pub entrance: Arc<Entrance>,
+}
+
+/// What an application has set through GstTagSetter and GstTocSetter.
+#[derive(Debug, Clone, Default)]
+pub struct Metadata {
+    /// Tags.
+    pub tags: Option<Tags>,
+    /// Chapters and tracks. They stay in this process.
+    pub toc: Option<gst::Toc>,
 }
 
 /// Tags that an application wants in the stream, and how they are merged with those of
@@ -175,9 +184,7 @@ impl Codec for Hosted {
             measures: true,
             facts: Facts::default(),
         };
-        if let Some(tags) = &self.tags {
-            session.set_tags(lane, tags);
-        }
+        session.set_metadata(lane, &self.metadata);
         session.measure_latency(lane);
         Ok(session)
     }
@@ -469,9 +476,9 @@ impl HostedSession {
         self.elements.set_context(lane, context);
     }
 
-    /// Gives the chain the tags of an application.
-    pub fn set_tags(&mut self, lane: &Lane<Output>, tags: &Tags) {
-        self.elements.set_tags(lane, tags);
+    /// Gives the chain the tags and the table of contents of an application.
+    pub fn set_metadata(&mut self, lane: &Lane<Output>, metadata: &Metadata) {
+        self.elements.set_metadata(lane, metadata);
     }
 
     /// Gives the chain a clock.

@@ -177,7 +177,8 @@ pub fn register(
         like: like.clone(),
     });
     let has = |interface| original.element_type().is_a(interface);
-    let tags = has(gst::TagSetter::static_type());
+    let mut interfaces = vec![gst::TagSetter::static_type(), gst::TocSetter::static_type()];
+    interfaces.retain(|interface| has(*interface));
     let is_new = |signal: &Signal| {
         let known = SignalId::lookup(&signal.name, CodecWatch::static_type());
         signal.passes() && known.is_none()
@@ -194,7 +195,7 @@ pub fn register(
         presets: has(gst::Preset::static_type()).then(|| original.clone()),
         signals: signals.collect(),
         act: Some(crate::element::act),
-        interfaces: tags.then(gst::TagSetter::static_type).into_iter().collect(),
+        interfaces,
     };
     let object_name = match &*codec == name {
         true => original.element_type().name().to_owned(),

@@ -44,7 +44,7 @@ pub(crate) use self::text::{is_nothing, is_sound_value};
 use crate::io::{EventOutput, Input, Output, PendingQuery};
 use crate::left_out::LeftOut;
 use crate::originals;
-use crate::session::{Facts, Hosted, Tags};
+use crate::session::{Facts, Hosted, Metadata, Tags};
 use crate::{Description, Part};
 
 /// How many inputs may be in a chain's hands where `max-inside` is not larger than by
@@ -89,7 +89,7 @@ impl Config {
             decodes: hosted.decodes,
             from_key_frame: hosted.from_key_frame,
             in_force: portable(&hosted.in_force),
-            tags: hosted.tags.as_ref().map(PackedTags::new),
+            tags: hosted.metadata.tags.as_ref().map(PackedTags::new),
         }
     }
 }
@@ -238,7 +238,10 @@ impl Remote for RemoteHosted {
                 .iter()
                 .filter_map(|event| events.unpack(event))
                 .collect(),
-            tags: config.tags.and_then(|tags| tags.unpack()),
+            metadata: Metadata {
+                tags: config.tags.and_then(|tags| tags.unpack()),
+                toc: None,
+            },
             // What it would tell has no form for the way to the parent.
             listens: false,
             outside: Arc::new(ThroughParent(context.clone())),

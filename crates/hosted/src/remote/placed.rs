@@ -11,7 +11,7 @@ use super::talk::{Answer, Question, Time};
 use super::text;
 use super::{PackedTags, RemoteHosted};
 use crate::io::Output;
-use crate::session::Tags;
+use crate::session::Metadata;
 
 /// A chain that runs here or in a child. To be used on its worker.
 pub trait ChainSession {
@@ -40,8 +40,9 @@ pub trait ChainSession {
     /// See [`HostedSession::set_context`](crate::HostedSession::set_context). A context
     /// does not leave its process.
     fn set_context(&mut self, lane: &Lane<Output>, context: &gst::Context);
-    /// See [`HostedSession::set_tags`](crate::HostedSession::set_tags).
-    fn set_tags(&mut self, lane: &Lane<Output>, tags: &Tags);
+    /// See [`HostedSession::set_metadata`](crate::HostedSession::set_metadata). A table of
+    /// contents does not leave its process.
+    fn set_metadata(&mut self, lane: &Lane<Output>, metadata: &Metadata);
     /// See [`HostedSession::set_clock`](crate::HostedSession::set_clock).
     fn set_clock(
         &mut self,
@@ -151,11 +152,13 @@ impl ChainSession for PlacedSession<RemoteHosted> {
         }
     }
 
-    fn set_tags(&mut self, lane: &Lane<Output>, tags: &Tags) {
+    fn set_metadata(&mut self, lane: &Lane<Output>, metadata: &Metadata) {
         match self {
-            Self::Here(session) => session.set_tags(lane, tags),
+            Self::Here(session) => session.set_metadata(lane, metadata),
             Self::Child(session) => {
-                session.question(Question::SetTags(PackedTags::new(tags)));
+                if let Some(tags) = &metadata.tags {
+                    session.question(Question::SetTags(PackedTags::new(tags)));
+                }
             }
         }
     }

@@ -16,7 +16,7 @@ use super::{PackedTags, RemoteHosted};
 use crate::entrance::Entrance;
 use crate::io::{EventOutput, LostEvents, Output};
 use crate::outside::Outside;
-use crate::session::HostedSession;
+use crate::session::{HostedSession, Metadata};
 
 /// What the element lends to a chain in a child.
 #[derive(Clone)]
@@ -85,7 +85,7 @@ pub enum Question {
         /// The property.
         property: String,
     },
-    /// See [`HostedSession::set_tags`].
+    /// See [`HostedSession::set_metadata`].
     SetTags(PackedTags),
     /// See [`HostedSession::set_clock`].
     SetClock(Time),
@@ -257,7 +257,11 @@ impl Talk<RemoteHosted> for ChainTalk {
             }
             Question::SetTags(tags) => {
                 if let Some(tags) = tags.unpack() {
-                    session.set_tags(lane, &tags);
+                    let metadata = Metadata {
+                        tags: Some(tags),
+                        toc: None,
+                    };
+                    session.set_metadata(lane, &metadata);
                 }
                 Answer::Done
             }

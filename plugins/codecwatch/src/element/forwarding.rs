@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use codecwatch_element::{Supervised, properties};
-use codecwatch_hosted::{ChainSession, RemoteHosted, Tags, Values, spec};
+use codecwatch_hosted::{ChainSession, Metadata, RemoteHosted, Tags, Values, spec};
 use codecwatch_process::PlacedSession;
 use gst::glib;
 use gst::prelude::*;
@@ -83,30 +83,41 @@ pub(super) fn begin(imp: &CodecWatch, wrapped: &Wrapped) {
     }
 }
 
-/// The tags that an application has set on such an element; `None` if it takes none.
-pub(super) fn tags(imp: &CodecWatch) -> Option<Tags> {
+/// What an application has set on such an element for the stream.
+pub(super) fn metadata(imp: &CodecWatch) -> Metadata {
     let element = imp.obj();
-    let setter = element.dynamic_cast_ref::<gst::TagSetter>()?;
-    let list = setter.tag_list()?;
-    let mode = setter.tag_merge_mode();
-    Some(Tags { list, mode })
+    let tags = element.dynamic_cast_ref::<gst::TagSetter>();
+    let tags = tags.and_then(|setter| {
+        let (list, mode) = (setter.tag_list()?, setter.tag_merge_mode());
+        Some(Tags { list, mode })
+    });
+    let toc = element.dynamic_cast_ref::<gst::TocSetter>();
+    Metadata {
+        tags,
+        toc: toc.and_then(|setter| setter.toc()),
+    }
 }
 
-/// Tells a codec that is open before the stream begins: a codec writes tags with the
-/// first buffer.
-pub(super) fn renew_tags(imp: &CodecWatch) {
-    if let Some(tags) = tags(imp) {
+/// Tells a codec that is open before the stream begins: a codec writes tags and chapters with
+/// the first buffer.
+pub(super) fn renew_metadata(imp: &CodecWatch) {
+    let metadata = metadata(imp);
+    if metadata.tags.is_some() || metadata.toc.is_some() {
         let set = move |session: &mut PlacedSession<RemoteHosted>, lane: &_| {
-            session.set_tags(lane, &tags);
+            session.set_metadata(lane, &metadata);
         };
         imp.supervision().notify(imp, set);
     }
 }
 
-/// The tags are for one stream, as elsewhere.
-pub(super) fn forget_tags(imp: &CodecWatch) {
-    if let Some(setter) = imp.obj().dynamic_cast_ref::<gst::TagSetter>() {
+/// It is for one stream, as elsewhere.
+pub(super) fn forget_metadata(imp: &CodecWatch) {
+    let element = imp.obj();
+    if let Some(setter) = element.dynamic_cast_ref::<gst::TagSetter>() {
         setter.reset_tags();
+    }
+    if let Some(setter) = element.dynamic_cast_ref::<gst::TocSetter>() {
+        setter.reset();
     }
 }
 

@@ -245,7 +245,7 @@ impl ElementImpl for CodecWatch {
                     std::mem::replace(&mut *state, stopped)
                 };
                 drop(old);
-                forwarding::forget_tags(self);
+                forwarding::forget_metadata(self);
             }
             StateChange::ReadyToNull => self.forget_refusal(),
             StateChange::NullToNull if !self.is_being_started() => self.forget_refusal(),
@@ -344,7 +344,7 @@ impl Supervised for CodecWatch {
             // A new encoder begins with one by itself.
             from_key_frame: after_restart && decodes,
             in_force: self.events_in_force(),
-            tags: forwarding::tags(self),
+            metadata: forwarding::metadata(self),
             listens: self.wrapped.is_some_and(Wrapped::is_alike),
             outside: outside.clone(),
             entrance: entrance.clone(),

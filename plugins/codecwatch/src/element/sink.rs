@@ -129,7 +129,7 @@ fn forward(imp: &CodecWatch, event: gst::Event) -> Flow {
         EventView::Segment(segment) => imp.state().segment = segment.segment().clone(),
         EventView::Caps(_) => {
             imp.supervision().check_announced_duration(imp)?;
-            forwarding::renew_tags(imp);
+            forwarding::renew_metadata(imp);
         }
         EventView::CustomDownstreamOob(_) | EventView::CustomBothOob(_) => {
             return passed(enter_chain(imp, event.clone()) || imp.src.push_event(event));
