@@ -96,6 +96,13 @@ impl<R: Remote> Session for PlacedSession<R> {
         }
     }
 
+    fn has_room(&self) -> bool {
+        match self {
+            Self::Here(session) => session.has_room(),
+            Self::Child(session) => session.has_room(),
+        }
+    }
+
     fn send(&mut self, lane: &Lane<OutputOf<R>>, input: InputOf<R>) -> Result<(), CodecError> {
         match self {
             Self::Here(session) => session.send(lane, input),

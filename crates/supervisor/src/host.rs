@@ -64,6 +64,13 @@ impl<I: Send + 'static, O: Send + 'static> Host<O> for Shared<I, O> {
         Ok(())
     }
 
+    fn made_room(&self) {
+        // Not while the worker is between its question and its wait.
+        let state = self.lock();
+        self.command.notify_all();
+        drop(state);
+    }
+
     fn signal(&self) {
         self.lock().signalled = true;
         self.outlet.notify_all();

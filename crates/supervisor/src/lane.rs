@@ -73,6 +73,8 @@ pub(crate) trait Host<O>: Send + Sync {
     /// `took`: how long the call took, if it was measured elsewhere.
     fn call_ended(&self, lane: usize, took: Option<Duration>);
     fn emit(&self, output: O, amount: Amount) -> Result<(), Discarded>;
+    /// The session has room for an input again.
+    fn made_room(&self);
     fn signal(&self);
     fn wait_for_signal(&self) -> Result<(), Discarded>;
     fn fail(&self, error: CodecError);
@@ -361,6 +363,8 @@ impl<O: Send> Host<O> for Detached<O> {
         let outputs = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
         outputs.send(output).map_err(|_| Discarded)
     }
+
+    fn made_room(&self) {}
 
     fn signal(&self) {
         let (signalled, changed) = &self.signalled;

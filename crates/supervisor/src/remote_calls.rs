@@ -63,6 +63,11 @@ impl<O> RemoteCalls<O> {
         self.host.call_ended(self.index, Some(took));
     }
 
+    /// The session has [room](crate::Session::has_room) for an input again.
+    pub fn made_room(&self) {
+        self.host.made_room();
+    }
+
     /// The thread begins or ends a wait for something that the codec cannot influence,
     /// as in [`Lane::wait_for_others`](crate::Lane::wait_for_others).
     pub fn others_awaited(&self, begins: bool) {

@@ -81,6 +81,9 @@ impl<O: Send + 'static> Host<O> for Proxy<O> {
         self.supervisor.emit(output, amount)
     }
 
+    /// Its inputs are asked for by the other process.
+    fn made_room(&self) {}
+
     fn signal(&self) {
         let (signalled, changed) = &self.signalled;
         *signalled.lock().unwrap_or_else(PoisonError::into_inner) = true;

@@ -119,6 +119,14 @@ pub trait Session: 'static {
     /// there is no limit: then only its calls and a drain owe progress.
     fn delay(&self) -> Option<usize>;
 
+    /// Whether it would take an input now. One for which there is no room stays in line,
+    /// where a restart finds it; a call has to be in flight then, and whoever makes room
+    /// calls [`RemoteCalls::made_room`](crate::RemoteCalls::made_room). Called under a lock:
+    /// must neither wait nor use a lane.
+    fn has_room(&self) -> bool {
+        true
+    }
+
     /// Takes one input; passes the output that is ready to [`Lane::emit`].
     ///
     /// # Errors

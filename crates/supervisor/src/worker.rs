@@ -97,7 +97,7 @@ fn serve<S: Session>(
     lane: &Lane<S::Output>,
 ) -> Result<(), LaneFault> {
     let mut answered = false;
-    while let Some(work) = next_work(shared, answered) {
+    while let Some(work) = next_work(session, shared, answered) {
         answered = matches!(work, Work::Question(_));
         let command = match work {
             Work::Command(command) => command,
@@ -173,18 +173,25 @@ fn answer<S: Session>(
 }
 
 /// `answered`: the last was a question; a waiting command goes before another one.
-fn next_work<I: Send, O: Send>(shared: &Shared<I, O>, answered: bool) -> Option<Work<I, O>> {
+fn next_work<S: Session>(
+    session: &S,
+    shared: &Shared<S::Input, S::Output>,
+    answered: bool,
+) -> Option<Work<S::Input, S::Output>> {
+    let can_be_taken =
+        |command: &Command<_, _>| !matches!(command, Command::Input(..)) || session.has_room();
     let mut state = shared.lock();
     loop {
         if state.closing || state.spent {
             return None;
         }
-        let is_commands_turn = answered && !state.inbox.is_empty();
+        let is_ready = state.inbox.front().is_some_and(can_be_taken);
+        let is_commands_turn = answered && is_ready;
         if !is_commands_turn && let Some(question) = state.questions.pop() {
             shared.note(&mut state, Event::QuestionBegan);
             return Some(Work::Question(question));
         }
-        if let Some(command) = state.inbox.pop_front() {
+        if is_ready && let Some(command) = state.inbox.pop_front() {
             shared.note(
                 &mut state,
                 Event::Taken {

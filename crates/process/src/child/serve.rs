@@ -164,6 +164,7 @@ impl<R: Remote> Child<R> {
             })
         });
         self.answer(opened);
+        let mut failed = false;
         while let Ok(request) = self.requests.recv() {
             let Some(open) = &mut session else {
                 // The parent has seen that the open has failed.
@@ -172,8 +173,13 @@ impl<R: Remote> Child<R> {
             };
             match request {
                 ToChild::Close => break,
+                // What was at hand. Such a session can only be closed.
+                _ if failed => self.answer(Err(CodecError::Resource(
+                    "codecwatch-worker: the session has failed".to_owned(),
+                ))),
                 request => {
                     let answer = guarded(|| self.serve(open, request));
+                    failed = answer.is_err();
                     self.answer(answer);
                 }
             }

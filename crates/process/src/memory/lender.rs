@@ -111,8 +111,8 @@ impl Lender {
     /// copied once, and the owner is dropped.
     ///
     /// # Errors
-    /// [`CodecError::Resource`] if there is no memory for the copy,
-    /// [`CodecError::Crashed`] if the child does not return what it got.
+    /// [`CodecError::Resource`] if there is no memory for the copy, or the child keeps too
+    /// many inputs.
     pub fn lend<T: Send + 'static>(
         &mut self,
         owner: T,
@@ -120,9 +120,9 @@ impl Lender {
     ) -> Result<Lent, CodecError> {
         let lent = lock(&self.returns).lent.len();
         if lent >= self.most {
-            return Err(CodecError::Crashed {
-                what: format!("it has {lent} inputs, and returns none"),
-            });
+            return Err(CodecError::Resource(format!(
+                "its child process keeps {lent} inputs, which is the most that it may have"
+            )));
         }
         let slices = parts(&owner);
         let (block, ranges, held) = match shared(&slices) {

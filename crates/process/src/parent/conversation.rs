@@ -6,6 +6,7 @@
 //! progress, too.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,8 @@ pub(crate) struct Conversation<O> {
     calls: RemoteCalls<O>,
     /// The most inputs that are unanswered.
     inputs: usize,
+    /// One more may be sent. Outside of the state, so that it can be read under any lock.
+    has_room: AtomicBool,
     state: Mutex<State>,
     outside: Mutex<Outside>,
     changed: Condvar,
@@ -78,6 +81,7 @@ impl<O> Conversation<O> {
         Self {
             calls,
             inputs,
+            has_room: AtomicBool::new(true),
             state: Mutex::default(),
             outside: Mutex::default(),
             changed: Condvar::new(),
@@ -88,16 +92,23 @@ impl<O> Conversation<O> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// To be called before a request is sent. Waits until an input has room.
+    /// Whether an input may be sent.
+    pub(crate) fn has_room(&self) -> bool {
+        self.has_room.load(Ordering::Acquire)
+    }
+
+    fn make_room(&self) {
+        if !self.has_room.swap(true, Ordering::AcqRel) {
+            self.calls.made_room();
+        }
+    }
+
+    /// To be called before a request is sent; before an input, if there is room for it.
     ///
     /// # Errors
     /// The child is gone, or has failed at an earlier input.
     pub(crate) fn begin(&self, request: Request) -> Result<(), CodecError> {
         let mut state = self.lock();
-        while request == Request::Input && state.pending.len() >= self.inputs && state.end.is_none()
-        {
-            state = self.wait(state);
-        }
         // The session is closed after a failure, too.
         if request != Request::Close {
             state.failure.take().map_or(Ok(()), Err)?;
@@ -107,6 +118,9 @@ impl<O> Conversation<O> {
             self.calls.began(CALL, CallKind::StandsIn);
         }
         state.pending.push_back(request);
+        if state.pending.len() >= self.inputs {
+            self.has_room.store(false, Ordering::Release);
+        }
         Ok(())
     }
 
@@ -193,6 +207,7 @@ impl<O> Conversation<O> {
             }
             (_, answer) => state.answer = Some(answer),
         }
+        self.make_room();
         self.changed.notify_all();
         Ok(failed)
     }
@@ -256,6 +271,7 @@ impl<O> Conversation<O> {
         let mut state = self.lock();
         state.end = Some(error);
         self.calls.ended();
+        self.make_room();
         self.changed.notify_all();
         state.closed
     }
@@ -289,25 +305,26 @@ impl Request {
 mod tests {
     use super::*;
     use codecwatch_supervisor::Lane;
-    use std::sync::mpsc;
 
     #[test]
     fn so_many_inputs_are_unanswered_and_no_more() {
         let (lane, _outputs) = Lane::<()>::detached();
-        let conversation = Arc::new(Conversation::new(lane.remote_calls(), 3));
+        let conversation = Conversation::new(lane.remote_calls(), 3);
         for _ in 0..3 {
+            assert!(conversation.has_room());
             conversation.begin(Request::Input).unwrap();
         }
-        let (begins, begun) = mpsc::channel();
-        let waiting = {
-            let conversation = conversation.clone();
-            std::thread::spawn(move || begins.send(conversation.begin(Request::Input)))
-        };
-        let soon = begun.recv_timeout(Duration::from_millis(50));
-        assert_eq!(soon, Err(mpsc::RecvTimeoutError::Timeout));
+        assert!(!conversation.has_room());
         assert_eq!(conversation.answered(Ok(Reply::Sent)), Ok(None));
-        assert_eq!(begun.recv(), Ok(Ok(())));
-        waiting.join().unwrap().unwrap();
+        assert!(conversation.has_room());
+        conversation.begin(Request::Input).unwrap();
+        assert!(!conversation.has_room());
+        conversation.ended(CodecError::Settings("it ends".to_owned()));
+        assert!(
+            conversation.has_room(),
+            "whoever sends one hears of the end"
+        );
+        assert!(conversation.begin(Request::Input).is_err());
         assert_eq!(conversation.delay_of(Some(4)), Some(7));
         assert_eq!(conversation.delay_of(None), None);
     }

@@ -193,6 +193,10 @@ impl<R: Remote> Session for ProcessSession<R> {
         self.delay
     }
 
+    fn has_room(&self) -> bool {
+        self.shared.conversation.has_room()
+    }
+
     fn send(&mut self, lane: &Lane<OutputOf<R>>, input: InputOf<R>) -> Result<(), CodecError> {
         R::Talk::before_input(&self.parent, lane);
         let before = self.lender.copies();

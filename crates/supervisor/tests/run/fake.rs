@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use codecwatch_supervisor::{
-    Amount, Codec, CodecError, Drained, Flush, Lane, Library, Name, Session, Sibling,
+    Amount, Codec, CodecError, Drained, Flush, Lane, Library, Name, RemoteCalls, Session, Sibling,
 };
 
 use self::native::{Frames, Gone, Native};
@@ -34,6 +34,22 @@ impl Gate {
         let mut open = self.0.0.lock().unwrap();
         while !*open {
             open = self.0.1.wait(open).unwrap();
+        }
+    }
+}
+
+/// Whether sessions take inputs.
+#[derive(Default)]
+pub(crate) struct Room {
+    is_there: AtomicBool,
+    calls: Mutex<Vec<RemoteCalls<u32>>>,
+}
+
+impl Room {
+    pub(crate) fn make(&self) {
+        self.is_there.store(true, Ordering::Release);
+        for calls in &*self.calls.lock().unwrap() {
+            calls.made_room();
         }
     }
 }
@@ -92,6 +108,7 @@ pub(crate) struct Fake {
     /// What it declares when it is opened, and corrects at the first input.
     declared: Option<usize>,
     killed: Option<Arc<AtomicUsize>>,
+    room: Option<Arc<Room>>,
     receive_lane: bool,
     drained: Drained,
     flush: Flush,
@@ -109,6 +126,7 @@ impl Fake {
             delay: Some(2),
             declared: None,
             killed: None,
+            room: None,
             receive_lane: false,
             drained: Drained::Spent,
             flush: Flush::Done,
@@ -166,6 +184,12 @@ impl Fake {
         self
     }
 
+    /// It takes no input before there is room.
+    pub(crate) fn that_takes_inputs_in(mut self, room: &Arc<Room>) -> Self {
+        self.room = Some(room.clone());
+        self
+    }
+
     /// How often it was killed.
     pub(crate) fn killed(&self) -> usize {
         let killed = self.killed.as_ref().unwrap();
@@ -213,6 +237,9 @@ impl Codec for Fake {
         }
         lane.call("fake_open", || native.struck(Call::Open))?;
         native.fake.note(Call::Open);
+        if let Some(room) = &native.fake.room {
+            room.calls.lock().unwrap().push(lane.remote_calls());
+        }
         let receiver = if native.fake.receive_lane {
             let native = native.clone();
             Some(lane.spawn("recv", move |lane| {
@@ -263,6 +290,11 @@ impl Session for FakeSession {
     fn delay(&self) -> Option<usize> {
         self.native.struck(Call::Delay).unwrap();
         self.native.fake.declared.or(self.native.fake.delay)
+    }
+
+    fn has_room(&self) -> bool {
+        let room = self.native.fake.room.as_ref();
+        room.is_none_or(|room| room.is_there.load(Ordering::Acquire))
     }
 
     fn send(&mut self, lane: &Lane<u32>, input: u32) -> Result<(), CodecError> {

@@ -21,6 +21,7 @@ mod killing;
 mod outlets;
 mod patience;
 mod retiring;
+mod room;
 mod stopping;
 mod succession;
 mod support;
