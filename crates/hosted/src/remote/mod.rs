@@ -16,6 +16,7 @@ mod names;
 mod placed;
 mod posted;
 mod queries;
+mod scan;
 mod sent;
 mod sticky;
 mod talk;

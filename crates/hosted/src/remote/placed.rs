@@ -6,9 +6,9 @@ use codecwatch_supervisor::Lane;
 
 use super::events::PackedEvent;
 use super::queries::PackedQuery;
+use super::scan;
 use super::sent::SentEvents;
 use super::talk::{Answer, Question, Time};
-use super::text;
 use super::{PackedTags, RemoteHosted};
 use crate::io::Output;
 use crate::session::Metadata;
@@ -126,7 +126,7 @@ impl ChainSession for PlacedSession<RemoteHosted> {
                 };
                 match session.question(question) {
                     Some(Answer::Text(text)) => {
-                        text.filter(|text| is_number(text) || text::is_harmless(text))
+                        text.filter(|text| is_number(text) || scan::is_harmless(text))
                     }
                     _ => None,
                 }

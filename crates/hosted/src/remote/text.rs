@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Structures and caps as text. What a child has written may have been made up to harm
-//! whoever reads it. GStreamer's parser calls itself for each level of what is nested, so
-//! the levels are counted first. It takes values that it complains of, such as a range
-//! whose end lies before its start, and calculating with these ends the process, so the
-//! values are looked at afterwards.
+//! whoever reads it. So it is [scanned](super::scan) first. And GStreamer's parser takes
+//! values that it complains of, such as a range whose end lies before its start, and
+//! calculating with these ends the process, so the values are looked at afterwards.
 
 use gst::glib;
 
-use super::names;
-
-/// Longest text, in bytes: tags with an image in them are long.
-const LONGEST: usize = 16 << 20;
-/// Most levels of lists, arrays, ranges and types. Caps have three; the parser's frames
-/// for this many take some 20 kB of stack.
-const DEEPEST: usize = 64;
+use super::scan::is_harmless;
 
 /// The text of a structure, without the fields that are nothing or objects (`parsebin` has
 /// a `GstStream` in the starts of its streams): their text could not be read again.
@@ -87,148 +80,6 @@ pub(crate) fn is_sound_value(value: &glib::Value) -> bool {
 
 fn read<T: std::str::FromStr>(text: &str) -> Option<T> {
     is_harmless(text).then(|| text.parse().ok()).flatten()
-}
-
-/// Whether GStreamer's parser can be given a text.
-pub(super) fn is_harmless(text: &str) -> bool {
-    if text.len() > LONGEST {
-        return false;
-    }
-    let read = without_strings(text.as_bytes());
-    levels(&read) <= DEEPEST && are_buffers_sound(&read) && names::take_all(text)
-}
-
-/// A text without what is in its strings, which the parser only copies: a title may say
-/// "(Sample)". Strings that are a part of a value in quotes stay.
-fn without_strings(text: &[u8]) -> Vec<u8> {
-    let mut kept = Vec::with_capacity(text.len());
-    let mut rest = text;
-    let mut place = Place::Elsewhere;
-    while let Some(opens) = rest.iter().position(|&byte| byte == b'"') {
-        let (before, opened) = (&rest[..opens], &rest[opens + 1..]);
-        let Some((inside, after)) = names::quoted(opened) else {
-            break;
-        };
-        place = place.behind(before);
-        kept.extend_from_slice(before);
-        kept.push(b'"');
-        if place == Place::Elsewhere {
-            kept.extend_from_slice(inside);
-        }
-        kept.push(b'"');
-        rest = after;
-    }
-    kept.extend_from_slice(rest);
-    kept
-}
-
-/// Where a text in quotes stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// It is a string.
-    String,
-    /// It is one in a list or an array of strings.
-    Strings,
-    /// It may be anything.
-    Elsewhere,
-}
-
-impl Place {
-    /// That of the next text in quotes, with this in between.
-    fn behind(self, between: &[u8]) -> Self {
-        const STRING: &[u8] = b"(string)";
-        let begins = between
-            .iter()
-            .rposition(|byte| b"(){}<>[]=;".contains(byte));
-        let Some(begins) = begins else {
-            // With a word in between, or none.
-            return match self {
-                Self::Strings => Self::Strings,
-                Self::String | Self::Elsewhere => Self::Elsewhere,
-            };
-        };
-        let is_string = |text: &[u8]| text.trim_ascii_end().ends_with(STRING);
-        match between[begins] {
-            b')' if is_string(between) => Self::String,
-            b'{' | b'<' if is_string(&between[..begins]) => Self::Strings,
-            _ => Self::Elsewhere,
-        }
-    }
-}
-
-/// Whether the bytes of each buffer are written as they have to be: the parser of buffers
-/// uses memory that it has freed where a digit is wrong (GStreamer 1.22). Samples, such as
-/// images in tags, have buffers and caps in an encoding, and are none that can be looked
-/// at.
-fn are_buffers_sound(text: &[u8]) -> bool {
-    // Whatever escapes and quotes are in it: at some level they are gone.
-    let is_escape = |byte: &u8| matches!(byte, b'\\' | b'"') || byte.is_ascii_whitespace();
-    let mut rest = text;
-    while let Some(opens) = rest.iter().position(|&byte| byte == b'(') {
-        rest = &rest[opens + 1..];
-        let mut type_ = Vec::new();
-        let closes = rest.iter().position(|byte| {
-            if !is_escape(byte) {
-                type_.push(byte.to_ascii_lowercase());
-            }
-            *byte == b')' || type_.len() > b"gstbuffer)".len()
-        });
-        let Some(type_) = type_.strip_suffix(b")") else {
-            continue;
-        };
-        match type_.strip_prefix(b"gst").unwrap_or(type_) {
-            b"sample" => return false,
-            b"buffer" => {
-                let value = closes.map_or(&rest[..0], |closes| &rest[closes + 1..]);
-                if !is_hexadecimal(value) {
-                    return false;
-                }
-            }
-            _ => {}
-        }
-    }
-    true
-}
-
-/// Whether a text begins with pairs of hexadecimal digits, or a list or an array of them.
-fn is_hexadecimal(text: &[u8]) -> bool {
-    let is_between = |byte: &u8| *byte == b'\\' || byte.is_ascii_whitespace();
-    let begins = text.iter().position(|byte| !is_between(byte));
-    let text = begins.map_or(&text[..0], |begins| &text[begins..]);
-    let is_list = matches!(text.first(), Some(b'<' | b'{'));
-    let mut level = 0_usize;
-    let ends = text.iter().position(|byte| {
-        match byte {
-            b'<' | b'{' => level += 1,
-            b'>' | b'}' => level = level.saturating_sub(1),
-            _ => {}
-        }
-        match is_list {
-            true => level == 0,
-            // A quote ends the text that this is a part of.
-            false => is_between(byte) || b",;)]}>\"".contains(byte),
-        }
-    });
-    let value = &text[..ends.unwrap_or(text.len())];
-    let items = value.split(|byte| is_between(byte) || b",<{>}".contains(byte));
-    let mut items = items.filter(|item| !item.is_empty()).peekable();
-    (is_list || items.peek().is_some())
-        && items.all(|item| item.len() % 2 == 0 && item.iter().all(u8::is_ascii_hexdigit))
-}
-
-/// How deeply a text is nested, at most. What is in quotes counts, too: it may be read as
-/// a structure of its own.
-fn levels(text: &[u8]) -> usize {
-    let (mut level, mut deepest) = (0_usize, 0);
-    for byte in text {
-        match byte {
-            b'{' | b'[' | b'<' | b'(' => level += 1,
-            b'}' | b']' | b'>' | b')' => level = level.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(level);
-    }
-    deepest
 }
 
 /// Numbers that consist of several. The bindings panic when they read one that is not
@@ -305,6 +156,7 @@ mod numbers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::remote::scan::DEEPEST;
 
     #[test]
     fn what_is_nested_too_deeply_is_not_read() {
@@ -324,15 +176,24 @@ mod tests {
     #[test]
     fn the_words_of_a_title_are_not_read_as_types() {
         gst::init().unwrap();
-        let mut titles = gst::List::default();
-        titles.append("one (Sample)");
-        titles.append("Two");
-        titles.append(&*":( ".repeat(2 * DEEPEST));
-        let tags = gst::Structure::builder("taglist")
-            .field("title", "\"(buffer)0g\"")
-            .field("artist", titles);
-        let tags = tags.build();
-        assert_eq!(structure(Some(&text_of(&tags))), Some(Some(tags)));
+        let mut tags = gst::TagList::new();
+        for title in [
+            "one (Sample) [Live]",
+            "(buffer)0g",
+            "\"a\\",
+            &":( [{".repeat(2 * DEEPEST),
+        ] {
+            let tags = tags.make_mut();
+            tags.add::<gst::tags::Title>(&title, gst::TagMergeMode::Append);
+        }
+        // In an event, and in a structure within a structure.
+        let event = gst::event::Tag::new(tags);
+        let event = event.structure().unwrap().to_owned();
+        let inside = gst::Structure::builder("inside").field("event", &event);
+        let outside = gst::Structure::builder("outside").field("inside", inside.build());
+        for said in [event, outside.build()] {
+            assert_eq!(structure(Some(&text_of(&said))), Some(Some(said)));
+        }
     }
 
     #[test]
@@ -377,7 +238,6 @@ mod tests {
             ("(sample)00:None:None:None", false),
             ("(string)\"a (Sample)\"", true),
             ("(string){ a, \"b (Sample)\", c, \"d\\\"(buffer)\" }", true),
-            ("(string)< \"b (Sample)\" >", true),
             ("(string)\"a\", b=(buffer)0g, c=(string)\"d\"", false),
             ("(string){ \"a\" }, b=(buffer)0g, c=(string)\"d\"", false),
             ("(string){ \"a\", (structure)\"b, c=(buffer)0g\" }", false),
@@ -386,6 +246,20 @@ mod tests {
                 false,
             ),
             ("(structure){ \"b, c=(int)1\", \"b, c=(buffer)0g\" }", false),
+            // GStreamer finds the first closing bracket.
+            ("(structure)[b; c=(string)\"], d=(buffer)0g; \"", false),
+            (
+                "(structure)[b; c=(string)\"], d=(int)1, e=(structure)[f; g=(string)\"]",
+                false,
+            ),
+            ("[b; c=(string)\"], d=(sample)00:None:None:None; \"", false),
+            ("(GstCaps)[b; c=(string)\"], d=(int)1; \"", false),
+            (
+                "(structure)\"b\\,\\ c\\=\\(structure\\)\\[d\\;\\ e\\]\"",
+                false,
+            ),
+            ("(fraction)[ 0/1, 2147483647/1 ]", true),
+            ("(double)[ 1, 1.7976931348623157e+308 ]", true),
         ] {
             let read = structure(Some(&format!("a, value={text}")));
             assert_eq!(read.is_some(), sound, "{text}: {read:?}");
