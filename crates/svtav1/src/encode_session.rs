@@ -18,7 +18,7 @@ use codecwatch_supervisor::{
 };
 
 use crate::bitrate::BitrateChange;
-use crate::config::Config;
+use crate::config::{Config, IntraRefresh};
 use crate::effective::{Effective, Mode, Structure};
 use crate::encoder::{self, Encoder, Received};
 use crate::packet::{Output, Packet};
@@ -38,12 +38,16 @@ const THREAD_NAMES: &[Name] = &[Name::from_static("svt-")];
 
 impl Config {
     /// Whether [`Picture::force_key`] makes a key frame in mid-stream: always
-    /// from 1.8 on; before, in random access without a bitrate only. Otherwise a
-    /// key frame requires a new session, which begins with one.
+    /// from 1.8 on; before, in random access without a bitrate only, and only if
+    /// key frames (no CRA) come by themselves, too. Otherwise a key frame requires
+    /// a new session, which begins with one.
     pub fn can_force_key(&self) -> bool {
         let settings = Effective::new(self, Version::installed());
+        let has_keys = settings.intra_period != -1 && settings.refresh == IntraRefresh::Idr;
         settings.version.at_least(1, 8)
-            || (settings.mode == Mode::Constant && settings.structure == Structure::RandomAccess)
+            || (settings.mode == Mode::Constant
+                && settings.structure == Structure::RandomAccess
+                && has_keys)
     }
 
     /// Whether [`Picture::bitrate`] works in mid-stream: from 1.8 on at constant

@@ -15,7 +15,7 @@ use std::time::Duration;
 use codecwatch_av1::SequenceHeader;
 use codecwatch_supervisor::{Codec, CodecError, Drained, Flush, Lane, Session};
 use codecwatch_svtav1::{
-    Config, FrameKind, Output, Picture, Plane, Planes, RateControl, SvtAv1, Version,
+    Config, FrameKind, IntraRefresh, Output, Picture, Plane, Planes, RateControl, SvtAv1, Version,
 };
 use support::{
     Frame, RATE, encode, frame, id, one_at_a_time, open, packets, picture, skip, within,
@@ -204,6 +204,16 @@ fn keys_can_be_forced_everywhere_from_1_8_on() {
         }
         .can_force_key()
     };
+    let endless = Config {
+        intra_period_length: -1,
+        ..config(false)
+    };
+    let open = Config {
+        intra_refresh: IntraRefresh::Cra,
+        ..config(false)
+    };
+    assert_eq!(endless.can_force_key(), modern);
+    assert_eq!(open.can_force_key(), modern);
     assert!(at(RateControl::Crf(35), false));
     assert_eq!(at(RateControl::Crf(35), true), modern);
     assert_eq!(at(RateControl::Cbr { target: 1 }, true), modern);

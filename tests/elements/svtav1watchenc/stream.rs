@@ -142,11 +142,17 @@ fn a_key_frame_can_be_forced_in_every_mode() {
         "target-bitrate=300",
         "target-bitrate=300 max-bitrate=300",
         "target-bitrate=300 low-latency=true",
+        "intra-period-length=-1",
+        "intra-refresh-type=CRA",
     ] {
         if properties == "target-bitrate=300 low-latency=true"
             && support::svtav1_version() >= (1, 8)
         {
             // Refused when the caps come, in words.
+            continue;
+        }
+        if properties.starts_with("intra") && support::svtav1_version() >= (1, 8) {
+            // Whether the library does it there is not known.
             continue;
         }
         let mut harness = encoder(properties);
