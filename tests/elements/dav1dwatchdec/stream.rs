@@ -199,6 +199,27 @@ fn nothing_overtakes_the_frames_that_are_inside() {
 }
 
 #[test]
+fn an_end_before_any_picture_is_an_error_that_of_a_segment_too() {
+    support::init();
+    for end in [
+        gst::event::Eos::new(),
+        gst::event::SegmentDone::new(FRAME * 10),
+    ] {
+        let kind = end.type_();
+        let mut harness = decoder("n-threads=1");
+        let bus = bus(&harness);
+        let without_key_frame = &clip_start(10)[1..];
+        push(&mut harness, without_key_frame, 1);
+        let _ = harness.push_event(end);
+        let error = error(&bus).expect("no error");
+        let text = error.message();
+        assert!(text.contains("No picture"), "{kind:?}: {text}");
+        let passes = |event: &gst::Event| event.type_() == kind;
+        assert!(!events(&mut harness).iter().any(passes), "{kind:?}");
+    }
+}
+
+#[test]
 fn a_gap_costs_no_picture() {
     for properties in ["n-threads=1", THREADED] {
         let mut harness = decoder(properties);

@@ -43,7 +43,7 @@ fn before<T: SupervisedVideoDecoder>(imp: &T, event: &gst::Event) -> EventDispos
             imp.stream().state().reverse = reverse.then(Vec::new);
             disposition
         }
-        gst::EventView::Eos(_) | gst::EventView::SegmentDone(_) => at_end(imp, event),
+        gst::EventView::Eos(_) | gst::EventView::SegmentDone(_) => at_end(imp),
         _ => disposition,
     }
 }
@@ -94,11 +94,9 @@ fn changes_direction<T: SupervisedVideoDecoder>(imp: &T, segment: &gst::Segment)
 }
 
 /// Everything is out.
-fn at_end<T: SupervisedVideoDecoder>(imp: &T, event: &gst::Event) -> EventDisposition {
+fn at_end<T: SupervisedVideoDecoder>(imp: &T) -> EventDisposition {
     losses::release_lost(imp);
-    if event.type_() == gst::EventType::Eos
-        && let Some(text) = why_incomplete(imp)
-    {
+    if let Some(text) = why_incomplete(imp) {
         // The base class would let EOS pass, even if it posts an error.
         let _error = imp.supervision().fail(imp, &text);
         return EventDisposition::Swallow;

@@ -43,7 +43,7 @@ fn forward<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool {
             let caps = caps.caps_owned();
             return caps_change::chain_up(imp, event, &caps);
         }
-        gst::EventView::Eos(_) => {
+        gst::EventView::Eos(_) | gst::EventView::SegmentDone(_) => {
             output::release_lost(imp);
             let frames = output::forgotten(imp);
             if frames > 0 {
@@ -54,10 +54,10 @@ fn forward<T: SupervisedVideoEncoder>(imp: &T, event: gst::Event) -> bool {
                 let _ = imp.supervision().fail(imp, &text);
                 return true;
             }
-        }
-        // The base class would keep it until the next frame, and none follows.
-        gst::EventView::SegmentDone(_) => {
-            return super::encoder(imp).src_pad().push_event(event);
+            if event.type_() == gst::EventType::SegmentDone {
+                // The base class would keep it until the next frame, and none follows.
+                return super::encoder(imp).src_pad().push_event(event);
+            }
         }
         // Running time restarts, and so does the output stream.
         gst::EventView::FlushStop(_) => imp.stream().state().times = Timestamps::default(),
