@@ -9,6 +9,9 @@ use gst_video::{VideoChromaSite, VideoColorRange, VideoFormat, VideoInfo};
 /// buffer specify it. It affects rate control and levels only.
 const FALLBACK_FRAME_RATE: (u32, u32) = (30, 1);
 
+/// The library refuses higher rates.
+const HIGHEST_GUESS: u32 = 240;
+
 /// The rate that the encoder gets: that of the caps; if it is variable, the one that
 /// follows from the first buffer's duration; at least one frame per second, because
 /// the library refuses less.
@@ -18,6 +21,14 @@ pub(crate) fn frame_rate(info: &VideoInfo, duration: Option<gst::ClockTime>) -> 
         (n, d) if n > 0 && d > 0 => (n.unsigned_abs(), d.unsigned_abs()),
         _ => duration
             .and_then(rate_of_duration)
+            // A short first frame says little of the others.
+            .map(|(n, d)| {
+                if n > HIGHEST_GUESS * d {
+                    (HIGHEST_GUESS, 1)
+                } else {
+                    (n, d)
+                }
+            })
             .unwrap_or(FALLBACK_FRAME_RATE),
     };
     if numerator < denominator {
@@ -202,6 +213,9 @@ mod tests {
         assert_eq!(rate((0, 1), Some(ns(40_000_000))), (25, 1));
         assert_eq!(rate((0, 1), Some(ns(14_285_714))), (70_000, 1000));
         assert_eq!(rate((0, 1), None), (30, 1));
+        assert_eq!(rate((0, 1), Some(ns(1_000_000))), (240, 1));
+        assert_eq!(rate((0, 1), Some(ns(1))), (30, 1));
+        assert_eq!(rate((1000, 1), None), (1000, 1), "as the caps say");
     }
 
     #[test]
