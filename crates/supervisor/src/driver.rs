@@ -23,6 +23,10 @@ use crate::{Change, Evidence, Phase, Sample, Source, ledger, open_permit, retire
 /// driver samples the session's threads.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How long a wait for a close waits for its report. Handlers of the application may be in
+/// it, which usually take milliseconds.
+const REPORT: Duration = Duration::from_secs(1);
+
 /// The result of polling the machine.
 pub(crate) enum Obeyed {
     /// There was no action.
@@ -110,6 +114,19 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
             let until = bound.map(|bound| deadline.map_or(bound, |at| at.min(bound)));
             state = self.wait_until(&self.element, state, until);
         }
+    }
+
+    /// Waits until the retirement thread has reported the fault of a close, for a limited
+    /// time: whoever takes the element to NULL then drops what is said later.
+    pub(crate) fn wait_reported<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<I, O>>,
+    ) -> MutexGuard<'a, State<I, O>> {
+        let until = now() + REPORT;
+        while state.reporting && now() < until {
+            state = self.wait_until(&self.element, state, Some(until));
+        }
+        state
     }
 
     /// Waits until the session's threads have ended or it was abandoned: while its

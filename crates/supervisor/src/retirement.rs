@@ -30,6 +30,8 @@ struct Retiree {
 /// The thread's interface to a closing session.
 trait Closing: Send + Sync {
     fn drive(&self) -> Step;
+    /// The fault that was not reported yet is reported now.
+    fn reported(&self);
 }
 
 enum Step {
@@ -42,9 +44,19 @@ enum Step {
 impl<I: Send + 'static, O: Send + 'static> Closing for Shared<I, O> {
     fn drive(&self) -> Step {
         match self.look_after() {
-            Ok(mut state) => Step::Over(state.stuck_close.take()),
+            Ok(mut state) => {
+                let fault = state.stuck_close.take();
+                state.reporting = fault.is_some();
+                Step::Over(fault)
+            }
             Err(until) => Step::Until(until),
         }
+    }
+
+    fn reported(&self) {
+        let mut state = self.lock();
+        state.reporting = false;
+        self.wake_element();
     }
 }
 
@@ -148,5 +160,6 @@ impl Retiree {
             Some(fault) => on_wedge(fault),
             None => drop(on_wedge),
         }));
+        self.session.reported();
     }
 }

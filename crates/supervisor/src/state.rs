@@ -102,6 +102,8 @@ pub(crate) struct State<I, O> {
     pub(crate) in_retirement: bool,
     /// The abandonment that happened while closing, for a warning.
     pub(crate) stuck_close: Option<Box<Fault>>,
+    /// The retirement thread is reporting it.
+    pub(crate) reporting: bool,
     /// The session takes no more input and closes by itself.
     pub(crate) spent: bool,
     pub(crate) outcome: Option<Outcome>,
@@ -312,6 +314,7 @@ impl<I, O> Shared<I, O> {
                 retiring: false,
                 in_retirement: false,
                 stuck_close: None,
+                reporting: false,
                 spent: false,
                 outcome: None,
                 drains_asked: 0,

@@ -70,7 +70,8 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
         self.closed_as(self.shared.wait_closed(|state| state.cancelled))
     }
 
-    fn closed_as(&self, mut state: MutexGuard<'_, State<I, O>>) -> CloseResult {
+    fn closed_as(&self, state: MutexGuard<'_, State<I, O>>) -> CloseResult {
+        let mut state = self.shared.wait_reported(state);
         match state.stuck_close.take() {
             Some(fault) => CloseResult::Abandoned(Some(fault)),
             None if state.closed() => CloseResult::Closed,

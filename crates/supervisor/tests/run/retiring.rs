@@ -145,6 +145,34 @@ fn a_wedge_that_somebody_else_found_is_told_by_the_retirement_unless_it_was_told
 }
 
 #[test]
+fn whoever_waits_for_a_close_waits_for_its_report_for_a_limited_time() {
+    for report in [200 * MS, BOUND] {
+        let library = format!("r-report-{}", report.as_secs());
+        let fake = Fake::new(library).with(Call::Close, 1, Fault::Hang);
+        let (run, _sink) = opened(&fake, CLOSE);
+        let (begins, begun) = std::sync::mpsc::channel();
+        let told = Arc::new(AtomicUsize::new(0));
+        let telling = told.clone();
+        let gate = fake.gate.clone();
+        run.retire(move |_| {
+            begins.send(()).unwrap();
+            let end = Instant::now() + report;
+            while Instant::now() < end && !gate.is_open() {
+                std::thread::sleep(MS);
+            }
+            telling.fetch_add(1, Ordering::Relaxed);
+        });
+        begun.recv_timeout(BOUND).unwrap();
+        let (closed, took) = close(&run);
+        assert!(matches!(closed, CloseResult::Abandoned(None)), "{closed:?}");
+        let is_told = told.load(Ordering::Relaxed) == 1;
+        assert_eq!(is_told, report < BOUND, "{took:?}");
+        assert!(took < BOUND / 2, "{took:?}");
+        fake.gate.open();
+    }
+}
+
+#[test]
 fn many_sessions_retire_beside_each_other_on_one_thread() {
     let quick = Fake::new("r-many").with(Call::Close, 1, Fault::Slow(100 * MS));
     let hangs = Fake::new("r-many-h").with(Call::Close, 1, Fault::Hang);
