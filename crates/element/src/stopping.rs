@@ -111,7 +111,8 @@ impl<I: Send + 'static, O: Send + 'static> Supervision<I, O> {
     }
 
     /// Ends all sessions and resets the element. Blocks for `close-timeout` and 0.1 s at most,
-    /// counted from the beginning of the state change. Must be called when the pads are
+    /// counted from the beginning of the state change, and a second longer if handlers of the
+    /// application delay the report of a close that hangs. Must be called when the pads are
     /// inactive.
     pub fn stop<T>(&self, imp: &T)
     where

@@ -116,14 +116,17 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
         }
     }
 
-    /// Waits until the retirement thread has reported the fault of a close, for a limited
-    /// time: whoever takes the element to NULL then drops what is said later.
+    /// Waits until another thread has reported the fault of a close, for a limited time:
+    /// whoever takes the element to NULL then drops what is said later.
     pub(crate) fn wait_reported<'a>(
         &'a self,
         mut state: MutexGuard<'a, State<I, O>>,
+        stop_waiting: impl Fn(&State<I, O>) -> bool,
     ) -> MutexGuard<'a, State<I, O>> {
         let until = now() + REPORT;
-        while state.reporting && now() < until {
+        let this = std::thread::current().id();
+        let is_reported = |state: &State<I, O>| state.reporting.is_none_or(|other| other == this);
+        while !is_reported(&state) && !stop_waiting(&state) && now() < until {
             state = self.wait_until(&self.element, state, Some(until));
         }
         state

@@ -46,7 +46,7 @@ impl<I: Send + 'static, O: Send + 'static> Closing for Shared<I, O> {
         match self.look_after() {
             Ok(mut state) => {
                 let fault = state.stuck_close.take();
-                state.reporting = fault.is_some();
+                state.reporting = fault.as_ref().map(|_| std::thread::current().id());
                 Step::Over(fault)
             }
             Err(until) => Step::Until(until),
@@ -55,7 +55,7 @@ impl<I: Send + 'static, O: Send + 'static> Closing for Shared<I, O> {
 
     fn reported(&self) {
         let mut state = self.lock();
-        state.reporting = false;
+        state.reporting = None;
         self.wake_element();
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, Weak};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use crate::clock::now;
@@ -102,8 +103,8 @@ pub(crate) struct State<I, O> {
     pub(crate) in_retirement: bool,
     /// The abandonment that happened while closing, for a warning.
     pub(crate) stuck_close: Option<Box<Fault>>,
-    /// The retirement thread is reporting it.
-    pub(crate) reporting: bool,
+    /// The thread that is reporting it.
+    pub(crate) reporting: Option<ThreadId>,
     /// The session takes no more input and closes by itself.
     pub(crate) spent: bool,
     pub(crate) outcome: Option<Outcome>,
@@ -314,7 +315,7 @@ impl<I, O> Shared<I, O> {
                 retiring: false,
                 in_retirement: false,
                 stuck_close: None,
-                reporting: false,
+                reporting: None,
                 spent: false,
                 outcome: None,
                 drains_asked: 0,

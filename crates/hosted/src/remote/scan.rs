@@ -43,7 +43,7 @@ enum Kind {
 
 fn kind(type_: &str) -> Kind {
     match type_ {
-        "string" | "str" | "s" | "gchararray" => Kind::Text,
+        "string" | "str" | "s" | "gchararray" | "GStrv" => Kind::Text,
         "structure" | "GstStructure" | "caps" | "GstCaps" | "taglist" | "GstTagList" => {
             Kind::Nested
         }
@@ -145,11 +145,14 @@ fn scan(text: &[u8], depth: usize) -> bool {
 /// finds another one than whoever reads the quotes.
 fn behind_range(text: &[u8]) -> Option<&[u8]> {
     let end = text.iter().position(|byte| *byte == b']')?;
-    let is_number = |byte: &u8| byte.is_ascii_digit() || b" \\,/.+-eE".contains(byte);
-    text[..end]
-        .iter()
-        .all(is_number)
-        .then_some(&text[end + 1..])
+    let (inside, after) = (&text[..end], &text[end + 1..]);
+    let is_digit = |byte: &u8| byte.is_ascii_digit() || b"+-.".contains(byte);
+    // "1e308", "inf".
+    let is_in_number = |byte: &u8| is_digit(byte) || b" \\,/eEinf".contains(byte);
+    // A name begins with a letter.
+    let first = inside.iter().find(|byte| !b" \\".contains(byte));
+    let is_range = first.is_some_and(is_digit) && inside.iter().all(is_in_number);
+    is_range.then_some(after)
 }
 
 /// A type, or features: the kind of the type, and what is behind it. (GStreamer takes any
@@ -157,7 +160,7 @@ fn behind_range(text: &[u8]) -> Option<&[u8]> {
 fn in_parentheses(text: &[u8]) -> Option<(Kind, &[u8])> {
     let end = text.iter().position(|byte| *byte == b')')?;
     let (inside, after) = (&text[..end], &text[end + 1..]);
-    let type_ = std::str::from_utf8(inside).ok()?;
+    let type_ = std::str::from_utf8(inside.trim_ascii()).ok()?;
     take_features(inside).then_some((kind(type_), after))
 }
 
@@ -266,6 +269,8 @@ mod tests {
             "a, b=(structure)\"N\\,\\ c\\=\\(int\\)1\"",
             "a, b=(structure)\"c\\,\\ N\\=\\(int\\)1\"",
             "a, b=(structure)[c, N=(int)1]",
+            "a, b=( structure)N",
+            "a, b=(\tGstCaps)N",
             "a, b=(structure){ c, N }",
             "a, b=(structure){ (string)c, N }",
             "a, b=(structure)< c, \"N\" >",

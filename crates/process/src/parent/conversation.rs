@@ -207,7 +207,10 @@ impl<O> Conversation<O> {
             }
             (_, answer) => state.answer = Some(answer),
         }
-        self.make_room();
+        // After a failure the session ends, and what is in line stays there.
+        if state.failure.is_none() {
+            self.make_room();
+        }
         self.changed.notify_all();
         Ok(failed)
     }
@@ -319,6 +322,9 @@ mod tests {
         assert!(conversation.has_room());
         conversation.begin(Request::Input).unwrap();
         assert!(!conversation.has_room());
+        let failed = CodecError::Settings("it fails".to_owned());
+        assert_eq!(conversation.answered(Err(failed.clone())), Ok(Some(failed)));
+        assert!(!conversation.has_room(), "the session ends");
         conversation.ended(CodecError::Settings("it ends".to_owned()));
         assert!(
             conversation.has_room(),

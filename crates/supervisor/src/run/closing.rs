@@ -8,7 +8,6 @@ use crate::clock::now;
 use crate::machine::Event;
 use crate::outcome::Fault;
 use crate::state::State;
-use crate::sync::MutexGuard;
 use crate::{open_permit, retirement};
 
 impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
@@ -61,17 +60,18 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     /// [`retire`](Self::retire); any other is abandoned. Until the close begins, the
     /// output task drives the session.
     pub fn wait_closed(&self) -> CloseResult {
-        self.closed_as(self.shared.wait_closed(|_| false))
+        self.wait_closed_unless(|_| false)
     }
 
     /// The same, but [`cancel`](Self::cancel) ends the wait: a session that is still
     /// closing then is [`CloseResult::Retiring`], too.
     pub fn wait_closed_until_cancelled(&self) -> CloseResult {
-        self.closed_as(self.shared.wait_closed(|state| state.cancelled))
+        self.wait_closed_unless(|state| state.cancelled)
     }
 
-    fn closed_as(&self, state: MutexGuard<'_, State<I, O>>) -> CloseResult {
-        let mut state = self.shared.wait_reported(state);
+    fn wait_closed_unless(&self, stop_waiting: impl Fn(&State<I, O>) -> bool) -> CloseResult {
+        let state = self.shared.wait_closed(&stop_waiting);
+        let mut state = self.shared.wait_reported(state, &stop_waiting);
         match state.stuck_close.take() {
             Some(fault) => CloseResult::Abandoned(Some(fault)),
             None if state.closed() => CloseResult::Closed,

@@ -173,6 +173,22 @@ fn whoever_waits_for_a_close_waits_for_its_report_for_a_limited_time() {
 }
 
 #[test]
+fn a_report_that_waits_for_the_close_does_not_wait_for_itself() {
+    let fake = Fake::new("r-itself").with(Call::Close, 1, Fault::Hang);
+    let (run, _sink) = opened(&fake, CLOSE);
+    let (tell, told) = std::sync::mpsc::channel();
+    let inside = run.clone();
+    run.retire(move |_| {
+        let begun = Instant::now();
+        let _ = inside.wait_closed();
+        tell.send(begun.elapsed()).unwrap();
+    });
+    let took = told.recv_timeout(BOUND).unwrap();
+    assert!(took < 500 * MS, "{took:?}");
+    fake.gate.open();
+}
+
+#[test]
 fn many_sessions_retire_beside_each_other_on_one_thread() {
     let quick = Fake::new("r-many").with(Call::Close, 1, Fault::Slow(100 * MS));
     let hangs = Fake::new("r-many-h").with(Call::Close, 1, Fault::Hang);
