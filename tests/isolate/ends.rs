@@ -379,3 +379,25 @@ fn a_stop_while_the_child_hangs_is_bounded() {
     assert!(took < NULL + SLACK, "{took:?}");
     rig.leaves_nothing();
 }
+
+#[test]
+fn after_a_call_has_failed_the_codec_is_only_closed() {
+    const SEND: &str = "svt_av1_enc_send_picture";
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    // The next picture is at hand when the call returns.
+    let script = format!("{SEND}:delay=200ms@5,{SEND}:fail@5,{SEND}:trace@6+");
+    let run = Launch::pipeline(
+        "videotestsrc ! video/x-raw,format=I420,width=128,height=128 \
+         ! svtav1watchenc preset=12 isolate=true isolate-policy=open ! fakesink",
+    )
+    .rehearse(&script)
+    .env("CODECWATCH_REHEARSE_LOG", &log)
+    .bound(Duration::from_secs(60))
+    .run();
+    assert_ne!(run.code(), 0, "{}", run.text());
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("fails (call 5"), "{log}");
+    // The close ends the stream, which is one call more.
+    assert!(!log.contains("(call 7"), "{log}");
+}
