@@ -99,6 +99,8 @@ pub(crate) struct State<I, O> {
     pub(crate) abandoned: bool,
     /// It closes in the background, and the ledger counts it as retiring.
     pub(crate) retiring: bool,
+    /// The worker waits until the session has room for the next input.
+    pub(crate) awaits_room: bool,
     /// The retirement thread drives it.
     pub(crate) in_retirement: bool,
     /// The abandonment that happened while closing, for a warning.
@@ -316,6 +318,7 @@ impl<I, O> Shared<I, O> {
                 in_retirement: false,
                 stuck_close: None,
                 reporting: None,
+                awaits_room: false,
                 spent: false,
                 outcome: None,
                 drains_asked: 0,

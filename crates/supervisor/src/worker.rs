@@ -203,6 +203,8 @@ fn next_work<S: Session>(
             }
             return Some(Work::Command(command));
         }
+        state.awaits_room = !state.inbox.is_empty();
         state = shared.wait(&shared.command, state);
+        state.awaits_room = false;
     }
 }

@@ -101,8 +101,11 @@ impl<I: Send + 'static, O: Send + 'static> Run<I, O> {
     /// Queues a command, an input or another, and wakes the worker.
     pub(super) fn push(&self, state: &mut State<I, O>, command: Command<I, O>) {
         let amount = command.amount();
+        let waits_in_line = state.awaits_room && matches!(command, Command::Input(..));
         state.inbox.push_back(command);
         self.shared.note(state, Event::Submitted { amount });
-        self.shared.command.notify_all();
+        if !waits_in_line {
+            self.shared.command.notify_all();
+        }
     }
 }

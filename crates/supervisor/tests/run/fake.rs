@@ -42,10 +42,16 @@ impl Gate {
 #[derive(Default)]
 pub(crate) struct Room {
     is_there: AtomicBool,
+    asked: AtomicUsize,
     calls: Mutex<Vec<RemoteCalls<u32>>>,
 }
 
 impl Room {
+    /// How often a worker has asked for it.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::Acquire)
+    }
+
     pub(crate) fn make(&self) {
         self.is_there.store(true, Ordering::Release);
         for calls in &*self.calls.lock().unwrap() {
@@ -294,7 +300,10 @@ impl Session for FakeSession {
 
     fn has_room(&self) -> bool {
         let room = self.native.fake.room.as_ref();
-        room.is_none_or(|room| room.is_there.load(Ordering::Acquire))
+        room.is_none_or(|room| {
+            room.asked.fetch_add(1, Ordering::AcqRel);
+            room.is_there.load(Ordering::Acquire)
+        })
     }
 
     fn send(&mut self, lane: &Lane<u32>, input: u32) -> Result<(), CodecError> {

@@ -31,6 +31,20 @@ fn an_input_without_room_stays_in_line_where_a_restart_finds_it() {
 }
 
 #[test]
+fn a_worker_that_waits_for_room_is_not_woken_by_inputs() {
+    let room = Arc::new(Room::default());
+    let run = start(&Fake::new("room-wake").that_takes_inputs_in(&room), AMPLE);
+    feed(&run, 0..1);
+    eventually("it has asked", || room.asked() > 0);
+    std::thread::sleep(50 * MS);
+    let asked = room.asked();
+    feed(&run, 1..3);
+    std::thread::sleep(50 * MS);
+    assert_eq!(room.asked(), asked);
+    let _ = close(&run);
+}
+
+#[test]
 fn whoever_makes_room_wakes_the_worker() {
     let room = Arc::new(Room::default());
     let fake = Fake::new("room-made").reusable();
