@@ -68,8 +68,8 @@ pub trait Remote: Sized + 'static {
         Policy::Strict
     }
 
-    /// Parent: the most inputs whose memory the child may have at a time. One that takes more
-    /// returns none.
+    /// Parent: the most inputs whose memory the child may have at a time. One more is an
+    /// error of the session.
     fn most_lent(config: &Self::Config) -> usize;
 
     /// Parent: how many inputs may be on their way to the child's codec, 1 at least.

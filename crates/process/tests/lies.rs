@@ -221,6 +221,7 @@ fn memory_that_it_has_not_is_refused() {
 #[test]
 fn inputs_that_it_has_not_or_keeps_are_refused() {
     breaks("returns what it has not", "input 77 is returned");
+    breaks("answers no input", "input 78 is returned");
     breaks("returns twice", "is returned and was not lent");
     ends("returns nothing", "CodecFailed", "keeps 4 inputs");
 }

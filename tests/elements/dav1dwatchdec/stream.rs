@@ -199,7 +199,7 @@ fn nothing_overtakes_the_frames_that_are_inside() {
 }
 
 #[test]
-fn an_end_before_any_picture_is_an_error_that_of_a_segment_too() {
+fn eos_and_segment_done_before_any_picture_are_errors() {
     support::init();
     for end in [
         gst::event::Eos::new(),

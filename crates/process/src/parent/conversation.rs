@@ -124,9 +124,9 @@ impl<O> Conversation<O> {
         Ok(())
     }
 
-    /// A codec's delay, as the parent sees it: further inputs may be on their way, besides the
-    /// one that the worker passes on. With less, a wait of the codec for more input would be
-    /// taken for a call that should return, and named instead of the one that hangs.
+    /// A codec's delay, as the parent sees it: the inputs on their way are inside, too. With
+    /// less, a wait of the codec for more input would be taken for a call that should return,
+    /// and named instead of the one that hangs.
     pub(crate) fn delay_of(&self, delay: Option<u32>) -> Option<usize> {
         delay.map(|delay| (delay as usize).saturating_add(self.inputs))
     }

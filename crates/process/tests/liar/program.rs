@@ -358,6 +358,12 @@ impl Liar {
                 self.say(&Says::Returned { lent });
                 self.say(&Says::Returned { lent });
             }
+            "answers no input" => {
+                self.busy();
+                self.input();
+                self.input();
+                self.say(&Says::Returned { lent: 78 });
+            }
             "returns nothing" => {
                 self.busy();
                 loop {

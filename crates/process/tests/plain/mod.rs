@@ -73,6 +73,11 @@ impl Remote for Plain {
         4
     }
 
+    /// Not what a kind of session has that says nothing.
+    fn inputs(_config: &Config) -> usize {
+        3
+    }
+
     fn codec(_config: Config, context: &ChildContext<Self>) -> Reverses {
         Reverses(Some(context.clone()))
     }
